@@ -1,0 +1,58 @@
+# Two words do everything, set-up included: make demo, make test.
+SHELL := /bin/sh
+PY := .venv/bin/python
+SEEDS ?= 50
+# More for pytest, say: make test ARGS="-k lanes -x"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev loans test simulate lint types imports check bench coverage lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:  ## both environments: .venv and .venv-user (quick when nothing changed)
+	@PYTHON="$(PYTHON)" tools/setup
+
+demo: setup  ## 300 promises on one command: faults, approvals, undoing, books compared
+	@$(PY) -m examples.demo $(ARGS)
+
+dev: setup  ## an engine on SQLite that keeps running, with its docs page
+	@.venv/bin/troth-engine dev $(ARGS)
+
+loans: setup  ## a bank's log through the public HTTP ingress: make loans LOG=path.xes.gz
+	@test -n "$(LOG)" || { echo "which log? make loans LOG=path/to/log.xes.gz" >&2; exit 2; }
+	@$(PY) -m examples.loan_offers "$(LOG)" $(ARGS)
+
+test: setup  ## all tests
+	@$(PY) -m pytest -n auto $(ARGS)
+
+simulate: setup  ## seeded simulation: make simulate SEEDS=50
+	@$(PY) -m tests.simulation --seeds $(SEEDS) $(ARGS)
+
+lint: setup  ## rules and form
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+types: setup  ## the type checker: strict on domain, sagas and the SDK
+	@.venv/bin/basedpyright
+
+imports: setup  ## who may import whom
+	@.venv/bin/lint-imports
+
+check: lint types imports test  ## what every change must pass
+
+bench: setup  ## measurements into benchmarks/out/latest.json
+	@$(PY) -m benchmarks $(ARGS)
+
+coverage: setup  ## tests with a report of what they miss
+	@.venv/bin/coverage run -m pytest $(ARGS)
+	@.venv/bin/coverage report
+
+lock:  ## resolve requirements.lock and requirements-sdk.lock (ARGS=--upgrade for newest)
+	@PYTHON="$(PYTHON)" tools/lock $(ARGS)
+
+clean:  ## environments, caches and what runs left behind
+	@rm -rf .venv .venv-user .venv-tools .demo .dev .loans dist sdk/dist build htmlcov \
+		.pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

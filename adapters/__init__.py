@@ -1,0 +1,1 @@
+"""Everything that touches a driver, behind the ports of the domain."""

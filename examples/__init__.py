@@ -1,0 +1,1 @@
+"""Sagas and participants that run: read them, copy them, start them."""

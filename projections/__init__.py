@@ -1,0 +1,1 @@
+"""Read models folded from the log: current step, audit trail, approvals inbox."""

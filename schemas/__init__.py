@@ -1,0 +1,1 @@
+"""The JSON Schemas of envelope, messages and definitions, and their catalogue."""

@@ -1,0 +1,1 @@
+"""What users import: declare sagas, run participants, talk to the engine."""

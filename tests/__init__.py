@@ -1,0 +1,1 @@
+"""The tests; a tier is a folder."""

@@ -1,0 +1,1 @@
+"""The documentation is held by tests: snippets run, tables match the code."""

@@ -1,0 +1,1 @@
+"""Golden histories: recorded streams fold to the same state in every build."""

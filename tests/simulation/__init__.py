@@ -1,0 +1,1 @@
+"""Seeded simulation: the real loop on a simulated clock, store and network."""
