@@ -1,0 +1,247 @@
+"""The messages that streams decide on: a closed set, each a frozen record of plain JSON.
+
+A message is what happened outside a stream. It can be stored in the inbox (`to_body`) and read back
+(`from_body`) by its kind; times are microseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+from uuid import UUID
+
+from domain.events import Ctx
+
+__all__ = [
+    "Answered", "Arrive", "Control", "Decide", "Lost", "Mail", "Message", "NotStarted", "Offer",
+    "Open", "RunOver", "Start", "Started", "Subscribe", "Wake", "Withdrawn", "from_body", "to_body",
+]  # fmt: skip
+
+Json = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """To a commitment: begin. Sent by the saga-key stream that opened the run."""
+
+    KIND: ClassVar[str] = "open"
+    tenant: str
+    saga: str
+    saga_version: int
+    definition: str
+    key: str
+    run: int
+    input: Json
+    start: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """To a commitment: a key stream has an event that one of its takers may want."""
+
+    KIND: ClassVar[str] = "offer"
+    key: str
+    position: int
+    event: Json
+    accepted_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """To a commitment: a worker was allowed to act."""
+
+    KIND: ClassVar[str] = "started"
+    effect: str
+    attempt: int
+    token: str
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """To a commitment: a reply of a participant. `current` is false when its lease was lost."""
+
+    KIND: ClassVar[str] = "answered"
+    effect: str
+    attempt: int
+    token: str
+    kind: str
+    outcome: str
+    worker: str
+    result: Json = None
+    code: str | None = None
+    message: str | None = None
+    retry_after_us: int | None = None
+    evidence: Json = None
+    current: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """To a commitment: a started attempt gave no reply. `reason` is lease or timeout."""
+
+    KIND: ClassVar[str] = "lost"
+    effect: str
+    attempt: int
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotStarted:
+    """To a commitment: nobody started it in time. `reason` is within or not_after."""
+
+    KIND: ClassVar[str] = "not_started"
+    effect: str
+    attempt: int
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """To a commitment: an effect that was only offered or reserved will not be started."""
+
+    KIND: ClassVar[str] = "withdrawn"
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """To any stream: its next wake-up is due."""
+
+    KIND: ClassVar[str] = "wake"
+    due_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """To a commitment: a person's answer (approve, edit or reject) to what the digest shows."""
+
+    KIND: ClassVar[str] = "decide"
+    approval: str
+    answer: str
+    digest: str
+    by: str
+    actor_type: str
+    seats: tuple[str, ...]
+    reason: str | None = None
+    payload: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """To a commitment: cancel, pause, resume, retry or settle, by an operator.
+
+    `node` names the node or debt; `outcome` (done, not_done), `result` and `evidence` go with settle.
+    """
+
+    KIND: ClassVar[str] = "control"
+    action: str
+    by: str
+    reason: str
+    node: str | None = None
+    outcome: str | None = None
+    result: Json = None
+    evidence: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """To a saga-key stream: somebody wants a commitment of this saga and key."""
+
+    KIND: ClassVar[str] = "start"
+    tenant: str
+    saga: str
+    saga_version: int
+    definition: str
+    key: str
+    input: Json
+    digest: str
+    event: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunOver:
+    """To a saga-key stream: a run has ended."""
+
+    KIND: ClassVar[str] = "run_over"
+    run: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrive:
+    """To a key stream: an event was accepted."""
+
+    KIND: ClassVar[str] = "arrive"
+    tenant: str
+    key: str
+    event: Json
+    ttl_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """To a key stream: what a commitment now waits for, no longer waits for, and has taken.
+
+    `opened` is {path: {"types": [...], "transient": bool}}, `closed` a list of paths, `taken`
+    positions of this key stream.
+    """
+
+    KIND: ClassVar[str] = "subscribe"
+    tenant: str
+    key: str
+    commitment: str
+    saga: str
+    saga_key: str
+    opened: Json
+    closed: Json
+    taken: Json
+    ended: bool = False
+
+
+Message = (
+    Open | Offer | Started | Answered | Lost | NotStarted | Withdrawn | Wake | Decide | Control
+    | Start | RunOver | Arrive | Subscribe
+)  # fmt: skip
+
+_KINDS: dict[str, Any] = {
+    c.KIND: c
+    for c in (
+        Open, Offer, Started, Answered, Lost, NotStarted, Withdrawn, Wake, Decide, Control,
+        Start, RunOver, Arrive, Subscribe,
+    )
+}  # fmt: skip
+
+
+def to_body(message: Message) -> dict[str, Any]:
+    """The message as a JSON object without members that are None."""
+    body = {f.name: getattr(message, f.name) for f in fields(message)}
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def from_body(kind: str, body: dict[str, Any]) -> Message:
+    """The message of a stored kind and body. Raises KeyError for a kind of a later release."""
+    cls = _KINDS[kind]
+    if cls is Decide:
+        body = {**body, "seats": tuple(body.get("seats", ()))}
+    return cls(**{f.name: body.get(f.name) for f in fields(cls) if f.name in body or not _has_default(f)})
+
+
+def _has_default(field: Any) -> bool:
+    from dataclasses import MISSING
+
+    return field.default is not MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A message on its way to a stream. `root` is the receipt it descends from (0: a timer)."""
+
+    stream: UUID
+    tenant: str
+    message: Message
+    ctx: Ctx
+    accepted_us: int
+    root: int = 0

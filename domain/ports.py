@@ -1,0 +1,280 @@
+"""What the engine needs of the world outside, as Protocols. Adapters fill them.
+
+One lane transaction: `Store.begin` checks and locks the lane row, everything in between reads and
+writes under that lock, `Transaction.commit` moves head, chain and clock. Nothing is visible before.
+All times are microseconds since the epoch (UTC).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID
+
+from eventsourcing.persistence import StoredEvent
+
+from domain.events import Ctx
+from domain.messages import Mail
+
+__all__ = [
+    "Claim", "ClaimAsk", "Clock", "DeadLetter", "Dispatch", "InboxRow", "LaneBelief", "LaneLost",
+    "LaneWrite", "Overdue", "Receipt", "Reply", "SnapshotRow", "Store", "StoreFailed",
+    "StoredStream", "Transaction", "Verdict", "ViewRow",
+]  # fmt: skip
+
+Json = Any
+
+
+class Clock(Protocol):
+    """The database's clock: one for accept times, leases and timers."""
+
+    def now_us(self) -> int: ...
+
+
+class LaneLost(Exception):
+    """The lane row has another epoch or head than this owner believes: drop every cache."""
+
+
+class StoreFailed(Exception):
+    """The database refused or failed. `alias` is a code of domain.errors (store.full, ...)."""
+
+    def __init__(self, alias: str, detail: str) -> None:
+        super().__init__(f"{alias}: {detail}")
+        self.alias = alias
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class LaneBelief:
+    """What the owner believes the lane row to hold. `chain` is 32 bytes."""
+
+    lane: int
+    epoch: int
+    head: int
+    chain: bytes
+    clock_us: int
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStream:
+    """A stream as it is stored: the newest snapshot (or None) and the events after it.
+
+    `version` and `hash` are those of its last event; 0 and 32 zero bytes if there is none.
+    """
+
+    snapshot: StoredEvent | None
+    events: Sequence[StoredEvent]
+    version: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRow:
+    """A snapshot to keep, with the event hash of the version it stands for."""
+
+    event: StoredEvent
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """An acceptance, unique by (tenant, source, id); `outcome` is the answer to repeat, once known."""
+
+    tenant: str
+    source: str
+    id: str
+    digest: bytes
+    root: int
+    accepted_us: int
+    outcome: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """A message that waits in the lane (held for a parked stream, or from another lane)."""
+
+    id: int
+    mail: Mail
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """An attempt to offer: inserted with its intent, deleted when it is settled.
+
+    `body` is the claim of docs/format.md section 7 without token, started, lease and deadline.
+    `needs_start`: R2, R3 and class B are only reserved by a claim. `position` is the intent's.
+    """
+
+    effect: str
+    stream: UUID
+    tenant: str
+    participant: str
+    contract: str
+    kind: str
+    attempt: int
+    position: int
+    body: Json
+    needs_start: bool
+    start_by_us: int | None
+    timeout_us: int
+    not_after_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimAsk:
+    """A worker asks for work. At most `limit` claims, fair by tenant, oldest first."""
+
+    participant: str
+    worker: str
+    contracts: tuple[str, ...]
+    limit: int
+    start: bool
+    tenant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A dispatch that was reserved, or started at once. `ends_us` is when its timeout ends."""
+
+    dispatch: Dispatch
+    token: str
+    started: bool
+    lease_until_us: int
+    ends_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a worker sends back about one attempt (docs/format.md section 7)."""
+
+    effect: str
+    token: str
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the dispatch row says of a start, heartbeat or reply.
+
+    `status` is ok, repeated (the same start again), lost (row gone or another token), cancelled,
+    expired (after not_after) or not_started. `dispatch` is the row, when there is one.
+    """
+
+    status: str
+    dispatch: Dispatch | None = None
+    worker: str | None = None
+    lease_until_us: int | None = None
+    ends_us: int | None = None
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A dispatch whose time is over: `reason` is lease, timeout, within or not_after."""
+
+    dispatch: Dispatch
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Something that could not be accepted, kept with the reason. `raw` is what came."""
+
+    tenant: str
+    source: str
+    event_id: str
+    code: str
+    detail: str
+    raw: bytes
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRow:
+    """A row of a view, folded from one stream. `columns` None means: delete the row.
+
+    `table` is current_steps, approvals, debts or parked_events; `key` its primary key columns.
+    A row is written only if its version is newer (parked_events has none).
+    """
+
+    table: str
+    key: dict[str, Any]
+    columns: dict[str, Any] | None
+
+
+@dataclass(slots=True)
+class LaneWrite:
+    """Everything one lane transaction writes. Filled by the loop, written by `Transaction.write`."""
+
+    events: list[StoredEvent] = field(default_factory=list)
+    prevs: list[bytes] = field(default_factory=list)
+    snapshots: list[SnapshotRow] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+    outcomes: list[tuple[int, Json]] = field(default_factory=list)
+    inbox: list[Mail] = field(default_factory=list)
+    inbox_done: list[int] = field(default_factory=list)
+    inbox_tried: list[int] = field(default_factory=list)
+    offered: list[Dispatch] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
+    timers: dict[UUID, int | None] = field(default_factory=dict)
+    views: list[ViewRow] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    parked_streams: list[tuple[UUID, str, str, str]] = field(default_factory=list)
+    released_streams: list[UUID] = field(default_factory=list)
+
+
+class Transaction(Protocol):
+    """One lane transaction, open and holding the lane row."""
+
+    def load(self, stream: UUID) -> StoredStream: ...
+    def receipt(self, tenant: str, source: str, id: str) -> Receipt | None: ...
+    def next_root(self) -> int: ...
+    def inbox(self, limit: int) -> Sequence[InboxRow]: ...
+    def parked(self) -> Sequence[UUID]: ...
+    def due_timers(self, until_us: int, limit: int) -> Sequence[tuple[UUID, int]]: ...
+
+    def claim(self, ask: ClaimAsk, *, now_us: int, lease_us: int) -> Sequence[Claim]: ...
+    def start(self, reply: Reply, *, now_us: int, lease_us: int) -> Verdict: ...
+    def heartbeat(self, reply: Reply, *, now_us: int, lease_us: int) -> Verdict: ...
+    def take_reply(self, reply: Reply) -> Verdict: ...
+    def withdraw(self, effect: str) -> bool: ...
+    def sweep(self, *, now_us: int, limit: int) -> Sequence[Overdue]: ...
+
+    def register(self, document: bytes, *, hash: bytes, saga: str, version: int, by: str,
+                 now_us: int) -> None: ...  # fmt: skip
+    def redriven(self, dead_letter: int, status: str) -> None: ...
+
+    def write(self, write: LaneWrite, *, clock_us: int) -> LaneBelief: ...
+    def commit(self) -> None: ...
+    def rollback(self) -> None: ...
+
+
+class Store(Protocol):
+    """A store that this process owns lanes of."""
+
+    def belief(self, lane: int) -> LaneBelief: ...
+    def begin(self, belief: LaneBelief) -> Transaction: ...
+    def definitions(self) -> Iterable[tuple[bytes, bytes]]: ...
+    def next_due_us(self, lane: int) -> int | None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks: the tenant and actor of a key, with the trace of the request."""
+
+    tenant: str
+    actor: str
+    actor_type: str
+    roles: tuple[str, ...]
+    seats: tuple[str, ...] = ()
+    trace: str | None = None
+
+    def ctx(self, *, correlation: str | None, causation: str | None) -> Ctx:
+        return {
+            "tenant": self.tenant, "actor": self.actor, "actor_type": self.actor_type,
+            "correlation": correlation, "causation": causation, "trace": self.trace,
+        }  # fmt: skip
