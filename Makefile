@@ -33,6 +33,7 @@ simulate: setup  ## seeded simulation: make simulate SEEDS=50
 lint: setup  ## rules and form
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
+	@$(PY) -m tests.tidy
 
 types: setup  ## the type checker: strict on domain, sagas and the SDK
 	@.venv/bin/basedpyright
