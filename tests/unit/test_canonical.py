@@ -15,6 +15,7 @@ from domain.canonical import (
     CANONICAL_DEPTH_MAX,
     CANONICAL_INT_MAX,
     CanonicalError,
+    Json,
     canonical,
     canonical_slow,
     digest,
@@ -144,9 +145,9 @@ class Colour(StrEnum):
         ([], b"[]"),
     ],
 )
-def test_values_near_json_have_one_form(value: object, expected: bytes) -> None:
+def test_values_near_json_have_one_form(value: Json, expected: bytes) -> None:
     """Whole floats read as integers; tuples, enumerations and UUIDs as their plain values."""
-    assert canonical(value) == canonical_slow(value) == expected  # type: ignore[arg-type]
+    assert canonical(value) == canonical_slow(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -164,24 +165,24 @@ def test_values_near_json_have_one_form(value: object, expected: bytes) -> None:
         object(),
     ],
 )
-def test_what_is_not_json_is_refused_on_both_paths(value: object) -> None:
+def test_what_is_not_json_is_refused_on_both_paths(value: Json) -> None:
     """No value slips through one path that the other refuses."""
     for write in (canonical, canonical_slow):
         with pytest.raises(CanonicalError):
-            write([value])  # type: ignore[list-item]
+            write([value])
         with pytest.raises(CanonicalError):
-            write([value, 0.5])  # type: ignore[list-item]
+            write([value, 0.5])
 
 
 def test_depth_has_one_bound_on_both_paths() -> None:
     """At the bound both paths write, one level deeper both refuse."""
-    deep: list[object] = []
+    deep: Json = []
     for _ in range(CANONICAL_DEPTH_MAX - 1):
         deep = [deep]
-    assert canonical(deep) == canonical_slow(deep)  # type: ignore[arg-type]
+    assert canonical(deep) == canonical_slow(deep)
     for write in (canonical, canonical_slow):
         with pytest.raises(CanonicalError):
-            write([deep])  # type: ignore[list-item]
+            write([deep])
 
 
 texts = st.text(max_size=8) | st.sampled_from(["\U0001f600", "\ufb33", "null", "a:1.5", "[2e3"])
@@ -197,18 +198,18 @@ json_values = st.recursive(
 
 
 @given(json_values)
-def test_the_fast_path_writes_what_the_rule_says(value: object) -> None:
+def test_the_fast_path_writes_what_the_rule_says(value: Json) -> None:
     """Both paths agree, and the bytes, read as doubles, are an equal value."""
-    fast = canonical(value)  # type: ignore[arg-type]
-    assert fast == canonical_slow(value)  # type: ignore[arg-type]
+    fast = canonical(value)
+    assert fast == canonical_slow(value)
     assert json.loads(fast, parse_int=float) == value
 
 
 @given(st.dictionaries(texts, json_values, max_size=6))
-def test_the_order_of_insertion_never_shows(value: dict[str, object]) -> None:
+def test_the_order_of_insertion_never_shows(value: dict[str, Json]) -> None:
     """A dictionary built backwards has the same bytes."""
     backwards = dict(reversed(value.items()))
-    assert canonical(value) == canonical(backwards)  # type: ignore[arg-type]
+    assert canonical(value) == canonical(backwards)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
