@@ -7,7 +7,7 @@ from domain.ids import (
     commitment_id,
     content_digest,
     effect_id,
-    key_stream_id,
+    key_id,
     lane_of,
     saga_key_id,
     start_digest,
@@ -30,7 +30,7 @@ def test_streams_of_one_key_have_ids_of_their_own() -> None:
     ids = {
         commitment_id("north", "a", "k", 1), commitment_id("north", "a", "k", 2),
         commitment_id("south", "a", "k", 1), commitment_id("north", "b", "k", 1),
-        saga_key_id("north", "a", "k"), key_stream_id("north", "k"),
+        saga_key_id("north", "a", "k"), key_id("north", "k"),
     }  # fmt: skip
     assert len(ids) == 6
 

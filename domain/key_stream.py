@@ -1,0 +1,332 @@
+"""The key stream: where the events of one key meet what waits for them.
+
+It keeps each event for its time to live and offers it to every commitment that has an open
+subscription to its type. A (saga, key of the saga) takes an event at most once, across waits and
+runs; the stream remembers for each kept event who took it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeAlias
+from uuid import UUID
+
+from eventsourcing.domain import BaseAggregate, CanSnapshotAggregate, DomainEvent
+from eventsourcing.utils import register_topic
+
+from domain.events import (
+    Ctx,
+    Event,
+    EventExpired,
+    EventKept,
+    KeyOpened,
+    SubscriptionsChanged,
+)
+from domain.messages import Arrive, Message, Offer, Subscribe, Wake
+from domain.streams import Decided, new_event, us_of
+
+__all__ = [
+    "MAILBOX_MAX", "Kept", "KeyStream", "KeyStreamSnapshot", "Subscriber", "Wait", "decide",
+    "is_full", "wake_us",
+]  # fmt: skip
+
+Json = Any
+Taker: TypeAlias = tuple[str, str]
+
+MAILBOX_MAX = 1_000
+"""Events one key keeps; a further one is refused (bound.mailbox) while nothing took any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An event that is kept. `takers` are the (saga, saga key) that took it.
+
+    `reason` says why nothing took it yet: early, or finished (who wanted its type is over).
+    """
+
+    event: Json
+    kept_us: int
+    expires_us: int
+    reason: str
+    takers: tuple[Taker, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """An open subscription; a transient one wants only what is accepted while it is open."""
+
+    types: tuple[str, ...]
+    transient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """A commitment with its open subscriptions by path. `types` are all it ever wanted here."""
+
+    saga: str
+    saga_key: str
+    waits: Mapping[str, Wait]
+    types: tuple[str, ...]
+
+    @property
+    def taker(self) -> Taker:
+        return self.saga, self.saga_key
+
+
+class KeyStream(BaseAggregate[UUID]):
+    """The events and open subscriptions of one key.
+
+    `kept` maps positions (versions of this stream) to events, oldest first; `subscribers` maps
+    commitments; `finished` holds the types whose last subscriber is over.
+    """
+
+    TOPIC: ClassVar[str] = "key"
+
+    def __init__(self, tenant: str, key: str) -> None:
+        self.tenant = tenant
+        self.key = key
+        self.kept: dict[int, Kept] = {}
+        self.subscribers: dict[str, Subscriber] = {}
+        self.finished: dict[str, None] = {}
+
+    def fork(self) -> KeyStream:
+        """An independent copy; its records are shared, for they are frozen."""
+        copy = object.__new__(KeyStream)
+        vars(copy).update(vars(self))
+        copy.kept = dict(self.kept)
+        copy.subscribers = dict(self.subscribers)
+        copy.finished = dict(self.finished)
+        copy._pending_events = []
+        return copy
+
+    def evolve(self, event: Event) -> None:
+        """Fold one event of this stream."""
+        match event:
+            case EventKept():
+                self._make_room(us_of(event.timestamp))
+                self.kept[event.originator_version] = Kept(
+                    event.event, us_of(event.timestamp), event.expires_us, event.reason
+                )
+            case SubscriptionsChanged():
+                self._take(event)
+                self._subscribe(event)
+            case EventExpired():
+                for position in event.positions:
+                    self.kept.pop(position, None)
+            case _:
+                assert isinstance(event, KeyOpened), type(event)
+
+    def _make_room(self, now_us: int) -> None:
+        over = [p for p, k in self.kept.items() if k.takers and k.expires_us <= now_us]
+        for position in over:
+            del self.kept[position]
+        oldest = next((p for p, k in self.kept.items() if k.takers), None)
+        if len(self.kept) >= MAILBOX_MAX and oldest is not None:
+            del self.kept[oldest]
+
+    def _take(self, event: SubscriptionsChanged) -> None:
+        taker = (event.saga, event.saga_key)
+        for position in event.taken or ():
+            kept = self.kept.get(position)
+            if kept is not None and taker not in kept.takers:
+                self.kept[position] = replace(kept, takers=(*kept.takers, taker))
+
+    def _subscribe(self, event: SubscriptionsChanged) -> None:
+        old = self.subscribers.pop(event.commitment, None)
+        waits = dict(old.waits) if old is not None else {}
+        for path in event.closed or ():
+            waits.pop(path, None)
+        types = dict.fromkeys(old.types if old is not None else ())
+        opened: Mapping[str, Json] = event.opened or {}
+        for path, wanted in opened.items():
+            wait = Wait(tuple(wanted["types"]), bool(wanted.get("transient")))
+            waits[path] = wait
+            types |= dict.fromkeys(wait.types)
+            for type_ in wait.types:
+                self.finished.pop(type_, None)
+        if not event.ended:
+            self.subscribers[event.commitment] = Subscriber(
+                event.saga, event.saga_key, waits, tuple(types)
+            )
+            return
+        over = [t for t in types if not any(_wants(s, t) for s in self.subscribers.values())]
+        self.finished |= dict.fromkeys(over)
+        for position, kept in self.kept.items():
+            if not kept.takers and kept.event["type"] in over:
+                self.kept[position] = replace(kept, reason="finished")
+
+
+def decide(
+    state: KeyStream | None, message: Message, *, stream: UUID, now_us: int, ctx: Ctx
+) -> Decided[KeyStream | None]:
+    """What a message does to the key stream; `state` None is a stream without events.
+
+    Refuses an event (bound.mailbox) while MAILBOX_MAX events wait that nothing has taken.
+    """
+    match message:
+        case Arrive():
+            return _arrive(_Draft(state, stream, now_us, ctx), message)
+        case Subscribe():
+            return _change(_Draft(state, stream, now_us, ctx), message)
+        case Wake() if state is not None:
+            return _expire(_Draft(state, stream, now_us, ctx))
+        case _:
+            return Decided((), state)
+
+
+def is_full(state: KeyStream | None) -> bool:
+    """Whether no further event can be kept."""
+    if state is None or len(state.kept) < MAILBOX_MAX:
+        return False
+    return not any(kept.takers for kept in state.kept.values())
+
+
+def wake_us(state: KeyStream | None) -> int | None:
+    """When the first event that nothing took expires."""
+    if state is None:
+        return None
+    return min((k.expires_us for k in state.kept.values() if not k.takers), default=None)
+
+
+class _Draft:
+    """A fork being written: the events so far and the state they lead to."""
+
+    def __init__(self, state: KeyStream | None, stream: UUID, now_us: int, ctx: Ctx) -> None:
+        self.state = state.fork() if state is not None else None
+        self.stream = stream
+        self.now_us = now_us
+        self.ctx = ctx
+        self.events: list[Event] = []
+
+    def opened(self, tenant: str, key: str) -> KeyStream:
+        """The state; a stream without events is opened first."""
+        if self.state is None:
+            event = new_event(
+                KeyOpened, self.stream, KeyStream.INITIAL_VERSION, now_us=self.now_us,
+                ctx=self.ctx, originator_topic=KeyStream.TOPIC, tenant=tenant, key=key,
+            )  # fmt: skip
+            self.events.append(event)
+            self.state = event.mutate(None)
+        assert self.state is not None
+        return self.state
+
+    def add(self, event_class: type[Event], **values: Any) -> int:
+        """Append an event and fold it; returns its version."""
+        state = self.state
+        assert state is not None
+        version = state.version + 1
+        event = new_event(
+            event_class, self.stream, version, now_us=self.now_us, ctx=self.ctx, **values
+        )
+        event.mutate(state)
+        self.events.append(event)
+        return version
+
+    def decided(self, mail: Sequence[tuple[UUID, Message]] = ()) -> Decided[KeyStream | None]:
+        return Decided(self.events, self.state, None, mail)
+
+
+def _arrive(draft: _Draft, message: Arrive) -> Decided[KeyStream | None]:
+    if is_full(draft.state):
+        detail = f"key {message.key} keeps {MAILBOX_MAX} events that nothing took"
+        return Decided((), draft.state, {"code": "bound.mailbox", "detail": detail})
+    state = draft.opened(message.tenant, message.key)
+    type_ = message.event["type"]
+    wanting = [c for c, s in state.subscribers.items() if _wants(s, type_)]
+    reason = "finished" if not wanting and type_ in state.finished else "early"
+    expires_us = draft.now_us + message.ttl_us
+    position = draft.add(EventKept, event=message.event, expires_us=expires_us, reason=reason)
+    offer = Offer(message.key, position, message.event, draft.now_us)
+    return draft.decided([(UUID(commitment), offer) for commitment in wanting])
+
+
+def _change(draft: _Draft, message: Subscribe) -> Decided[KeyStream | None]:
+    if draft.state is None and not message.opened:
+        return Decided((), None)
+    state = draft.opened(message.tenant, message.key)
+    draft.add(
+        SubscriptionsChanged, commitment=message.commitment, saga=message.saga,
+        saga_key=message.saga_key, opened=message.opened or None, closed=message.closed or None,
+        taken=message.taken or None, ended=message.ended,
+    )  # fmt: skip
+    subscriber = state.subscribers.get(message.commitment)
+    if subscriber is None or not message.opened:
+        return draft.decided()
+    new = [subscriber.waits[path] for path in message.opened]
+    types = {t for wait in new if not wait.transient for t in wait.types}
+    to = UUID(message.commitment)
+    offers = [
+        (to, Offer(message.key, position, kept.event, kept.kept_us))
+        for position, kept in _offerable(state, subscriber.taker, types, draft.now_us)
+    ]
+    return draft.decided(offers)
+
+
+def _offerable(
+    state: KeyStream, taker: Taker, types: set[str], now_us: int
+) -> Iterator[tuple[int, Kept]]:
+    if not types:
+        return
+    for position, kept in state.kept.items():
+        is_wanted = kept.event["type"] in types and taker not in kept.takers
+        if is_wanted and kept.expires_us > now_us:
+            yield position, kept
+
+
+def _expire(draft: _Draft) -> Decided[KeyStream | None]:
+    assert draft.state is not None
+    kept = draft.state.kept.items()
+    over = [p for p, k in kept if not k.takers and k.expires_us <= draft.now_us]
+    if over:
+        draft.add(EventExpired, positions=over)
+    return draft.decided()
+
+
+def _wants(subscriber: Subscriber, type_: str) -> bool:
+    return any(type_ in wait.types for wait in subscriber.waits.values())
+
+
+@dataclass(frozen=True)
+class KeyStreamSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
+    """The state of a key stream at a version, as JSON."""
+
+    TOPIC: ClassVar[str] = "key.snapshot"
+    topic: str
+    state: dict[str, Any]
+
+    @classmethod
+    def take(cls, aggregate: Any) -> KeyStreamSnapshot:
+        state = {
+            "tenant": aggregate.tenant,
+            "key": aggregate.key,
+            "kept": [
+                [p, k.event, k.kept_us, k.expires_us, k.reason, k.takers]
+                for p, k in aggregate.kept.items()
+            ],
+            "subscribers": [
+                [c, s.saga, s.saga_key, [[p, w.types, w.transient] for p, w in s.waits.items()],
+                 s.types]
+                for c, s in aggregate.subscribers.items()
+            ],
+            "finished": list(aggregate.finished),
+        }  # fmt: skip
+        topic = KeyStream.TOPIC
+        return cls(aggregate.id, aggregate.version, aggregate.modified_on, topic, state)
+
+    def mutate(self, _: None) -> KeyStream:
+        stream = object.__new__(KeyStream)
+        stream.__base_init__(self.originator_id, self.originator_version, self.timestamp)
+        KeyStream.__init__(stream, self.state["tenant"], self.state["key"])
+        for position, event, kept_us, expires_us, reason, takers in self.state["kept"]:
+            pairs = tuple((saga, key) for saga, key in takers)
+            stream.kept[position] = Kept(event, kept_us, expires_us, reason, pairs)
+        for commitment, saga, saga_key, waits, types in self.state["subscribers"]:
+            open_waits = {p: Wait(tuple(t), transient) for p, t, transient in waits}
+            stream.subscribers[commitment] = Subscriber(saga, saga_key, open_waits, tuple(types))
+        stream.finished = dict.fromkeys(self.state["finished"])
+        return stream
+
+
+register_topic(KeyStream.TOPIC, KeyStream)
+register_topic(KeyStreamSnapshot.TOPIC, KeyStreamSnapshot)

@@ -1,0 +1,261 @@
+"""The saga-key stream: where all starts of one saga and key meet.
+
+It counts the runs, applies the definition's policy for double starts and opens each run: the
+commitment's id derives from tenant, saga, key and run, so a run is opened once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
+from uuid import UUID
+
+from eventsourcing.domain import BaseAggregate, CanSnapshotAggregate, DomainEvent
+from eventsourcing.utils import register_topic
+
+from domain.events import Ctx, Event, RunEnded, RunOpened, SagaKeyOpened, StartHeld, StartRefused
+from domain.ids import commitment_id
+from domain.messages import Control, Message, Open, RunOver, Start, from_body, to_body
+from domain.streams import Decided, new_event
+
+__all__ = ["DoubleStart", "Run", "SagaKey", "SagaKeySnapshot", "decide"]
+
+Json = Any
+_MAY_FOLLOW_FAILURE = frozenset({"failed", "compensated", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class DoubleStart:
+    """The policy of a definition for a start that meets another one of its key.
+
+    `running` is refuse, return or replace; `finished` is refuse, after_failure or allow.
+    """
+
+    running: str = "refuse"
+    finished: str = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The latest run. `status` is None while it is running."""
+
+    run: int
+    commitment: str
+    input_digest: str
+    status: str | None = None
+
+
+class SagaKey(BaseAggregate[UUID]):
+    """The runs of one saga and key: the latest one, and a start that waits for its end."""
+
+    TOPIC: ClassVar[str] = "sagakey"
+
+    def __init__(self, tenant: str, saga: str, key: str) -> None:
+        self.tenant = tenant
+        self.saga = saga
+        self.key = key
+        self.latest: Run | None = None
+        self.held: Json = None
+
+    def fork(self) -> SagaKey:
+        """An independent copy; its records are shared, for they are frozen."""
+        copy = object.__new__(SagaKey)
+        vars(copy).update(vars(self))
+        copy._pending_events = []
+        return copy
+
+    @property
+    def running(self) -> Run | None:
+        return self.latest if self.latest is not None and self.latest.status is None else None
+
+    @property
+    def runs(self) -> int:
+        return self.latest.run if self.latest is not None else 0
+
+    def evolve(self, event: Event) -> None:
+        """Fold one event of this stream."""
+        match event:
+            case RunOpened():
+                self.latest = Run(event.run, event.commitment, event.input_digest)
+                self.held = None
+            case RunEnded():
+                if self.latest is not None and self.latest.run == event.run:
+                    self.latest = replace(self.latest, status=event.status)
+            case StartHeld():
+                self.held = event.start
+            case _:
+                assert isinstance(event, SagaKeyOpened | StartRefused), type(event)
+
+
+def decide(
+    state: SagaKey | None,
+    message: Message,
+    *,
+    stream: UUID,
+    now_us: int,
+    ctx: Ctx,
+    policy: DoubleStart,
+) -> Decided[SagaKey | None]:
+    """What a message does to the saga-key stream; `policy` is that of the start's definition.
+
+    The outcome of a start is {"id", "run", "created"}, with "code" start.replaced where it waits
+    for the running one to be cancelled; or a refusal: start.conflict, start.queue_full.
+    """
+    draft = _Draft(state, stream, now_us, ctx)
+    match message:
+        case Start():
+            return _start(draft, message, policy)
+        case RunOver():
+            return _run_over(draft, message)
+        case _:
+            return Decided((), state)
+
+
+class _Draft:
+    """A fork being written: the events and mail so far and the state they lead to."""
+
+    def __init__(self, state: SagaKey | None, stream: UUID, now_us: int, ctx: Ctx) -> None:
+        self.state = state.fork() if state is not None else None
+        self.stream = stream
+        self.now_us = now_us
+        self.ctx = ctx
+        self.events: list[Event] = []
+        self.mail: list[tuple[UUID, Message]] = []
+
+    def opened(self, start: Start) -> SagaKey:
+        """The state; a stream without events is opened first."""
+        if self.state is None:
+            event = new_event(
+                SagaKeyOpened, self.stream, SagaKey.INITIAL_VERSION, now_us=self.now_us,
+                ctx=self.ctx, originator_topic=SagaKey.TOPIC, tenant=start.tenant,
+                saga=start.saga, key=start.key,
+            )  # fmt: skip
+            self.events.append(event)
+            self.state = event.mutate(None)
+        assert self.state is not None
+        return self.state
+
+    def add(self, event_class: type[Event], **values: Any) -> None:
+        state = self.state
+        assert state is not None
+        event = new_event(
+            event_class, self.stream, state.version + 1, now_us=self.now_us, ctx=self.ctx, **values
+        )
+        event.mutate(state)
+        self.events.append(event)
+
+    def open_run(self, start: Start) -> dict[str, Any]:
+        """Open the next run and send it its start."""
+        state = self.opened(start)
+        run = state.runs + 1
+        commitment = commitment_id(start.tenant, start.saga, start.key, run)
+        self.add(
+            RunOpened, run=run, commitment=str(commitment), definition=start.definition,
+            saga_version=start.saga_version, input_digest=start.digest,
+        )  # fmt: skip
+        opening = Open(
+            start.tenant, start.saga, start.saga_version, start.definition, start.key, run,
+            start.input, _origin(start.event),
+        )  # fmt: skip
+        self.mail.append((commitment, opening))
+        return {"id": str(commitment), "run": run, "created": True}
+
+    def refuse(self, start: Start, code: str, detail: str) -> dict[str, Any]:
+        """A start by an event is acknowledged before it is decided, so its refusal is recorded."""
+        if start.event is not None:
+            self.add(StartRefused, code=code, start=_origin(start.event))
+        return {"code": code, "detail": detail}
+
+    def decided(self, outcome: dict[str, Any] | None = None) -> Decided[SagaKey | None]:
+        return Decided(self.events, self.state, outcome, self.mail)
+
+
+def _start(draft: _Draft, start: Start, policy: DoubleStart) -> Decided[SagaKey | None]:
+    state = draft.state
+    if state is None or state.latest is None:
+        return draft.decided(draft.open_run(start))
+    latest = state.latest
+    if latest.status is not None:
+        allowed = policy.finished == "allow" or (
+            policy.finished == "after_failure" and latest.status in _MAY_FOLLOW_FAILURE
+        )
+        if allowed:
+            return draft.decided(draft.open_run(start))
+        detail = f"run {latest.run} of {start.saga}/{start.key} ended {latest.status}"
+        return draft.decided(draft.refuse(start, "start.conflict", detail))
+    match policy.running:
+        case "return" if latest.input_digest == start.digest:
+            return draft.decided({"id": latest.commitment, "run": latest.run, "created": False})
+        case "return":
+            detail = f"run {latest.run} of {start.saga}/{start.key} runs with another input"
+        case "replace":
+            return draft.decided(_replace(draft, latest, start))
+        case _:
+            detail = f"run {latest.run} of {start.saga}/{start.key} is running"
+    return draft.decided(draft.refuse(start, "start.conflict", detail))
+
+
+def _replace(draft: _Draft, running: Run, start: Start) -> dict[str, Any]:
+    """Cancel the running commitment; the start waits here until it has ended."""
+    state = draft.opened(start)
+    if state.held is not None and state.held["digest"] != start.digest:
+        detail = f"another start of {start.saga}/{start.key} waits already"
+        return draft.refuse(start, "start.queue_full", detail)
+    run = running.run + 1
+    if state.held is None:
+        draft.add(StartHeld, run=run, start=to_body(start))
+        control = Control("cancel", draft.ctx["actor"] or "", "replaced by a new start")
+        draft.mail.append((UUID(running.commitment), control))
+    commitment = commitment_id(start.tenant, start.saga, start.key, run)
+    return {"id": str(commitment), "run": run, "created": False, "code": "start.replaced"}
+
+
+def _run_over(draft: _Draft, message: RunOver) -> Decided[SagaKey | None]:
+    state = draft.state
+    if state is None or state.running is None or state.running.run != message.run:
+        return Decided((), state)
+    draft.add(RunEnded, run=message.run, status=message.status)
+    if state.held is not None:
+        held = from_body(Start.KIND, state.held)
+        assert isinstance(held, Start)
+        draft.open_run(held)
+    return draft.decided()
+
+
+def _origin(event: Json) -> Json:
+    """What a commitment keeps of the event that started it: its data went into the input."""
+    if event is None:
+        return None
+    return {name: event[name] for name in ("id", "source", "type", "time") if name in event}
+
+
+@dataclass(frozen=True)
+class SagaKeySnapshot(CanSnapshotAggregate[UUID], DomainEvent):
+    """The state of a saga-key stream at a version, as JSON."""
+
+    TOPIC: ClassVar[str] = "sagakey.snapshot"
+    topic: str
+    state: dict[str, Any]
+
+    @classmethod
+    def take(cls, aggregate: Any) -> SagaKeySnapshot:
+        latest = aggregate.latest
+        state = {
+            "tenant": aggregate.tenant, "saga": aggregate.saga, "key": aggregate.key,
+            "latest": None if latest is None else asdict(latest), "held": aggregate.held,
+        }  # fmt: skip
+        topic = SagaKey.TOPIC
+        return cls(aggregate.id, aggregate.version, aggregate.modified_on, topic, state)
+
+    def mutate(self, _: None) -> SagaKey:
+        stream = object.__new__(SagaKey)
+        stream.__base_init__(self.originator_id, self.originator_version, self.timestamp)
+        state = self.state
+        SagaKey.__init__(stream, state["tenant"], state["saga"], state["key"])
+        stream.latest = None if state["latest"] is None else Run(**state["latest"])
+        stream.held = state["held"]
+        return stream
+
+
+register_topic(SagaKey.TOPIC, SagaKey)
+register_topic(SagaKeySnapshot.TOPIC, SagaKeySnapshot)
