@@ -87,6 +87,7 @@ TR403|http.role|403|The key's role does not allow this|use a key with the role t
 TR404|http.not_found|404|There is no such thing|look with troth list
 TR405|http.tenant_missing|422|The request names no tenant|use a key that has a tenant
 TR406|http.too_large|413|The body is too large|send less
+TR407|http.method|405|This address does not take this method|see the header Allow and /docs
 TR410|def.version_taken|409|This version exists with another content|raise the version
 TR411|start.unknown_saga|404|No such saga is registered|register it: troth register
 TR412|start.input|422|The input does not fit the saga's schema|correct the input
@@ -142,6 +143,7 @@ TR710|port.in_use|500|The port is in use|choose another with --listen
 TR711|settings.unknown|500|An unknown setting|see troth-engine serve --print-settings
 TR712|keys.none|500|There are no API keys|make one: troth-engine keys add
 TR713|dev.loopback|500|dev listens on loopback only|use serve with keys
+TR714|settings.value|500|A setting has a value that cannot be used|correct it; see troth-engine serve --print-settings
 TR720|engine.draining|503|The engine is stopping|try again
 TR730|verify.broken|500|The chain does not verify|keep the store as it is and see docs/runbooks
 TR731|xes.broken|422|The log file cannot be read|give an XES file, plain or gzip
