@@ -1,59 +1,97 @@
-"""The ids that every process computes alike (docs/format.md section 2)."""
+"""Ids and digests that are derived, never drawn: equal in every process and after a restore.
 
-from collections.abc import Mapping
+The rules are those of docs/format.md section 2. Ids are made on the way of every message, so they
+are computed directly from the canonical array, with nothing in between.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
-from domain.canonical import JsonLike, digest, digest_bytes
+from domain.canonical import canonical, digest
 
 __all__ = [
-    "commitment_id", "content_digest", "effect_id", "key_stream_id", "lane_of", "saga_key_id",
-    "start_digest", "uuid_of",
+    "action_digest", "approval_digest", "approval_id", "commitment_id", "content_digest",
+    "effect_id", "fact_id", "jitter", "key_id", "lane_of", "saga_key_id", "start_digest",
 ]  # fmt: skip
 
-_VERSION_8 = 0x8 << 76
-_VARIANT = 0x2 << 62
-_CLEAR = ~((0xF << 76) | (0x3 << 62)) & ((1 << 128) - 1)
-# They may differ between two deliveries of one event without it being another event.
-_TRACING = ("traceparent", "tracestate")
+Json = Any
+
+APPROVAL_ID_DIGITS = 20
+"""Hexadecimal digits of an approval id: 80 bits, short enough for a person to compare."""
+
+_TRACE_ATTRIBUTES = frozenset({"traceparent", "tracestate", "data"})
+# RFC 9562: version 8 in the high four bits of byte 6, variant 10 in the high two of byte 8.
+_UUID_KEEP = ~((0xF000 << 64) | (0xC000 << 48))
+_UUID_SET = (0x8000 << 64) | (0x8000 << 48)
 
 
-def uuid_of(digest_32: bytes) -> UUID:
-    """The UUID (RFC 9562, version 8) made of the first 16 bytes of a digest."""
-    number = int.from_bytes(digest_32[:16], "big")
-    return UUID(int=(number & _CLEAR) | _VERSION_8 | _VARIANT)
+def _uuid(parts: list[Any]) -> UUID:
+    number = int.from_bytes(sha256(canonical(parts)).digest()[:16], "big")
+    return UUID(int=(number & _UUID_KEEP) | _UUID_SET)
 
 
 def commitment_id(tenant: str, saga: str, key: str, run: int) -> UUID:
-    """The stream of one run of a saga; `run` counts from 1."""
-    return uuid_of(digest_bytes("troth.commitment.v1", tenant, saga, key, run))
+    """The id of a run of a saga for a key; `run` counts from 1."""
+    return _uuid(["troth.commitment.v1", tenant, saga, key, run])
 
 
 def saga_key_id(tenant: str, saga: str, key: str) -> UUID:
-    """The stream that counts the runs of a saga and key."""
-    return uuid_of(digest_bytes("troth.sagakey.v1", tenant, saga, key))
+    """The id of the stream in which all starts of one saga and key meet."""
+    return _uuid(["troth.sagakey.v1", tenant, saga, key])
 
 
-def key_stream_id(tenant: str, key: str) -> UUID:
-    """The stream in which events of a key meet waits."""
-    return uuid_of(digest_bytes("troth.key.v1", tenant, key))
+def key_id(tenant: str, key: str) -> UUID:
+    """The id of the stream that keeps the events of one key."""
+    return _uuid(["troth.key.v1", tenant, key])
 
 
 def effect_id(commitment: UUID, path: str, kind: str) -> str:
-    """The idempotency key of a `do` or `undo`: the same in every attempt and after a restore."""
+    """The idempotency key of a step's `do` or `undo` at an instance path: 64 hex digits."""
     return digest("troth.effect.v1", str(commitment), path, kind)
 
 
-def content_digest(event: Mapping[str, JsonLike]) -> bytes:
-    """What makes two deliveries of an event id the same: attributes and data, not the trace."""
-    attributes = {k: v for k, v in event.items() if k != "data" and k not in _TRACING}
-    return digest_bytes("troth.content.v1", attributes, event.get("data"))
+def action_digest(contract: str, args: Json, undo: str | None) -> str:
+    """What a decision allows: the contract, its arguments, and the contract that undoes it."""
+    return digest("troth.action.v1", contract, args, undo)
 
 
-def start_digest(saga: str, version: int | None, value: JsonLike) -> str:
-    """What makes two starts the same."""
-    return digest("troth.start.v1", saga, version, value)
+def approval_digest(approval: str, actions: dict[str, str], subject: Json) -> str:
+    """What a person sees and decides on: action digests by instance path, and the subject."""
+    return digest("troth.approval.v1", approval, actions, subject)
+
+
+def approval_id(commitment: UUID, path: str, asked: int) -> str:
+    """The id of the `asked`-th question of an approve node: 20 hex digits."""
+    return digest("troth.ask.v1", str(commitment), path, asked)[:APPROVAL_ID_DIGITS]
+
+
+def content_digest(event: dict[str, Json]) -> str:
+    """The content of a CloudEvent in structured form: equal for an equal repeat.
+
+    Trace context is left out: a producer that sends an event again sends it in another trace.
+    """
+    attributes = {name: event[name] for name in event if name not in _TRACE_ATTRIBUTES}
+    return digest("troth.content.v1", attributes, event.get("data"))
+
+
+def start_digest(saga: str, version: int | None, payload: Json) -> str:
+    """The content of a start, to compare two requests with one idempotency key."""
+    return digest("troth.start.v1", saga, version, payload)
 
 
 def lane_of(tenant: str, key: str, lanes: int) -> int:
-    """The lane where everything about a key lives."""
-    return int.from_bytes(digest_bytes("troth.lane.v1", tenant, key)[:8], "big") % lanes
+    """The home of everything about one key of a tenant, below `lanes`."""
+    return int(digest("troth.lane.v1", tenant, key)[:16], 16) % lanes
+
+
+def jitter(effect: str, attempt: int) -> float:
+    """The share of a retry's jitter, from 0 up to 1: the same in every fold, no chance in it."""
+    return int(digest("troth.jitter.v1", effect, attempt)[:16], 16) / 2**64
+
+
+def fact_id(commitment: UUID, path: str) -> str:
+    """The CloudEvents id of a fact: the same however often it is published."""
+    return digest("troth.fact.v1", str(commitment), path)

@@ -1,0 +1,6 @@
+"""The embedded store: SQLite in WAL mode, one process, one writer."""
+
+from adapters.sqlite.schema import migrate
+from adapters.sqlite.store import SqliteStore
+
+__all__ = ["SqliteStore", "migrate"]

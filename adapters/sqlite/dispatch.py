@@ -1,0 +1,265 @@
+"""The dispatch desk: who holds an attempt, decided row by row under the lane's lock.
+
+offered → reserved → started → gone (design: the stream says what an attempt means, the row says
+who holds it). Tokens are `incarnation.position.reservation`, so each holder has a higher one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from domain.ports import Claim, ClaimAsk, Dispatch, Overdue, Reply, Verdict
+
+__all__ = ["claim", "heartbeat", "start", "sweep", "take_reply", "withdraw"]
+
+_COLUMNS = (
+    "effect, stream, tenant, participant, contract, kind, attempt, position, body, needs_start,"
+    " start_by_us, timeout_us, not_after_us, state, worker, reservation, lease_until_us, ends_us,"
+    " cancelled"
+)
+_STATE, _WORKER, _RESERVATION, _LEASE, _ENDS, _CANCELLED = range(13, 19)
+_START_BY, _NOT_AFTER = 10, 12
+
+_ROW = f"SELECT {_COLUMNS} FROM dispatches WHERE effect = ?"  # noqa: S608 - names of our own
+_NEXT_TENANT = """
+SELECT tenant FROM dispatches WHERE state = 'offered' AND participant = ? AND contract = ?
+AND tenant > ? ORDER BY tenant LIMIT 1
+"""
+_LINE = """
+SELECT offered_us, position, effect FROM dispatches WHERE state = 'offered' AND participant = ?
+AND contract = ? AND tenant = ? AND (offered_us, position) > (?, ?)
+ORDER BY offered_us, position LIMIT ?
+"""
+_TAKE = """
+UPDATE dispatches SET state = ?, worker = ?, reservation = ?, lease_until_us = ?, ends_us = ?
+WHERE effect = ?
+"""
+_EXTEND = "UPDATE dispatches SET lease_until_us = ? WHERE effect = ?"
+_WITHDRAW = "DELETE FROM dispatches WHERE effect = ? AND state <> 'started'"
+_CANCEL = "UPDATE dispatches SET cancelled = 1 WHERE effect = ?"
+_OFFER_AGAIN = """
+UPDATE dispatches SET state = 'offered', worker = NULL, lease_until_us = NULL WHERE effect = ?
+"""
+_GONE = "DELETE FROM dispatches WHERE effect = ?"
+_OVERDUE = tuple(
+    f"SELECT {_COLUMNS} FROM dispatches WHERE lane = ? AND {due} LIMIT ?"  # noqa: S608 - as above
+    for due in (
+        "state <> 'offered' AND lease_until_us <= ? ORDER BY lease_until_us",
+        "state = 'offered' AND start_by_us <= ? ORDER BY start_by_us",
+        "state <> 'started' AND not_after_us IS NOT NULL AND not_after_us < ? ORDER BY not_after_us",
+    )
+)
+LINE_CHUNK_MIN = 8
+"""Offered rows of one tenant and contract that are looked at in one query, at least."""
+
+Row = tuple[Any, ...]
+
+
+def claim(
+    db: sqlite3.Connection,
+    ask: ClaimAsk,
+    incarnation: int,
+    served: dict[str, str],
+    *,
+    now_us: int,
+    lease_us: int,
+) -> Sequence[Claim]:
+    """Reserve up to `ask.limit` rows: one of each tenant in turn, each tenant's oldest first.
+
+    `served` remembers which tenant a participant's last turn ended with.
+    """
+    after = served.get(ask.participant, "")
+    tenants = [ask.tenant] if ask.tenant is not None else _tenants(db, ask, after)
+    chunk = max(LINE_CHUNK_MIN, ask.limit // max(1, len(tenants)) + 1)
+    turns = deque((tenant, _waiting(db, ask, tenant, chunk)) for tenant in tenants)
+    taken: list[Row] = []
+    while turns and len(taken) < ask.limit:
+        tenant, line = turns.popleft()
+        row = next((r for r in line if _may_start(r, now_us)), None)
+        if row is not None:
+            taken.append(row)
+            turns.append((tenant, line))
+            served[ask.participant] = tenant
+    claims = [_taken(r, ask, incarnation, now_us=now_us, lease_us=lease_us) for r in taken]
+    db.executemany(_TAKE, [_take(r, c, ask.worker) for r, c in zip(taken, claims, strict=True)])
+    return claims
+
+
+def start(
+    db: sqlite3.Connection, reply: Reply, incarnation: int, *, now_us: int, lease_us: int
+) -> Verdict:
+    """Move a reservation to started. Its `timeout` runs from now."""
+    row = _held(db, reply, incarnation)
+    if row is None:
+        return Verdict("lost")
+    if row[_CANCELLED]:
+        return _verdict("cancelled", row)
+    if row[_STATE] == "started":
+        return _verdict("repeated", row)
+    if row[_NOT_AFTER] is not None and now_us > row[_NOT_AFTER]:
+        return _verdict("expired", row)
+    ends_us = now_us + row[11]
+    lease_until_us = min(now_us + lease_us, ends_us)
+    values = ("started", row[_WORKER], row[_RESERVATION], lease_until_us, ends_us, row[0])
+    db.execute(_TAKE, values)
+    return Verdict("ok", _dispatch(row), row[_WORKER], lease_until_us, ends_us)
+
+
+def heartbeat(
+    db: sqlite3.Connection, reply: Reply, incarnation: int, *, now_us: int, lease_us: int
+) -> Verdict:
+    """Extend a lease: a started one up to its timeout, a reserved one up to when it must start."""
+    row = _held(db, reply, incarnation)
+    if row is None:
+        return Verdict("lost")
+    bounds = (row[_ENDS],) if row[_STATE] == "started" else (row[_START_BY], row[_NOT_AFTER])
+    until_us = min([now_us + lease_us, *(b for b in bounds if b is not None)])
+    until_us = max(until_us, row[_LEASE])
+    db.execute(_EXTEND, (until_us, row[0]))
+    return Verdict(
+        "ok", _dispatch(row), row[_WORKER], until_us, row[_ENDS], cancelled=bool(row[_CANCELLED])
+    )
+
+
+def take_reply(db: sqlite3.Connection, reply: Reply, incarnation: int) -> Verdict:
+    """Whether the reply is of the current holder: ok, not_started, or lost."""
+    row = _held(db, reply, incarnation)
+    if row is None:
+        return Verdict("lost")
+    return _verdict("ok" if row[_STATE] == "started" else "not_started", row)
+
+
+def withdraw(db: sqlite3.Connection, effect: str) -> bool:
+    """Delete a row that nobody started (True); ask a started one to stop (False)."""
+    key = bytes.fromhex(effect)
+    if db.execute(_WITHDRAW, (key,)).rowcount:
+        return True
+    db.execute(_CANCEL, (key,))
+    return False
+
+
+def sweep(db: sqlite3.Connection, lane: int, *, now_us: int, limit: int) -> Sequence[Overdue]:
+    """Remove what is overdue, at most `limit` rows, and offer lost reservations again."""
+    overdue: dict[bytes, Overdue] = {}
+    for query in _OVERDUE:
+        room = limit - len(overdue)
+        for row in db.execute(query, (lane, now_us, room)).fetchall() if room > 0 else ():
+            reason = _why(row, now_us)
+            if reason is None:
+                db.execute(_OFFER_AGAIN, (row[0],))
+            elif row[0] not in overdue:
+                overdue[row[0]] = Overdue(_dispatch(row), reason)
+    db.executemany(_GONE, [(effect,) for effect in overdue])
+    return list(overdue.values())
+
+
+def _why(row: Row, now_us: int) -> str | None:
+    """Why a row is overdue; None for a reservation that may be offered again."""
+    if row[_STATE] == "started":
+        return "timeout" if row[_ENDS] <= now_us else "lease"
+    if row[_NOT_AFTER] is not None and row[_NOT_AFTER] < now_us:
+        return "not_after"
+    return "within" if row[_START_BY] is not None and row[_START_BY] <= now_us else None
+
+
+def _tenants(db: sqlite3.Connection, ask: ClaimAsk, after: str) -> list[str]:
+    """Tenants with offered work, in a circle that begins behind `after`; at most `ask.limit`."""
+    found: list[str] = []
+    for low, high in ((after, None), ("", after)):
+        lines = (_tenants_of(db, ask.participant, c, low, high) for c in ask.contracts)
+        for tenant in merge(*lines):
+            if len(found) >= ask.limit:
+                return found
+            if tenant not in found[-1:]:
+                found.append(tenant)
+    return found
+
+
+def _tenants_of(
+    db: sqlite3.Connection, participant: str, contract: str, low: str, high: str | None
+) -> Iterator[str]:
+    """Tenants above `low`, up to `high`: one look into the index for each."""
+    while True:
+        row = db.execute(_NEXT_TENANT, (participant, contract, low)).fetchone()
+        if row is None or (high is not None and row[0] > high):
+            return
+        low = row[0]
+        yield low
+
+
+def _waiting(db: sqlite3.Connection, ask: ClaimAsk, tenant: str, chunk: int) -> Iterator[Row]:
+    """A tenant's offered rows over all contracts asked for, oldest first."""
+    lines = (_line(db, ask.participant, c, tenant, chunk) for c in ask.contracts)
+    for _, _, effect in merge(*lines):
+        yield db.execute(_ROW, (effect,)).fetchone()
+
+
+def _line(
+    db: sqlite3.Connection, participant: str, contract: str, tenant: str, chunk: int
+) -> Iterator[Row]:
+    offered_us, position = -1, -1
+    while True:
+        values = (participant, contract, tenant, offered_us, position, chunk)
+        rows = db.execute(_LINE, values).fetchall()
+        yield from rows
+        if len(rows) < chunk:
+            return
+        offered_us, position, _ = rows[-1]
+
+
+def _may_start(row: Row, now_us: int) -> bool:
+    """Whether a row may still be given out; the sweep reports the others."""
+    if row[_NOT_AFTER] is not None and now_us > row[_NOT_AFTER]:
+        return False
+    return row[_START_BY] is None or now_us < row[_START_BY]
+
+
+def _taken(row: Row, ask: ClaimAsk, incarnation: int, *, now_us: int, lease_us: int) -> Claim:
+    dispatch = _dispatch(row)
+    token = f"{incarnation}.{dispatch.position}.{row[_RESERVATION] + 1}"
+    started = ask.start and not dispatch.needs_start
+    lease_until_us, ends_us = now_us + lease_us, None
+    if started:
+        ends_us = now_us + dispatch.timeout_us
+        lease_until_us = min(lease_until_us, ends_us)
+    return Claim(dispatch, token, started, lease_until_us, ends_us)
+
+
+def _take(row: Row, claimed: Claim, worker: str) -> Row:
+    state = "started" if claimed.started else "reserved"
+    return (
+        state, worker, row[_RESERVATION] + 1, claimed.lease_until_us, claimed.ends_us, row[0]
+    )  # fmt: skip
+
+
+def _held(db: sqlite3.Connection, reply: Reply, incarnation: int) -> Row | None:
+    """The row of an effect if the token and worker of a reply are those that hold it."""
+    try:
+        effect = bytes.fromhex(reply.effect)
+    except ValueError:
+        return None
+    row = db.execute(_ROW, (effect,)).fetchone()
+    if row is None or row[_STATE] == "offered" or row[_WORKER] != reply.worker:
+        return None
+    return row if reply.token == f"{incarnation}.{row[7]}.{row[_RESERVATION]}" else None
+
+
+def _verdict(status: str, row: Row) -> Verdict:
+    cancelled = bool(row[_CANCELLED])
+    return Verdict(status, _dispatch(row), row[_WORKER], row[_LEASE], row[_ENDS], cancelled)
+
+
+def _dispatch(row: Row) -> Dispatch:
+    effect, stream, tenant, participant, contract, kind, attempt, position, body = row[:9]
+    needs_start, start_by_us, timeout_us, not_after_us = row[9:13]
+    return Dispatch(
+        effect.hex(), UUID(bytes=stream), tenant, participant, contract, kind, attempt, position,
+        orjson.loads(body), bool(needs_start), start_by_us, timeout_us, not_after_us,
+    )  # fmt: skip

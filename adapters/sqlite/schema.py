@@ -1,0 +1,76 @@
+"""The form of the tables: which revision a file has, and bringing it forward."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from adapters.sqlite.faults import store_failed
+from adapters.sqlite.files import FileLock, path_of
+from domain.ports import StoreFailed
+
+__all__ = ["HEAD", "migrate", "revision_of", "upgrade"]
+
+HEAD = "0001"
+"""The newest revision; a test compares it with the migrations."""
+
+_MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+def revision_of(db: sqlite3.Connection) -> str | None:
+    """The revision of an open database, or None when it is empty.
+
+    Raises StoreFailed (store.format) for a database of something else.
+    """
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
+        return None
+    if "alembic_version" not in tables:
+        raise StoreFailed("store.format", "the file is an SQLite database, but not a store")
+    found = db.execute("SELECT version_num FROM alembic_version").fetchone()
+    return found[0] if found else None
+
+
+def upgrade(db: sqlite3.Connection) -> None:
+    """Bring an open database to HEAD, all or nothing. `db` is in autocommit mode."""
+    # Alembic and SQLAlchemy take half a second to import: only where a migration runs.
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.pool import StaticPool
+
+    engine = create_engine("sqlite://", creator=lambda: db, poolclass=StaticPool)
+    event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("version_locations", str(_MIGRATIONS / "versions").replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def migrate(url: str) -> tuple[str | None, str]:
+    """Bring the store of a URL to the newest form; answer the revisions before and after.
+
+    Raises StoreFailed: store.locked while an engine runs, store.format for a newer or foreign
+    file, store.corrupt, store.full.
+    """
+    path = path_of(url)
+    lock = FileLock(path)
+    try:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            before = revision_of(db)
+            if before is not None and before > HEAD:
+                raise StoreFailed(
+                    "store.format", f"{path} has revision {before}, newer than {HEAD}"
+                )
+            upgrade(db)
+            return before, HEAD
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise store_failed(error, str(path)) from error
+    finally:
+        lock.release()
