@@ -1,0 +1,68 @@
+"""Clocks never go back, and say when the machine's clock was set."""
+
+import pytest
+
+from adapters.clock import EventClock, SystemClock
+from domain.errors import Refusal
+
+
+class Machine:
+    """The two clocks of a machine, set by hand."""
+
+    def __init__(self) -> None:
+        self.wall = 1_000_000_000
+        self.boot = 5_000_000
+
+    def clock(self) -> SystemClock:
+        return SystemClock(lambda: self.wall, lambda: self.boot)
+
+    def pass_us(self, us: int) -> None:
+        self.wall += us
+        self.boot += us
+
+
+def test_time_does_not_go_back_when_the_clock_is_set_back() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    before = clock.now_us()
+    machine.wall -= 60_000_000
+    assert clock.now_us() == before
+    machine.wall += 61_000_000
+    assert clock.now_us() == before + 1_000_000
+
+
+def test_passing_time_is_no_skew() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.pass_us(3_600_000_000)
+    assert clock.clock_skew_s() == 0
+
+
+@pytest.mark.parametrize("step_us", [7_000_000, -7_000_000])
+def test_a_clock_that_was_set_shows_as_skew(step_us: int) -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.wall += step_us
+    assert clock.clock_skew_s() == step_us / 1_000_000
+
+
+def test_the_machines_own_clocks_agree() -> None:
+    clock = SystemClock()
+    assert clock.now_us() <= clock.now_us()
+    assert abs(clock.clock_skew_s()) < 5
+
+
+def test_the_event_clock_stands_at_the_last_event() -> None:
+    clock = EventClock(SystemClock())
+    assert clock.advance(50) == 50
+    assert clock.advance(50) == 50
+    assert clock.now_us() == 50
+    assert clock.real.now_us() > 50
+
+
+def test_an_event_before_the_last_one_is_refused() -> None:
+    clock = EventClock(SystemClock(), start_us=50)
+    with pytest.raises(Refusal) as refused:
+        clock.advance(49)
+    assert refused.value.alias == "event.out_of_order"
+    assert clock.now_us() == 50
