@@ -9,7 +9,19 @@ from fastapi import FastAPI
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import events, participants
+from api import (
+    approvals,
+    commitments,
+    controls,
+    definitions,
+    document,
+    events,
+    history,
+    leases,
+    operations,
+    participants,
+    remedies,
+)
 from api.edge import POSITION, Edge
 from api.identity import Keys
 from api.limits import Limits
@@ -24,7 +36,21 @@ _POSITION = POSITION.lower().encode()
 
 _log = structlog.get_logger("api")
 
-_ROUTERS = (events.router, participants.router)
+# History before commitments: a key may hold slashes, so its address would take `/history` along.
+_ROUTERS = (
+    events.router, history.router, commitments.router, controls.router, approvals.router,
+    participants.router, leases.router, definitions.router, remedies.router, operations.router,
+)  # fmt: skip
+
+
+class Troth(FastAPI):
+    """FastAPI with the document of `api.document`."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = document.build(self.version, self.routes)
+        return self.openapi_schema
 
 
 def build_app(
@@ -40,7 +66,7 @@ def build_app(
 
     `app.state.edge.draining` is an event to set when the engine stops: what waits then answers.
     """
-    app = FastAPI(
+    app = Troth(
         title="troth",
         version=VERSION,
         docs_url=None,
@@ -110,8 +136,3 @@ class Guard:
         if edge.under_way > edge.limits.requests_max:
             return Problem("http.too_many", f"{edge.limits.requests_max} requests are under way")
         return None
-
-
-def edge_of_app(app: FastAPI) -> Edge:
-    """The edge of an application that `build_app` made."""
-    return app.state.edge

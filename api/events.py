@@ -32,16 +32,49 @@ _PROBLEMS = (
     "bound.mailbox",
 )  # fmt: skip
 
+_EXAMPLE = {
+    "specversion": "1.0",
+    "id": "01J9ZK",
+    "source": "urn:example:crm",
+    "type": "partner.signed",
+    "data": {"company": "acme", "signed_by": "signer-1"},
+}
+_EVENT = {"$ref": "#/components/schemas/event"}
+_BODY = {
+    "required": True,
+    "content": {
+        STRUCTURED: {"schema": _EVENT, "example": _EXAMPLE},
+        BATCH: {"schema": {"$ref": "#/components/schemas/events"}, "example": [_EXAMPLE]},
+        "application/json": {
+            "schema": {"description": "Binary mode: the data; the attributes are headers."},
+            "example": _EXAMPLE["data"],
+        },
+    },
+}
+_HEADERS = [
+    {
+        "name": f"ce-{name}",
+        "in": "header",
+        "required": False,
+        "description": f"Binary mode: the attribute {name}, percent-encoded.",
+        "schema": {"type": "string"},
+        "example": _EXAMPLE[name],
+    }
+    for name in ("specversion", "id", "source", "type")
+]
+
 
 @router.post(
     "/events",
     status_code=202,
     summary="Publish events",
-    **documented(
-        body="event",
-        answers={202: "event_answer", 200: "event_answer", 207: "batch_answer"},
-        problems=_PROBLEMS,
-    ),
+    **{
+        **documented(
+            answers={202: "event_answer", 200: "event_answer", 207: "batch_answer"},
+            problems=_PROBLEMS,
+        ),
+        "openapi_extra": {"requestBody": _BODY, "parameters": _HEADERS},
+    },
 )
 async def publish(request: Request) -> Response:
     """One event, binary (`ce-` headers) or structured, or a batch of at most 1,000.

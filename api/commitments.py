@@ -1,0 +1,144 @@
+"""Commitments: start, search, and where one is."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from starlette.responses import Response
+
+from api.bodies import read_form
+from api.definitions import Saga
+from api.docs import documented
+from api.edge import Edge, answer, edge_of
+from api.identity import asked, identified
+from api.waits import PAGE_DEFAULT, Cursor, Limit, fresh
+from domain.errors import refusal
+from domain.requests import StartRequest
+
+__all__ = ["Id", "Key", "Run", "commitment_of", "id_of", "router"]
+
+router = APIRouter(prefix="/v1", tags=["commitments"], dependencies=[Depends(identified)])
+
+Json = Any
+Id = Annotated[str, Path(description="Commitment id (UUID).")]
+Key = Annotated[str, Path(min_length=1, max_length=256, description="Key value of the commitment.")]
+Run = Annotated[int | None, Query(ge=1, description="Which run of the key; default: the latest.")]
+Text = Annotated[str | None, Query(max_length=256)]
+
+IDEMPOTENCY_KEY_MAX = 256
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+@router.post(
+    "/commitments",
+    status_code=201,
+    summary="Start a commitment",
+    **documented(
+        body="start",
+        answers={201: "start_answer", 200: "start_answer"},
+        problems=(
+            "http.body", "start.unknown_saga", "start.input", "start.key", "start.conflict",
+            "key_reused", "start.queue_full",
+        ),
+        example={"saga": "partner-activation", "input": {"company": "acme"}},
+    ),
+)  # fmt: skip
+async def start(request: Request) -> Response:
+    """201 with the address of the new one; 200 with the running one, or the same start again.
+
+    Send `Idempotency-Key`: a start that is repeated with it is answered as before.
+    """
+    edge, who = edge_of(request), asked(request)
+    body = await read_form(request, "start")
+    once = request.headers.get("idempotency-key")
+    if once is not None and not 1 <= len(once) <= IDEMPOTENCY_KEY_MAX:
+        raise refusal("http.body", f"Idempotency-Key has 1 to {IDEMPOTENCY_KEY_MAX} characters")
+    found = await edge.desk.submit(
+        StartRequest(who, body["saga"], body["input"], body.get("version"), once)
+    )
+    where = {"Location": f"/v1/commitments/{found['id']}"}
+    return answer(found, 201 if found["created"] else 200, headers=where)
+
+
+@router.get(
+    "/commitments",
+    summary="Search commitments",
+    dependencies=[Depends(fresh)],
+    **documented(answers={200: "page"}, problems=("http.body", "read.not_yet")),
+)
+async def search(
+    request: Request,
+    saga: Text = None,
+    status: Text = None,
+    step: Text = None,
+    key: Text = None,
+    cursor: Cursor = None,
+    limit: Limit = PAGE_DEFAULT,
+) -> Response:
+    """The current steps that fit all of what is named, in pages."""
+    edge, tenant = edge_of(request), asked(request).tenant
+    position = edge.reader.position()
+    found = await edge.read(
+        edge.reader.search, tenant,
+        saga=saga, status=status, step=step, key=key, cursor=cursor, limit=limit,
+    )  # fmt: skip
+    return answer(found, position=position)
+
+
+@router.get(
+    "/counts",
+    summary="Count commitments",
+    **documented(answers={200: "counts"}),
+)
+async def counts(request: Request, saga: Text = None) -> Response:
+    """How many commitments there are, by status and by current step: for a live table."""
+    edge, tenant = edge_of(request), asked(request).tenant
+    position = edge.reader.position()
+    return answer(await edge.read(edge.reader.counts, tenant, saga), position=position)
+
+
+@router.get(
+    "/commitments/{id}",
+    summary="Where a commitment is",
+    dependencies=[Depends(fresh)],
+    **documented(answers={200: "current_step"}, problems=("http.not_found", "read.not_yet")),
+)
+async def current_step(request: Request, id: Id) -> Response:
+    """The current step, never an old one: `after=` an event or `wait_for=` a position."""
+    edge = edge_of(request)
+    position = edge.reader.position()
+    return answer(commitment_of(edge, asked(request).tenant, id), position=position)
+
+
+@router.get(
+    "/sagas/{saga}/keys/{key:path}",
+    summary="Where a commitment is, by saga and key",
+    dependencies=[Depends(fresh)],
+    **documented(answers={200: "current_step"}, problems=("http.not_found", "read.not_yet")),
+)
+async def current_step_by_key(request: Request, saga: Saga, key: Key, run: Run = None) -> Response:
+    """As by id; the latest run unless `run` says which."""
+    edge = edge_of(request)
+    position = edge.reader.position()
+    found = edge.reader.by_key(asked(request).tenant, saga, key, run)
+    if found is None:
+        raise refusal("http.not_found", f"{saga}/{key}{f'#{run}' if run else ''} is not there")
+    return answer(found, position=position)
+
+
+def commitment_of(edge: Edge, tenant: str, text: str) -> Json:
+    """The current step of a commitment of this tenant. Raises Refusal (TR404)."""
+    found = edge.reader.commitment(tenant, id_of(text))
+    if found is None:
+        raise refusal("http.not_found", f"commitment {text} is not there")
+    return found
+
+
+def id_of(text: str) -> UUID:
+    """A commitment's id from an address; what is no id names nothing. Raises Refusal (TR404)."""
+    if not _UUID.fullmatch(text):
+        raise refusal("http.not_found", f"{text[:80]!r} is not the id of a commitment")
+    return UUID(text)

@@ -1,0 +1,135 @@
+"""What needs an operator's eye: dead letters, parked events, debts; and what was said to others."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from starlette.responses import Response
+
+from api.bodies import parse, read_form
+from api.cloudevents import checked
+from api.docs import documented
+from api.edge import Edge, answer, edge_of
+from api.identity import asked, identified
+from api.waits import PAGE_DEFAULT, Cursor, Limit, listed
+from domain.errors import refusal
+from domain.requests import RedriveRequest
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", tags=["remedies"], dependencies=[Depends(identified)])
+
+Json = Any
+Number = Annotated[int, Path(ge=1, le=2**53 - 1, description="Number of the dead letter.")]
+Status = Annotated[str | None, Query(max_length=32, description="For example open.")]
+
+
+@router.get("/dead-letters", summary="List dead letters", **documented(answers={200: "page"}))
+async def dead_letters(
+    request: Request, status: Status = None, cursor: Cursor = None, limit: Limit = PAGE_DEFAULT
+) -> Response:
+    """What came and could not be taken, with the reason and how often it was seen."""
+    edge, tenant = edge_of(request), asked(request).tenant
+    query = edge.reader.dead_letters
+    return await listed(edge, query, tenant, status=status, cursor=cursor, limit=limit)
+
+
+@router.get(
+    "/dead-letters/{number}",
+    summary="Read a dead letter",
+    **documented(answers={200: "object"}, problems=("http.not_found",)),
+)
+async def dead_letter(request: Request, number: Number) -> Response:
+    """One dead letter with the bytes that came (`raw`)."""
+    edge = edge_of(request)
+    position = edge.reader.position()
+    return answer(_found(edge, asked(request).tenant, number), position=position)
+
+
+@router.post(
+    "/dead-letters/{number}/redrive",
+    status_code=202,
+    summary="Take a dead letter after all",
+    **documented(
+        body="redrive",
+        answers={202: "remedy_answer"},
+        problems=("http.body", "http.not_found", "state.says_no", "event.schema"),
+        example={"reason": "CRM sent its number, ticket 812"},
+    ),
+)
+async def redrive(request: Request, number: Number) -> Response:
+    """As it came, or as `event` says; recorded with your name as caused by the dead letter."""
+    edge, who = edge_of(request), asked(request)
+    body = await read_form(request, "redrive", limit=2 * edge.limits.event_bytes_max)
+    found = _found(edge, who.tenant, number)
+    event = body["event"] if "event" in body else parse(_raw(found), alias="event.json")
+    done = await edge.desk.submit(RedriveRequest(who, number, body["reason"], checked(event)))
+    return answer(done, 202)
+
+
+@router.post(
+    "/dead-letters/{number}/discard",
+    status_code=202,
+    summary="Put a dead letter away",
+    **documented(
+        body="discard",
+        answers={202: "remedy_answer"},
+        problems=("http.body", "http.not_found", "state.says_no"),
+        example={"reason": "a test of the producer"},
+    ),
+)
+async def discard(request: Request, number: Number) -> Response:
+    """It stays readable, with your name and reason."""
+    edge, who = edge_of(request), asked(request)
+    body = await read_form(request, "discard")
+    _found(edge, who.tenant, number)
+    return answer(await edge.desk.submit(RedriveRequest(who, number, body["reason"])), 202)
+
+
+@router.get("/parked", summary="List parked events", **documented(answers={200: "page"}))
+async def parked(
+    request: Request,
+    reason: Annotated[str | None, Query(max_length=64, description="For example early.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = PAGE_DEFAULT,
+) -> Response:
+    """Accepted events that nothing has taken: early ones, and what came after the end."""
+    edge, tenant = edge_of(request), asked(request).tenant
+    query = edge.reader.parked
+    return await listed(edge, query, tenant, reason=reason, cursor=cursor, limit=limit)
+
+
+@router.get("/debts", summary="List debts", **documented(answers={200: "page"}))
+async def debts(
+    request: Request, status: Status = None, cursor: Cursor = None, limit: Limit = PAGE_DEFAULT
+) -> Response:
+    """Undos that failed for good and wait for a person: retry or settle them by a control."""
+    edge, tenant = edge_of(request), asked(request).tenant
+    query = edge.reader.debts
+    return await listed(edge, query, tenant, status=status, cursor=cursor, limit=limit)
+
+
+@router.get(
+    "/facts", summary="What happened, for other services", **documented(answers={200: "page"})
+)
+async def facts(
+    request: Request,
+    after: Annotated[int, Query(ge=0, description="`next` of the answer before.")] = 0,
+    limit: Limit = PAGE_DEFAULT,
+) -> Response:
+    """CloudEvents that sagas emitted, in log order; read on from `next`."""
+    edge, tenant = edge_of(request), asked(request).tenant
+    return await listed(edge, edge.reader.facts, tenant, after=after, limit=limit)
+
+
+def _found(edge: Edge, tenant: str, number: int) -> Json:
+    found = edge.reader.dead_letter(tenant, number)
+    if found is None:
+        raise refusal("http.not_found", f"dead letter {number} is not there")
+    return found
+
+
+def _raw(letter: Json) -> bytes:
+    raw = letter["raw"]
+    return raw.encode() if isinstance(raw, str) else bytes(raw)
