@@ -195,9 +195,9 @@ class Subscribe:
     commitment: str
     saga: str
     saga_key: str
-    opened: Json
-    closed: Json
-    taken: Json
+    opened: Json = None
+    closed: Json = None
+    taken: Json = None
     ended: bool = False
 
 

@@ -1,0 +1,154 @@
+"""The Commitment aggregate: what a stream folds to. Deciding is elsewhere (`sagas.decide`).
+
+`evolve` looks at the event and the state only, so that a stream written by any release folds to the
+same state. A commitment that is decided on is a `fork`; the one in the cache is never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from uuid import UUID
+
+from eventsourcing.domain import Aggregate, CanSnapshotAggregate, DomainEvent
+from eventsourcing.utils import register_topic
+
+from domain import state as s
+from domain.evolve import FOLDS, TAKEN_POSITIONS_MAX
+from domain.events import Event
+
+__all__ = ["FINAL", "TAKEN_POSITIONS_MAX", "Commitment", "CommitmentSnapshot"]
+
+Json = Any
+FINAL = frozenset({"fulfilled", "compensated", "failed", "cancelled"})
+
+_RECORDS: Mapping[str, Any] = {
+    "nodes": s.Instance, "trail": s.Trail, "effects": s.Effect, "entries": s.Entry,
+    "subs": s.Sub, "bindings": s.Binding, "stops": s.Stop, "undoing": s.Undoing, "debts": s.Debt,
+}  # fmt: skip
+_PLAIN = ("vars", "frames", "timers", "taken", "deciders", "runs", "queues", "errors")
+
+
+class Commitment(Aggregate):
+    """One business promise. Attributes are described in docs/format.md and `domain.state`."""
+
+    STORED_AS: ClassVar[str] = "commitment"
+
+    tenant: str
+    saga: str
+    saga_version: int
+    definition: str
+    key: str
+    run: int
+    input: Json
+    params: Json
+    parent: Json
+    start: Json
+    started_us: int
+    clock_us: int
+    vars: dict[str, Json]
+    nodes: dict[str, s.Instance]
+    trail: dict[str, s.Trail]
+    frames: dict[str, dict[str, Any]]
+    effects: dict[str, s.Effect]
+    entries: dict[str, s.Entry]
+    timers: dict[str, int]
+    subs: dict[str, s.Sub]
+    taken: dict[str, tuple[int, ...]]
+    bindings: dict[str, s.Binding]
+    deciders: dict[str, tuple[str, ...]]
+    runs: dict[str, int]
+    queues: dict[str, tuple[Json, ...]]
+    errors: dict[str, Json]
+    stops: dict[str, s.Stop]
+    undoing: dict[str, s.Undoing]
+    debts: dict[str, s.Debt]
+    pivots: tuple[str, ...]
+    deferred: tuple[Json, ...]
+    undone: int
+    debt_count: int
+    paused: bool
+    held: Json
+    cancelling: Json
+    ended: Json
+
+    def evolve(self, event: Event) -> None:
+        """Fold one event. An event class without a fold is a bug, found by a test."""
+        self.clock_us = _micros(event)
+        FOLDS[type(event)](self, event)
+
+    def fork(self) -> Commitment:
+        """An independent copy; its records are shared, for they are frozen."""
+        copy = object.__new__(Commitment)
+        values = dict(self.__dict__)
+        for name in _RECORDS:
+            values[name] = dict(values[name])
+        for name in _PLAIN:
+            values[name] = dict(values[name])
+        values["_pending_events"] = []
+        copy.__dict__ = values
+        return copy
+
+    @property
+    def status(self) -> str:
+        """open, waiting, paused, held, compensating, in_debt, or how it ended."""
+        if self.ended is not None:
+            return self.ended["status"]
+        if self.held is not None:
+            return "held"
+        if self.paused:
+            return "paused"
+        if self.debts:
+            return "in_debt"
+        if "" in self.undoing or ("" in self.stops and not self.stops[""].pending):
+            return "compensating"
+        if any(e.state in ("offered", "started", "backoff") for e in self.effects.values()):
+            return "open"
+        return "waiting"
+
+    @property
+    def is_over(self) -> bool:
+        return self.ended is not None
+
+
+def _micros(event: Event) -> int:
+    return int(event.timestamp.timestamp() * 1_000_000 + 0.5)
+
+
+@dataclass(frozen=True)
+class CommitmentSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
+    """The state of a commitment at a version, as JSON."""
+
+    TOPIC: ClassVar[str] = "commitment.snapshot"
+    topic: str
+    state: dict[str, Any]
+
+    @classmethod
+    def take(cls, aggregate: Any) -> CommitmentSnapshot:
+        state = {k: v for k, v in vars(aggregate).items() if not k.startswith("_")}
+        return cls(aggregate.id, aggregate.version, aggregate.modified_on, Commitment.STORED_AS, state)
+
+    def mutate(self, _: None) -> Commitment:
+        aggregate = object.__new__(Commitment)
+        values: dict[str, Any] = dict(self.state)
+        for name, record in _RECORDS.items():
+            values[name] = {k: _as(record, v) for k, v in values[name].items()}
+        for name in ("taken", "deciders", "queues"):
+            values[name] = {k: tuple(v) for k, v in values[name].items()}
+        for name in ("pivots", "deferred"):
+            values[name] = tuple(values[name])
+        values |= {
+            "_id": self.originator_id, "_version": self.originator_version,
+            "_created_on": self.timestamp, "_modified_on": self.timestamp, "_pending_events": [],
+        }  # fmt: skip
+        aggregate.__dict__ = values
+        return aggregate
+
+
+def _as(record: Any, value: Any) -> Any:
+    return value if isinstance(value, record) else s.restore(record, value)
+
+
+register_topic(Commitment.STORED_AS, Commitment)
+register_topic(CommitmentSnapshot.TOPIC, CommitmentSnapshot)

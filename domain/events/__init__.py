@@ -1,0 +1,155 @@
+"""The events that are stored, one class each (docs/format.md section 4).
+
+An event carries everything its fold needs: `evolve` never looks at a definition. TOPIC strings are
+chosen and never change; a changed meaning gets a new `class_version` and an upcast.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from eventsourcing.utils import register_topic
+
+from domain.events.base import Ctx, Event, Opening
+from domain.events.flow import (
+    ApprovalAmended,
+    ApprovalAsked,
+    ApprovalGranted,
+    ApprovalRejected,
+    ApprovalVoided,
+    BranchClosed,
+    CancelAsked,
+    CommitmentEnded,
+    CommitmentHeld,
+    CommitmentOpened,
+    CommitmentPaused,
+    CommitmentReleased,
+    CommitmentResumed,
+    EventTaken,
+    FactEmitted,
+    HandlerOpened,
+    MessageDeferred,
+    MessageRefused,
+    NodeDone,
+    NodeEntered,
+    NodeFailed,
+    NodeSkipped,
+    NodesStopped,
+    QuietSet,
+    SeatTaken,
+    SleepStarted,
+    TimerFired,
+    VarsSet,
+    WaitOpened,
+)
+from domain.events.effects import (
+    AttemptFailed,
+    DebtOpened,
+    DebtRetried,
+    DebtSettled,
+    EffectContradicted,
+    EffectDone,
+    EffectFailed,
+    EffectIntended,
+    EffectLate,
+    EffectProbed,
+    EffectRetried,
+    EffectStarted,
+    EffectStopAsked,
+    EffectUnknown,
+    EffectWithdrawn,
+    PartStopped,
+    PartStopping,
+    UndoBegun,
+    UndoEnded,
+    UndoSealed,
+)
+from domain.events.keys import (
+    EventExpired,
+    EventKept,
+    KeyOpened,
+    RunEnded,
+    RunOpened,
+    SagaKeyOpened,
+    StartHeld,
+    StartRefused,
+    SubscriptionsChanged,
+)
+
+__all__ = [
+    "ApprovalAmended",
+    "ApprovalAsked",
+    "ApprovalGranted",
+    "ApprovalRejected",
+    "ApprovalVoided",
+    "AttemptFailed",
+    "BranchClosed",
+    "CancelAsked",
+    "CommitmentEnded",
+    "CommitmentHeld",
+    "CommitmentOpened",
+    "CommitmentPaused",
+    "CommitmentReleased",
+    "CommitmentResumed",
+    "Ctx",
+    "DebtOpened",
+    "DebtRetried",
+    "DebtSettled",
+    "EffectContradicted",
+    "EffectDone",
+    "EffectFailed",
+    "EffectIntended",
+    "EffectLate",
+    "EffectProbed",
+    "EffectRetried",
+    "EffectStarted",
+    "EffectStopAsked",
+    "EffectUnknown",
+    "EffectWithdrawn",
+    "Event",
+    "EventExpired",
+    "EventKept",
+    "EventTaken",
+    "FactEmitted",
+    "HandlerOpened",
+    "KeyOpened",
+    "MessageDeferred",
+    "MessageRefused",
+    "NodeDone",
+    "NodeEntered",
+    "NodeFailed",
+    "NodeSkipped",
+    "NodesStopped",
+    "Opening",
+    "PartStopped",
+    "PartStopping",
+    "QuietSet",
+    "RunEnded",
+    "RunOpened",
+    "SagaKeyOpened",
+    "SeatTaken",
+    "SleepStarted",
+    "StartHeld",
+    "StartRefused",
+    "SubscriptionsChanged",
+    "TimerFired",
+    "UndoBegun",
+    "UndoEnded",
+    "UndoSealed",
+    "VarsSet",
+    "WaitOpened",
+    "classes",
+]
+
+
+def classes() -> tuple[type[Event], ...]:
+    """Every stored event class."""
+    found: list[type[Event]] = []
+    for value in globals().values():
+        if isinstance(value, type) and issubclass(value, Event) and "TOPIC" in vars(value):
+            found.append(value)
+    return tuple(found)
+
+
+for _class in classes():
+    register_topic(cast("Any", _class).TOPIC, _class)

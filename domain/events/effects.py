@@ -1,0 +1,184 @@
+"""Events of a commitment: effects, stopping, undoing and debts (docs/format.md section 4)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from domain.events.base import Event
+
+Json = Any
+
+
+class EffectIntended(Event):
+    """`kind` is do, undo or probe; a dispatch row is inserted in the transaction of this event."""
+
+    TOPIC: ClassVar[str] = "effect.intended"
+    node: str
+    effect: str
+    kind: str
+    contract: str
+    participant: str
+    args: Json
+    digest: str
+    attempt: int
+    timeout_us: int
+    start_by_us: int | None = None
+    not_after_us: int | None = None
+    approval: str | None = None
+    undoes: str | None = None
+    classes: Json = None
+    undo: Json = None
+
+
+class EffectStarted(Event):
+    TOPIC: ClassVar[str] = "effect.started"
+    effect: str
+    attempt: int
+    token: str
+    worker: str
+
+
+class AttemptFailed(Event):
+    TOPIC: ClassVar[str] = "effect.attempt_failed"
+    effect: str
+    attempt: int
+    error: Json
+    retry_us: int
+    unanswered: bool = False
+
+
+class EffectRetried(Event):
+    TOPIC: ClassVar[str] = "effect.retried"
+    effect: str
+    attempt: int
+    start_by_us: int | None = None
+
+
+class EffectDone(Event):
+    TOPIC: ClassVar[str] = "effect.done"
+    node: str
+    effect: str
+    kind: str
+    attempt: int
+    result: Json = None
+    worker: str | None = None
+    verified: bool = False
+    undo: Json = None
+    pivot: bool = False
+    result_digest: str | None = None
+
+
+class EffectFailed(Event):
+    TOPIC: ClassVar[str] = "effect.failed"
+    node: str
+    effect: str
+    kind: str
+    attempt: int
+    error: Json
+    undo: Json = None
+
+
+class EffectUnknown(Event):
+    """`next` is probe or ask."""
+
+    TOPIC: ClassVar[str] = "effect.unknown"
+    effect: str
+    attempt: int
+    reason: str
+    next: str
+    due_us: int | None = None
+
+
+class EffectProbed(Event):
+    TOPIC: ClassVar[str] = "effect.probed"
+    effect: str
+    answer: str
+    note: str | None = None
+    evidence: Json = None
+
+
+class EffectStopAsked(Event):
+    TOPIC: ClassVar[str] = "effect.stop_asked"
+    effects: Json
+
+
+class EffectWithdrawn(Event):
+    TOPIC: ClassVar[str] = "effect.withdrawn"
+    effect: str
+
+
+class EffectContradicted(Event):
+    TOPIC: ClassVar[str] = "effect.contradicted"
+    node: str
+    effect: str
+    detail: str
+
+
+class EffectLate(Event):
+    TOPIC: ClassVar[str] = "effect.late"
+    effect: str
+    attempt: int
+    outcome: str
+    detail: Json = None
+
+
+class PartStopping(Event):
+    """`cause` has `kind` (failure, deadline, cancel, interrupt, race, join, fulfil) and its details."""
+
+    TOPIC: ClassVar[str] = "part.stopping"
+    target: str
+    cause: Json
+    keep: Json = None
+    pending: bool = False
+
+
+class PartStopped(Event):
+    TOPIC: ClassVar[str] = "part.stopped"
+    target: str
+    refused: bool = False
+
+
+class UndoBegun(Event):
+    TOPIC: ClassVar[str] = "undo.begun"
+    target: str
+    why: Json
+    cause: Json
+
+
+class UndoEnded(Event):
+    TOPIC: ClassVar[str] = "undo.ended"
+    target: str
+
+
+class UndoSealed(Event):
+    TOPIC: ClassVar[str] = "undo.sealed"
+    node: str
+    dropped: Json
+
+
+class DebtOpened(Event):
+    TOPIC: ClassVar[str] = "debt.opened"
+    debt: str
+    node: str
+    kind: str
+    error: Json
+    owner: str
+    due_us: int
+    effect: str | None = None
+
+
+class DebtRetried(Event):
+    """A person asked to try again; the debt stays until the effect is settled."""
+
+    TOPIC: ClassVar[str] = "debt.retried"
+    debt: str
+    reason: str
+
+
+class DebtSettled(Event):
+    TOPIC: ClassVar[str] = "debt.settled"
+    debt: str
+    how: str
+    reason: str
+    evidence: Json = None
+    result: Json = None

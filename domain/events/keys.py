@@ -1,0 +1,77 @@
+"""Events of saga-key streams and key streams (docs/format.md section 4)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from domain.events.base import Event, Opening
+
+Json = Any
+
+
+class SagaKeyOpened(Opening):
+    TOPIC: ClassVar[str] = "sagakey.opened"
+    tenant: str
+    saga: str
+    key: str
+
+
+class RunOpened(Event):
+    TOPIC: ClassVar[str] = "sagakey.run_opened"
+    run: int
+    commitment: str
+    definition: str
+    saga_version: int
+    input_digest: str
+
+
+class RunEnded(Event):
+    TOPIC: ClassVar[str] = "sagakey.run_ended"
+    run: int
+    status: str
+    taken: Json = None
+
+
+class StartRefused(Event):
+    TOPIC: ClassVar[str] = "sagakey.start_refused"
+    code: str
+    start: Json = None
+
+
+class StartHeld(Event):
+    """A start that waits until the running commitment, which it replaces, has ended."""
+
+    TOPIC: ClassVar[str] = "sagakey.start_held"
+    run: int
+    start: Json
+
+
+class KeyOpened(Opening):
+    TOPIC: ClassVar[str] = "key.opened"
+    tenant: str
+    key: str
+
+
+class EventKept(Event):
+    """Its position in the key stream is its version."""
+
+    TOPIC: ClassVar[str] = "key.event_kept"
+    event: Json
+    expires_us: int
+    reason: str
+
+
+class SubscriptionsChanged(Event):
+    TOPIC: ClassVar[str] = "key.subscriptions_changed"
+    commitment: str
+    saga: str
+    saga_key: str
+    opened: Json = None
+    closed: Json = None
+    taken: Json = None
+    ended: bool = False
+
+
+class EventExpired(Event):
+    TOPIC: ClassVar[str] = "key.event_expired"
+    positions: Json

@@ -1,0 +1,221 @@
+"""The parts of a commitment's state: frozen records, replaced and never changed.
+
+A path is an instance path (docs/format.md section 3). Times are microseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+__all__ = [
+    "Asked", "Binding", "Debt", "Effect", "Entry", "Instance", "Stop", "Sub", "Trail", "Undoing",
+    "frame_of", "frames_of", "is_under", "restore",
+]  # fmt: skip
+
+Json = Any
+_INSTANCE = re.compile(r"[#@]\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for. `seats` maps a taken seat to who took it, `gate` is the approve node;
+    `payload` is what an edit put in place of the subject.
+    """
+
+    approval: str
+    level: str
+    digests: Mapping[str, str]
+    digest: str
+    subject: Json
+    needs: tuple[str, ...]
+    not_by: tuple[str, ...]
+    due_us: int | None
+    valid_us: int | None
+    asked: int
+    seats: Mapping[str, str]
+    gate: str
+    payload: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An open node. `kind` is block, step, wait, sleep or approve; the rest goes with the kind.
+
+    `guards` lists the branches of a parallel that were entered, `branches` those that closed.
+    """
+
+    kind: str
+    since_us: int
+    branch: str | None = None
+    round: int = 0
+    anchor_us: int = 0
+    guards: tuple[str, ...] = ()
+    branches: Mapping[str, str] = field(default_factory=dict[str, str])
+    outs: Mapping[str, Json] = field(default_factory=dict[str, Any])
+    events: tuple[Json, ...] = ()
+    asked: Asked | None = None
+    effect: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """How a node closed: done, skipped, failed or stopped. `version` orders completions."""
+
+    state: str
+    version: int
+    at_us: int
+    took_us: int
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One `do` or `undo`. `state`: offered, started, backoff, unknown, done, failed, withdrawn.
+
+    `attempt` counts commands; `unanswered` are attempts that may have run and said nothing;
+    `next` of an unknown one is probe or ask; `stop` that it was asked to stop; `args` are kept
+    until it is settled, because a later attempt sends exactly these.
+    """
+
+    node: str
+    kind: str
+    contract: str
+    participant: str
+    digest: str
+    attempt: int
+    state: str
+    since_us: int
+    timeout_us: int
+    args: Json = None
+    start_by_us: int | None = None
+    not_after_us: int | None = None
+    approval: str | None = None
+    undoes: str | None = None
+    classes: Mapping[str, str] | None = None
+    undo: Json = None
+    unanswered: tuple[int, ...] = ()
+    next: str | None = None
+    probes: int = 0
+    worker: str | None = None
+    stop: bool = False
+    error: Json = None
+    result_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be undone. `state` is open, undoing or debt; `seq` orders completions."""
+
+    seq: int
+    effect: str
+    contract: str
+    participant: str
+    args: Json
+    digest: str
+    when: str
+    timeout_us: int
+    retry: Json
+    classes: Mapping[str, str] | None
+    state: str = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Sub:
+    """A subscription that a wait or handler holds in the key stream of `key`."""
+
+    key: str
+    types: tuple[str, ...]
+    transient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A decision bound to one step: the action digest it allows, until when, how often still.
+
+    `node` is the approve that asks, `asked` how often it has asked for this step.
+    """
+
+    approval: str
+    node: str
+    digest: str
+    not_after_us: int | None
+    uses_left: int
+    asked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A part that is stopping. `pending`: a pivot in flight is settled before anything stops."""
+
+    cause: Json
+    keep: tuple[str, ...] = ()
+    pending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """A part that is undoing, why, and what its stop was for (what comes after)."""
+
+    why: Json
+    cause: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """Something only a person can settle. `kind`: undo, forward, late or contradicted."""
+
+    node: str
+    kind: str
+    error: Json
+    owner: str
+    opened_us: int
+    due_us: int
+    effect: str | None = None
+
+
+def is_under(path: str, target: str) -> bool:
+    """Whether an instance path is the target or lies in it; the empty target is the root."""
+    if not target:
+        return True
+    if not path.startswith(target):
+        return False
+    return len(path) == len(target) or path[len(target)] in "/#@"
+
+
+def frame_of(path: str) -> str:
+    """The innermost round or handler run that a node's data belongs to; '' is the commitment."""
+    end = max(path.rfind("#"), path.rfind("@"))
+    if end < 0:
+        return ""
+    slash = path.find("/", end)
+    return path[:slash] if slash >= 0 else path
+
+
+def frames_of(path: str) -> tuple[str, ...]:
+    """The frames a node sees, innermost first."""
+    if "#" not in path and "@" not in path:
+        return ("",)
+    ends = [m.end() for m in _INSTANCE.finditer(path)]
+    return (*(path[:end] for end in reversed(ends)), "")
+
+
+_NESTED: dict[str, Any] = {"asked": Asked}
+_TUPLES = frozenset({"guards", "events", "needs", "not_by", "unanswered", "types", "keep"})
+
+
+def restore(cls: Any, data: Mapping[str, Any]) -> Any:
+    """A record of `cls` from the JSON object that a snapshot holds."""
+    values: dict[str, Any] = {}
+    for f in fields(cls):
+        if f.name not in data:
+            continue
+        value = data[f.name]
+        if value is not None and f.name in _NESTED:
+            value = restore(_NESTED[f.name], value)
+        elif f.name in _TUPLES:
+            value = tuple(value)
+        values[f.name] = value
+    return cls(**values)

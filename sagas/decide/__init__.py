@@ -1,0 +1,133 @@
+"""decide: what a commitment does about a message. Pure: data in, events out (design section 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from domain import events as ev
+from domain import messages as msg
+from domain.commitment import Commitment
+from domain.events import Ctx, Event
+from domain.messages import Message, from_body, to_body
+from sagas import defaults
+from sagas.decide import (
+    approvals, blocks, controls, effects, failures, flow, kinds, timers, waits,
+)  # fmt: skip
+from sagas.decide.machine import Machine
+from sagas.definition import Definition
+
+__all__ = ["Decided", "decide"]
+
+Json = Any
+kinds.register()
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The events of one message, the state they fold to, and the answer to who sent it."""
+
+    events: list[Event]
+    state: Commitment
+    outcome: Json
+
+
+def decide(
+    definition: Definition, commitment: Commitment | None, message: Message, *,
+    stream: UUID, now_us: int, ctx: Ctx,
+) -> Decided:  # fmt: skip
+    """Record the message and move all that can move, until all rest.
+
+    The commitment that is handed in is not touched. `now_us` is when the message was accepted, in
+    microseconds since the epoch; time never goes back. An outcome with `code` is a refusal.
+    """
+    fork = None if commitment is None else commitment.fork()
+    m = Machine(definition, fork, stream=stream, now_us=now_us, ctx=ctx)
+    if fork is None:
+        if isinstance(message, msg.Open):
+            _open(m, message)
+            m.run(failures.fail)
+    else:
+        timers.fire_due(m, m.now_us)
+        _handle(m, message, now_us)
+    return Decided(m.events, m.c, m.outcome)
+
+
+def _handle(m: Machine, message: Message, accepted_us: int) -> None:
+    if _deferred(m, message, accepted_us):
+        return
+    _apply(m, message)
+    m.run(failures.fail)
+    while m.replay and not m.c.paused and m.c.held is None:
+        first, m.replay = m.replay[0], m.replay[1:]
+        m.at(first["accepted_us"])
+        timers.fire_due(m, m.now_us)
+        _handle(m, from_body(first["kind"], first["body"]), first["accepted_us"])
+    timers.fire_due(m, m.now_us)
+
+
+def _deferred(m: Machine, message: Message, accepted_us: int) -> bool:
+    """Paused or held: the message is recorded and handled when that ends, with its accept time."""
+    resting = (m.c.paused or m.c.held is not None) and not m.c.is_over
+    if not resting or isinstance(message, (msg.Control, msg.Wake, msg.Open)):
+        return False
+    if len(m.c.deferred) >= defaults.DEFERRED_MAX:
+        m.outcome = {"code": "bound.mailbox", "detail": "too much waits for the resume"}
+        return True
+    body = {"kind": message.KIND, "body": to_body(message), "accepted_us": accepted_us}
+    m.emit(ev.MessageDeferred, message=body)
+    m.outcome = {"status": "deferred"}
+    return True
+
+
+def _open(m: Machine, message: msg.Open) -> None:
+    document = m.d.document
+    m.open(
+        tenant=message.tenant, saga=message.saga, saga_version=message.saga_version,
+        definition=message.definition, key=message.key, run=message.run, input=message.input,
+        params={n: p["default"] for n, p in document.get("params", {}).items()} or None,
+        vars={n: v["initial"] for n, v in document.get("vars", {}).items()} or None,
+        start=message.start,
+    )  # fmt: skip
+    root = m.d.root
+    m.push(_enter_root, "", root)
+
+
+def _enter_root(m: Machine, path: str, root: Any) -> None:
+    due = blocks.scope_timers(m, path, root)
+    if due:
+        m.emit(ev.NodeEntered, node="", timers=due)
+    flow.start_flow(m, root.flow, "")
+    for handler in reversed(root.handlers):
+        m.push(waits.open_handler, handler.name, handler)
+
+
+def _apply(m: Machine, message: Message) -> None:
+    match message:
+        case msg.Offer():
+            if not m.c.is_over:
+                waits.offered(m, message)
+        case msg.Answered():
+            effects.answered(m, message)
+        case msg.Started():
+            effects.started(m, message)
+        case msg.Lost():
+            effects.lost(m, message)
+        case msg.NotStarted():
+            effects.not_started(m, message)
+        case msg.Withdrawn():
+            effects.withdrawn(m, message)
+        case msg.Decide():
+            if m.c.is_over:
+                m.outcome = {"code": "decision.closed", "detail": f"it is {m.c.status}"}
+            else:
+                approvals.decide_approval(m, message)
+        case msg.Control():
+            controls.control(m, message)
+        case msg.Wake() | msg.Open():
+            pass  # due timers have fired already; a second opening is a repeated mail
+        case msg.Start() | msg.RunOver() | msg.Arrive() | msg.Subscribe():
+            raise TypeError(f"{message.KIND} is not for a commitment")
+
+

@@ -1,0 +1,306 @@
+"""Approvals: what is asked, who may answer, and what a decision allows (semantics sections 3, 6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain import events as ev
+from domain import messages as msg
+from domain.durations import duration_us
+from domain.ids import approval_digest, approval_id
+from domain.state import Asked, Binding, Effect, Instance, frames_of
+from sagas import defaults
+from sagas.decide import effects, failures, flow
+from sagas.decide.machine import Machine, NodeFault, error_of, path_of
+from sagas.definition import Node
+
+__all__ = ["ask_again", "decide_approval", "enter_approve", "expire", "expired_before_start",
+           "missing_seats", "seats_of", "usable"]  # fmt: skip
+
+Json = Any
+# A level wants all of its seats; a seat may have more than one role that can take it.
+LEVELS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "A0": (),
+    "A1": (("manager",),),
+    "A2": (("function_head",), ("legal", "finance")),
+    "A3": (("executive", "board"),),
+}
+
+
+def enter_approve(m: Machine, path: str, node: Node) -> None:
+    _ask(m, path, node, 1)
+
+
+def _ask(m: Machine, path: str, node: Node, asked: int) -> None:
+    """Bind the question to the digests of exactly the actions it would allow."""
+    digests = _digests(m, path, node)
+    number = approval_id(m.c.id, path, asked)
+    subject = m.value(node.x["subject"], path) if "subject" in node.x else None
+    valid = node.doc.get("valid")
+    due_us = None if node.within_us is None else flow.due_after(m, path, node.within_us)
+    m.emit(
+        ev.ApprovalAsked, node=path, approval=number, level=node.doc["level"], digests=digests,
+        digest=approval_digest(number, digests, subject), subject=subject,
+        evidence=_evidence(m, path, node), needs=_needs(node), not_by=_not_by(m, path, node),
+        due_us=due_us, asked=asked,
+        valid_us=duration_us(valid) if valid else defaults.DECISION_VALID_US,
+    )  # fmt: skip
+
+
+def _needs(node: Node) -> list[str]:
+    """Seats beyond the level's, one entry each."""
+    return [need["role"] for need in node.doc.get("needs", ()) for _ in range(need["count"])]
+
+
+def _not_by(m: Machine, path: str, node: Node) -> list[str]:
+    barred: set[str] = set()
+    for name in node.doc.get("not_by", ()):
+        barred.update(m.c.deciders.get(path_of(m, path, name) or "", ()))
+    return sorted(barred)
+
+
+def _evidence(m: Machine, path: str, node: Node) -> Json:
+    """The evidence pack: what each named node yielded, with when it did."""
+    pack: list[Json] = []
+    bind = m.binder(path)
+    for name in node.doc.get("evidence", ()):
+        where = path_of(m, path, name) or name
+        trail = m.c.trail.get(where)
+        item: dict[str, Any] = {"node": where, "at_us": trail.at_us if trail else None}
+        if name == "input":
+            item["value"] = m.c.input
+        for root in ("results", "decisions"):
+            value = bind(root, name)
+            if isinstance(value, (dict, list, str, int, float, bool)) and root == "results":
+                item["value"] = value
+        found = _raw_event(m, path, name)
+        if found is not None:
+            item["event"] = found
+        pack.append(item)
+    return pack or None
+
+
+def _raw_event(m: Machine, path: str, name: str) -> Json:
+    for frame in frames_of(path):
+        events = m.c.frames.get(frame, {}).get("events", {})
+        if name in events:
+            return events[name]
+    return None
+
+
+# --- deciding --------------------------------------------------------------------------------
+
+
+def seats_of(asked: Asked) -> list[tuple[str, ...]]:
+    """Every seat that the question wants, as the roles that can take it."""
+    return [*LEVELS[asked.level], *((role,) for role in asked.needs)]
+
+
+def _seat_name(index: int, roles: tuple[str, ...]) -> str:
+    return f"{index + 1}:{'|'.join(roles)}"
+
+
+def missing_seats(asked: Asked) -> list[str]:
+    """Names of the seats that nobody has taken yet."""
+    names = [_seat_name(i, roles) for i, roles in enumerate(seats_of(asked))]
+    return [name for name in names if name not in asked.seats]
+
+
+def decide_approval(m: Machine, message: msg.Decide) -> None:
+    """A person's answer. Whatever is wrong with it is refused with a code, and audited."""
+    found = _find(m, message.approval)
+    refusal = _refuse(m, message, found)
+    if refusal is not None:
+        code, detail = refusal
+        m.emit(ev.MessageRefused, code=code, detail=f"{message.by}: {detail}")
+        m.outcome = {"code": code, "detail": detail}
+        return
+    assert found is not None
+    path, instance = found
+    assert instance.asked is not None
+    if message.answer == "reject":
+        _reject(m, path, message)
+    else:
+        _take_seat(m, path, instance.asked, message)
+
+
+def _find(m: Machine, approval: str) -> tuple[str, Instance] | None:
+    for path, instance in m.c.nodes.items():
+        if instance.asked is not None and instance.asked.approval == approval:
+            return path, instance
+    return None
+
+
+def _refuse(
+    m: Machine, message: msg.Decide, found: tuple[str, Instance] | None
+) -> tuple[str, str] | None:
+    if found is None or found[1].branch is not None:
+        return "decision.closed", "this approval is not open"
+    path, instance = found
+    asked = instance.asked
+    assert asked is not None
+    if message.actor_type != "human":
+        return "decision.actor", f"actor type {message.actor_type} may not decide"
+    if message.digest != asked.digest:
+        return "decision.changed", "the action is not the one you saw"
+    if message.by in asked.not_by:
+        return "decision.not_by", "who decided before may not decide here"
+    if message.by in asked.seats.values():
+        return "decision.twice", "you hold a seat of this approval already"
+    if _seat_for(asked, message.seats) is None:
+        return "decision.seat", f"wanted: {', '.join(missing_seats(asked))}"
+    if message.answer == "reject" and not (message.reason or "").strip():
+        return "decision.reason", "say why"
+    if message.answer == "edit":
+        return _refuse_edit(m, path, message)
+    return None
+
+
+def _refuse_edit(m: Machine, path: str, message: msg.Decide) -> tuple[str, str] | None:
+    schema = m.node(path).doc.get("edit")
+    if schema is None:
+        return "decision.not_editable", "approve or reject"
+    problems = m.d.validator_of(schema).check(message.payload, "payload")
+    return ("decision.payload", "; ".join(problems)) if problems else None
+
+
+def _seat_for(asked: Asked, held: tuple[str, ...]) -> str | None:
+    """The first seat still free that one of the held roles can take."""
+    for index, roles in enumerate(seats_of(asked)):
+        name = _seat_name(index, roles)
+        if name not in asked.seats and any(role in roles for role in held):
+            return name
+    return None
+
+
+def _take_seat(m: Machine, path: str, asked: Asked, message: msg.Decide) -> None:
+    if message.answer == "edit":
+        asked = _amend(m, path, asked, message)
+    seat = _seat_for(asked, message.seats)
+    assert seat is not None
+    m.emit(ev.SeatTaken, node=path, approval=asked.approval, seat=seat, by=message.by,
+           reason=message.reason)  # fmt: skip
+    instance = m.c.nodes[path]
+    assert instance.asked is not None
+    missing = missing_seats(instance.asked)
+    m.outcome = {"status": "seat_taken", "missing": missing, "digest": asked.digest}
+    if not missing:
+        _grant(m, path, instance.asked, message)
+
+
+def _amend(m: Machine, path: str, asked: Asked, message: msg.Decide) -> Asked:
+    """An edit changes the action, so it voids earlier seats: they approved something else."""
+    node = m.node(path)
+    digests = _digests(m, path, node, message.payload)
+    digest = approval_digest(asked.approval, digests, message.payload)
+    m.emit(ev.ApprovalAmended, node=path, approval=asked.approval, payload=message.payload,
+           digests=digests, digest=digest, by=message.by)  # fmt: skip
+    amended = m.c.nodes[path].asked
+    assert amended is not None
+    return amended
+
+
+def _grant(m: Machine, path: str, asked: Asked, message: msg.Decide) -> None:
+    edited = asked.payload
+    decision = {
+        "decision": "edit" if edited is not None else "approve",
+        "by": ", ".join(asked.seats[s] for s in sorted(asked.seats)), "at": flow.rfc3339(m.now_us),
+        "reason": message.reason or "", "payload": edited, "expired": False,
+    }  # fmt: skip
+    m.emit(ev.ApprovalGranted, node=path, approval=asked.approval, decision=decision)
+    m.outcome = {"status": "granted", "missing": [], "digest": asked.digest}
+    _go_on(m, path, m.node(path))
+
+
+def _digests(m: Machine, path: str, node: Node, payload: Json = None) -> dict[str, str]:
+    """The digest of each covered action, with the decision put in where its arguments read it."""
+    provisional = {
+        "decision": "approve" if payload is None else "edit", "by": "", "at": "",
+        "reason": "", "payload": payload, "expired": False,
+    }  # fmt: skip
+    local = {("decisions", node.name): provisional}
+    digests: dict[str, str] = {}
+    for step in node.covers if node.kind == "approve" else (node,):
+        step_path = path_of(m, path, step.name) or step.template
+        digests[step_path] = effects.action_of(m, step_path, step, local)[1]
+    return digests
+
+
+def _go_on(m: Machine, path: str, node: Node) -> None:
+    if node.kind == "step":
+        effects.enter_step(m, path, node)
+    elif node.flow is None:
+        flow.finish(m, path, node)
+    else:
+        flow.start_flow(m, node.flow, path)
+
+
+def _reject(m: Machine, path: str, message: msg.Decide) -> None:
+    asked = m.c.nodes[path].asked
+    assert asked is not None
+    decision = {
+        "decision": "reject", "by": message.by, "at": flow.rfc3339(m.now_us),
+        "reason": message.reason, "payload": None, "expired": False,
+    }  # fmt: skip
+    m.emit(ev.ApprovalRejected, node=path, approval=asked.approval, decision=decision)
+    m.outcome = {"status": "rejected", "missing": [], "digest": asked.digest}
+    node = m.node(path)
+    if node.doc.get("on_reject") == "continue":
+        flow.finish(m, path, node)
+    else:
+        error = error_of("rejected", node.name, message.reason or "", path, {"by": message.by})
+        failures.fail(m, path, error)
+
+
+def expire(m: Machine, path: str, node: Node) -> None:
+    """`within` is over and not every seat was taken."""
+    if node.on_expiry == "continue":
+        m.emit(ev.NodeDone, node=path, value={"expired": True})
+        flow.done(m, path, node)
+    else:
+        text = "nobody decided in time"
+        failures.fail(m, path, error_of("timeout", node.name, text, path))
+
+
+# --- using a decision ------------------------------------------------------------------------
+
+
+def usable(m: Machine, binding: Binding, action: str) -> bool:
+    """Whether the decision allows exactly this action, now, and was not used up."""
+    fresh = binding.not_after_us is None or m.now_us <= binding.not_after_us
+    return binding.digest == action and fresh and binding.uses_left > 0
+
+
+def ask_again(m: Machine, path: str, node: Node) -> None:
+    """The decision is stale: the action changed or time passed. Ask anew, three times in all."""
+    binding = m.c.bindings.get(path)
+    if binding is None:
+        text = f"no decision covers {node.name}"
+        raise NodeFault(path, error_of("rejected", "no_decision", text, path))
+    gate = m.node(binding.node)
+    if binding.asked >= defaults.ASKED_MAX:
+        text = f"the decision was stale {binding.asked} times"
+        raise NodeFault(path, error_of("rejected", gate.name, text, path))
+    m.emit(ev.ApprovalVoided, node=path, approval=binding.approval, reason="stale")
+    digests = _digests(m, path, node)
+    number = approval_id(m.c.id, path, binding.asked + 1)
+    valid = gate.doc.get("valid")
+    m.emit(
+        ev.ApprovalAsked, node=path, approval=number, level=gate.doc["level"], digests=digests,
+        digest=approval_digest(number, digests, None), evidence=_evidence(m, path, gate),
+        needs=_needs(gate), not_by=_not_by(m, binding.node, gate), asked=binding.asked + 1,
+        gate=binding.node, valid_us=duration_us(valid) if valid else defaults.DECISION_VALID_US,
+        due_us=None if gate.within_us is None else flow.due_after(m, path, gate.within_us),
+    )  # fmt: skip
+
+
+def expired_before_start(m: Machine, path: str, key: str, effect: Effect) -> None:
+    """The decision's time passed before anybody started: surely not run; ask anew."""
+    m.emit(ev.EffectWithdrawn, effect=key)
+    if failures.stop_over(m, path) is not None:
+        failures.check_stops(m)
+    elif effect.unanswered:  # an earlier attempt may have run: that is not to be asked anew
+        text = "the decision expired while an attempt was unanswered"
+        failures.fail(m, path, error_of("timeout", "no_reply", text, path))
+    else:
+        effects.enter_step(m, path, m.node(path))

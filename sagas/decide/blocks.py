@@ -1,0 +1,340 @@
+"""Blocks: choose, race, parallel, repeat, scope; how they are entered and how they end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain import events as ev
+from domain.durations import duration_us
+from domain.state import Instance, is_under
+from sagas import defaults
+from sagas.decide import failures, flow, waits
+from sagas.decide.machine import Machine, NodeFault, container_of, error_of, join_path, to_us
+from sagas.definition import Branch, Flow, Node
+
+__all__ = [
+    "branch_closed", "branch_target", "complete_scope", "enter_choose", "enter_parallel",
+    "enter_race", "enter_repeat", "enter_scope", "flow_ended", "scope_timers", "turn", "trigger_won",
+]  # fmt: skip
+
+Json = Any
+
+
+def flow_ended(m: Machine, container: str, ended: Flow) -> None:
+    """The last node of a flow is done: tell its owner."""
+    owner = ended.owner
+    if ended.role == "handler":
+        _run_ended(m, container, ended)
+    elif ended.role == "clause":
+        complete_scope(m, container, owner)
+    elif owner.kind == "scope":
+        _main_ended(m, container, owner)
+    elif owner.kind == "repeat":
+        _round_ended(m, container, owner)
+    elif owner.kind == "approve":
+        flow.finish(m, container, owner)
+    elif owner.kind == "parallel":
+        assert ended.branch is not None
+        block = _block_of(container, ended.branch)
+        out = _out(m, container, ended.branch)
+        branch_closed(m, block, owner, ended.branch, "done", out)
+    else:
+        branch = ended.branch
+        block = container if branch is None else _block_of(container, branch)
+        name = "else" if branch is None else branch.name
+        value: dict[str, Any] = {"branch": name}
+        if branch is not None and branch.out is not None:
+            value["out"] = m.value(branch.out, container)
+        flow.finish(m, block, owner, value)
+
+
+def _block_of(container: str, branch: Branch) -> str:
+    return container[: -len(branch.name) - 1] if branch.named else container
+
+
+def _out(m: Machine, container: str, branch: Branch) -> Json:
+    if branch.out is None:
+        return None
+    return flow.bounded(container, m.value(branch.out, join_path(container, "_")))
+
+
+def _within(m: Machine, path: str, node: Node) -> dict[str, int]:
+    if node.within_us is None:
+        return {}
+    return {"within": flow.due_after(m, path, node.within_us)}
+
+
+# --- choose and race -------------------------------------------------------------------------
+
+
+def enter_choose(m: Machine, path: str, node: Node) -> None:
+    for branch in node.branches:
+        if m.truth(branch.when, path):
+            chosen, name = branch.flow, branch.name
+            break
+    else:
+        assert node.otherwise is not None, path
+        chosen, name = node.otherwise, "else"
+    if not chosen.nodes and (chosen.branch is None or chosen.branch.out is None):
+        flow.finish(m, path, node, {"branch": name})
+        return
+    m.emit(ev.NodeEntered, node=path, branch=name, timers=_within(m, path, node) or None)
+    flow.start_flow(m, chosen, container_of(chosen, path))
+
+
+def enter_race(m: Machine, path: str, node: Node) -> None:
+    m.emit(ev.NodeEntered, node=path, timers=_within(m, path, node) or None)
+    for branch in reversed(node.branches):
+        m.push(_enter_trigger, container_of(branch.flow, path), path, branch)
+
+
+def _enter_trigger(m: Machine, container: str, block: str, branch: Branch) -> None:
+    instance = m.c.nodes.get(block)
+    if instance is None or instance.branch is not None:
+        return  # an earlier trigger won at once
+    assert branch.trigger is not None
+    flow.enter(m, join_path(container, branch.trigger.name), branch.trigger)
+
+
+def trigger_won(m: Machine, path: str, trigger: Node) -> None:
+    """The first trigger that is done wins; the others are withdrawn in the same transaction."""
+    assert trigger.parent is not None
+    branch = trigger.parent.branch
+    assert branch is not None
+    container = path[: -len(trigger.name) - 1]
+    block = _block_of(container, branch)
+    losers = [p for p in m.c.nodes if p != block and is_under(p, block)]
+    if losers:
+        m.emit(ev.NodesStopped, nodes=losers)
+    for other in trigger.parent.owner.branches:
+        if other is not branch:
+            m.prune(container_of(other.flow, block))
+    m.emit(ev.NodeEntered, node=block, branch=branch.name)
+    flow.start_flow(m, branch.flow, container)
+
+
+# --- parallel --------------------------------------------------------------------------------
+
+
+def branch_target(block: str, branch: Branch) -> str:
+    """The path under which all of a branch lies."""
+    if branch.named:
+        return join_path(block, branch.name)
+    return join_path(block, branch.flow.nodes[0].name)
+
+
+def enter_parallel(m: Machine, path: str, node: Node) -> None:
+    wanted = [b for b in node.branches if m.truth(b.when, path)]
+    names = {b.name for b in wanted}
+    m.emit(
+        ev.NodeEntered, node=path, guards=[b.name for b in wanted],
+        timers=_within(m, path, node) or None,
+    )  # fmt: skip
+    ready = [b for b in wanted if not any(a in names for a in b.after)]
+    if not wanted:
+        _joined(m, path, node)
+    for branch in reversed(ready):
+        flow.start_flow(m, branch.flow, container_of(branch.flow, path))
+
+
+def branch_closed(
+    m: Machine, path: str, node: Node, branch: Branch, outcome: str, out: Json = None
+) -> None:
+    """A branch is over (done, failed, skipped, undone or stopped): dependants and the join."""
+    m.emit(ev.BranchClosed, node=path, branch=branch.name, outcome=outcome, out=out)
+    instance = m.c.nodes[path]
+    if instance.branch == "joined":
+        _after_losers(m, path, node)
+        return
+    for other in node.branches:
+        if other.name in instance.guards and branch.name in other.after:
+            _dependant(m, path, node, other)
+    if path in m.c.nodes:
+        _check_join(m, path, node)
+
+
+def _dependant(m: Machine, path: str, node: Node, branch: Branch) -> None:
+    instance = m.c.nodes[path]
+    if branch.name in instance.branches:
+        return
+    states = [instance.branches.get(a) for a in branch.after if a in instance.guards]
+    if any(s in ("failed", "skipped") for s in states):
+        branch_closed(m, path, node, branch, "skipped")
+    elif all(s == "done" for s in states):
+        flow.start_flow(m, branch.flow, container_of(branch.flow, path))
+
+
+def _counts(instance: Instance, node: Node) -> tuple[int, int, int]:
+    """How many branches count as joined, how many are still open, and how many are wanted."""
+    skipped = len(node.branches) - len(instance.guards)
+    good = sum(1 for s in instance.branches.values() if s in ("done", "skipped")) + skipped
+    still = len(instance.guards) - len(instance.branches)
+    join = node.doc.get("join", "all")
+    wanted = {"all": len(node.branches), "any": 1}.get(join) if isinstance(join, str) else join
+    assert wanted is not None
+    return good, still, wanted
+
+
+def _check_join(m: Machine, path: str, node: Node) -> None:
+    instance = m.c.nodes[path]
+    good, still, wanted = _counts(instance, node)
+    collected = node.doc.get("on_branch") == "collect" and node.doc.get("join", "all") == "all"
+    if good >= wanted or (collected and still == 0):
+        _joined(m, path, node)
+    elif good + still < wanted and not collected:
+        text = f"{wanted} branches are wanted, {good + still} can be reached"
+        raise NodeFault(path, error_of("business", "join.unreachable", text, path))
+
+
+def _joined(m: Machine, path: str, node: Node) -> None:
+    instance = m.c.nodes[path]
+    open_ = [b for b in node.branches
+             if b.name in instance.guards and b.name not in instance.branches]  # fmt: skip
+    m.emit(ev.NodeEntered, node=path, branch="joined")
+    for branch in open_:
+        target = branch_target(path, branch)
+        if not any(is_under(p, target) for p in m.c.nodes) and not m.busy(target):
+            m.prune(target)
+        cause = {"kind": "join", "block": path, "branch": branch.name,
+                 "undo": node.doc.get("losers", "undo")}  # fmt: skip
+        failures.request_stop(m, target, cause)
+    if not open_:
+        _after_losers(m, path, node)
+
+
+def _after_losers(m: Machine, path: str, node: Node) -> None:
+    instance = m.c.nodes[path]
+    if len(instance.branches) < len(instance.guards):
+        return
+    good = [b.name for b in node.branches if b.name not in instance.guards]
+    value = {
+        "out": dict(instance.outs),
+        "failed": [n for n, s in instance.branches.items() if s == "failed"],
+        "skipped": good + [n for n, s in instance.branches.items() if s == "skipped"],
+    }
+    flow.finish(m, path, node, value)
+
+
+# --- repeat ----------------------------------------------------------------------------------
+
+
+def enter_repeat(m: Machine, path: str, node: Node) -> None:
+    m.emit(ev.NodeEntered, node=path, timers=_within(m, path, node) or None)
+    m.push(turn, path, node, None)
+
+
+def turn(m: Machine, path: str, node: Node, out: Json) -> None:
+    """Begin the next round, or complete."""
+    instance = m.c.nodes[path]
+    inner = f"{path}#{instance.round}/_" if instance.round else path
+    over = ("while" in node.x and not m.truth(node.x["while"], path)) or (
+        "until" in node.x and instance.round > 0 and m.truth(node.x["until"], inner)
+    )
+    if over:
+        _complete_repeat(m, path, node, out)
+        return
+    if instance.round >= node.doc.get("max", defaults.ROUNDS_MAX):
+        if node.doc.get("on_max", "fail") == "fail" and ("until" in node.x or "while" in node.x):
+            text = f"{instance.round} rounds are done"
+            raise NodeFault(path, error_of("business", "repeat.max", text, path))
+        _complete_repeat(m, path, node, out)
+        return
+    _begin_round(m, path, node, out)
+
+
+def _complete_repeat(m: Machine, path: str, node: Node, out: Json) -> None:
+    value: dict[str, Any] = {"rounds": m.c.nodes[path].round}
+    if out is not None:
+        value["out"] = out
+    flow.finish(m, path, node, value)
+
+
+def _begin_round(m: Machine, path: str, node: Node, out: Json) -> None:
+    """Round n starts at the anchor plus n-1 periods; one that is late starts at once."""
+    instance = m.c.nodes[path]
+    every = node.doc.get("every")
+    if every is not None and instance.round > 0:
+        due_us = instance.anchor_us + instance.round * duration_us(every["period"])
+        if due_us > m.now_us:
+            m.emit(ev.NodeEntered, node=path, branch="resting", timers={"round": due_us})
+            return
+    enter_round(m, path, node)
+
+
+def enter_round(m: Machine, path: str, node: Node) -> None:
+    count = m.c.nodes[path].round + 1
+    m.emit(ev.NodeEntered, node=path, round=count)
+    assert node.flow is not None
+    flow.start_flow(m, node.flow, f"{path}#{count}")
+
+
+def _round_ended(m: Machine, container: str, node: Node) -> None:
+    path = container[: container.rfind("#")]
+    out = m.value(node.x["out"], f"{container}/_") if "out" in node.x else None
+    m.push(turn, path, node, flow.bounded(path, out))
+
+
+# --- scope -----------------------------------------------------------------------------------
+
+
+def scope_timers(m: Machine, path: str, node: Node) -> dict[str, int]:
+    timers = _within(m, path, node)
+    deadline = node.doc.get("deadline")
+    if deadline and "after" in deadline:
+        timers["deadline"] = flow.due_after(m, path, duration_us(deadline["after"]))
+    elif deadline:
+        timers["deadline"] = to_us(m.value(node.x["at"], path))
+    return timers
+
+
+def enter_scope(m: Machine, path: str, node: Node) -> None:
+    m.emit(ev.NodeEntered, node=path, timers=scope_timers(m, path, node) or None)
+    assert node.flow is not None
+    flow.start_flow(m, node.flow, path)
+    for handler in reversed(node.handlers):
+        m.push(waits.open_handler, join_path(path, handler.name), handler)
+
+
+def _open_runs(m: Machine, path: str, node: Node) -> list[str]:
+    prefixes = tuple(join_path(path, h.name) for h in node.handlers)
+    return [p for p in m.c.nodes if p.rpartition("@")[0] in prefixes] + [
+        q for q in prefixes if m.c.queues.get(q)
+    ]
+
+
+def _main_ended(m: Machine, path: str, node: Node) -> None:
+    """Handlers close; runs begun or queued finish; then the scope completes."""
+    if node.parent is not None or node.handlers:
+        subs = [p for h in node.handlers if (p := join_path(path, h.name)) in m.c.subs]
+        if subs:
+            m.emit(ev.NodesStopped, nodes=subs)
+    if _open_runs(m, path, node):
+        m.emit(ev.NodeEntered, node=path, branch="finishing")
+    else:
+        complete_scope(m, path, node)
+
+
+def complete_scope(m: Machine, path: str, node: Node) -> None:
+    """The scope is done; the end of the root's is the end of the commitment."""
+    if node.parent is None:
+        failures.end_root(m)
+        return
+    value = {"out": m.value(node.x["out"], f"{path}/_")} if "out" in node.x else None
+    flow.finish(m, path, node, value)
+
+
+def _run_ended(m: Machine, container: str, ended: Flow) -> None:
+    """A run of a handler is done: an interrupting one completes its scope."""
+    handler = ended.handler
+    assert handler is not None
+    scope = handler.scope
+    path = container[: container.rfind("@") - len(handler.name)].rstrip("/")
+    m.emit(ev.NodeDone, node=container)
+    if handler.interrupt:
+        complete_scope(m, path, scope)
+        return
+    waits.next_run(m, join_path(path, handler.name), handler)
+    instance = m.c.nodes.get(path)
+    finishing = instance is not None and instance.branch == "finishing"
+    if finishing and not _open_runs(m, path, scope):
+        complete_scope(m, path, scope)

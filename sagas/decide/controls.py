@@ -1,0 +1,194 @@
+"""What an operator can do to a commitment: cancel, pause, resume, retry, settle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain import events as ev
+from domain import messages as msg
+from domain.state import Debt
+from sagas.decide import effects, failures, flow, outcomes, undoing
+from sagas.decide.machine import Machine
+from sagas.definition import Node, template_of
+
+__all__ = ["control"]
+
+Json = Any
+
+
+def control(m: Machine, message: msg.Control) -> None:
+    """Apply one control; what the state does not allow is refused with a code, and audited."""
+    refusal = _ACTIONS[message.action](m, message)
+    if refusal is not None:
+        code, detail = refusal
+        m.emit(ev.MessageRefused, code=code, detail=f"{message.action}: {detail}")
+        m.outcome = {"code": code, "detail": detail}
+    elif m.outcome is None:
+        m.outcome = {"status": m.c.status}
+
+
+_Refusal = tuple[str, str] | None
+
+
+def _cancel(m: Machine, message: msg.Control) -> _Refusal:
+    c = m.c
+    if c.is_over:
+        return "state.says_no", f"it is {c.status}"
+    if c.pivots:
+        return "cancel.past_pivot", f"{c.pivots[-1]} cannot be undone"
+    if c.debts:
+        return "cancel.in_debt", f"{len(c.debts)} debts are open"
+    root = c.stops.get("")
+    if c.cancelling is not None or "" in c.undoing or (root is not None and not root.pending):
+        return "cancel.compensating", "already compensating"
+    if c.held is not None:
+        m.emit(ev.CommitmentReleased, reason=message.reason)
+    if c.paused:
+        m.emit(ev.CommitmentResumed, reason=message.reason)
+    m.emit(ev.CancelAsked, reason=message.reason)
+    cause: dict[str, Any] = {"kind": "cancel", "reason": message.reason, "block": ""}
+    error = {"class": "cancelled", "code": "cancelled", "message": message.reason, "node": ""}
+    for clause in m.d.root.clauses:
+        if any(failures.matches(on, error) for on in clause.on):
+            cause |= {"clause": clause.index, "error": error}
+            break
+    failures.request_stop(m, "", cause)
+    return None
+
+
+def _pause(m: Machine, message: msg.Control) -> _Refusal:
+    if m.c.is_over or m.c.paused:
+        return "state.says_no", f"it is {m.c.status}"
+    m.emit(ev.CommitmentPaused, reason=message.reason)
+    return None
+
+
+def _resume(m: Machine, message: msg.Control) -> _Refusal:
+    if not m.c.paused:
+        return "state.says_no", f"it is {m.c.status}"
+    waiting = m.c.deferred
+    m.emit(ev.CommitmentResumed, reason=message.reason)
+    m.replay = waiting
+    return None
+
+
+def _retry(m: Machine, message: msg.Control) -> _Refusal:
+    """Again: a debt, a step in backoff, or the node at which an internal fault holds all."""
+    c = m.c
+    if c.held is not None:
+        return _retry_held(m, message)
+    debt = _debt(m, message.node)
+    if debt is not None:
+        return _retry_debt(m, *debt, message)
+    for key, effect in c.effects.items():
+        if effect.state == "backoff" and _names(m, effect.node, message.node):
+            effects.retry_due(m, key)
+            return None
+        if effect.state == "unknown" and effect.next == "ask" and _names(m, effect.node,
+                                                                       message.node):  # fmt: skip
+            return _probe_again(m, key)
+    return "control.target", f"{message.node or 'nothing'} waits for a retry"
+
+
+def _probe_again(m: Machine, key: str) -> _Refusal:
+    effect = m.c.effects[key]
+    if not m.d.contracts[effect.contract].probe:
+        return "control.target", "the participant has no probe: settle it with evidence"
+    m.emit(ev.EffectUnknown, effect=key, attempt=effect.attempt, reason="asked again", next="probe")
+    outcomes.send_probe(m, key)
+    return None
+
+
+def _retry_held(m: Machine, message: msg.Control) -> _Refusal:
+    path, waiting = m.c.held["node"], m.c.deferred
+    m.emit(ev.CommitmentReleased, reason=message.reason)
+    node = m.d.by_template.get(template_of(path)) if path else None
+    if isinstance(node, Node):
+        m.push(flow.enter, path, node)
+    m.replay = waiting
+    return None
+
+
+def _retry_debt(m: Machine, number: str, debt: Debt, message: msg.Control) -> _Refusal:
+    m.emit(ev.DebtRetried, debt=number, reason=message.reason)
+    if debt.kind == "undo":
+        entry = m.c.entries.get(debt.node)
+        target = next((t for t in m.c.undoing if failures.covers(t, debt.node)), None)
+        if entry is None or target is None:
+            return "control.target", "nothing is to be undone there"
+        undoing.command_again(m, debt.node, m.c.undoing[target].why)
+        return None
+    if debt.kind == "forward" and not m.c.is_over:
+        node = m.node(debt.node)
+        m.emit(ev.DebtSettled, debt=number, how="retry", reason=message.reason)
+        m.push(flow.enter, debt.node, node)
+        return None
+    return "control.target", f"a {debt.kind} debt is settled with evidence, not retried"
+
+
+def _settle(m: Machine, message: msg.Control) -> _Refusal:
+    if not message.evidence:
+        return "control.evidence", "name what shows it"
+    debt = _debt(m, message.node)
+    if debt is not None:
+        return _settle_debt(m, *debt, message)
+    for key, effect in m.c.effects.items():
+        if effect.state == "unknown" and _names(m, effect.node, message.node):
+            if message.outcome not in ("done", "not_done"):
+                return "control.evidence", "outcome is done or not_done"
+            return _settle_effect(m, key, message)
+    return "control.target", f"{message.node or 'nothing'} waits for a person"
+
+
+def _settle_effect(m: Machine, key: str, message: msg.Control) -> _Refusal:
+    effect = m.c.effects[key]
+    if message.outcome == "done":
+        validator = m.d.contracts[effect.contract].result_validator
+        problems = validator.check(message.result, "result")
+        if problems:
+            return "reply.schema", "; ".join(problems)
+    m.emit(ev.EffectProbed, effect=key, answer="by_hand", note=f"{message.by}: {message.reason}",
+           evidence=message.evidence)  # fmt: skip
+    outcomes.settle_by_hand(m, key, effect, message.outcome or "", message.result, message.by)
+    return None
+
+
+def _settle_debt(m: Machine, number: str, debt: Debt, message: msg.Control) -> _Refusal:
+    if debt.kind == "forward":
+        node = m.node(debt.node)
+        if node.contract is not None:
+            problems = node.contract.result_validator.check(message.result, "result")
+            if problems:
+                return "reply.schema", "; ".join(problems)
+    m.emit(
+        ev.DebtSettled, debt=number, how="by_hand", reason=message.reason,
+        evidence=message.evidence, result=message.result,
+    )  # fmt: skip
+    if debt.kind == "undo":
+        undoing.advance_over(m, debt.node)
+    elif debt.kind == "forward" and not m.c.is_over:
+        m.emit(ev.NodeDone, node=debt.node, value=message.result)
+        flow.done(m, debt.node, m.node(debt.node))
+    return None
+
+
+def _debt(m: Machine, name: str | None) -> tuple[str, Debt] | None:
+    """The debt of that number or at that node; without a name, the only one."""
+    for number, debt in m.c.debts.items():
+        if name in (number, debt.node) or (name is None and len(m.c.debts) == 1):
+            return number, debt
+    if name is not None:
+        for number, debt in m.c.debts.items():
+            if _names(m, debt.node, name):
+                return number, debt
+    return None
+
+
+def _names(m: Machine, path: str, wanted: str | None) -> bool:
+    """Whether a person means the node at `path`: its path, its last name, or no name at all."""
+    return wanted is None or path == wanted or path.rpartition("/")[2] == wanted
+
+
+_ACTIONS = {
+    "cancel": _cancel, "pause": _pause, "resume": _resume, "retry": _retry, "settle": _settle,
+}  # fmt: skip

@@ -1,0 +1,133 @@
+"""Running flows: entering nodes one after the other, and what the end of a flow means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from domain import events as ev
+from domain.canonical import canonical
+from domain.durations import duration_us
+from domain.ids import fact_id
+from sagas import defaults
+from sagas.decide import blocks, failures, kinds
+from sagas.decide.machine import Machine, NodeFault, error_of, from_us, join_path, to_us
+from sagas.definition import Flow, Node
+
+__all__ = ["SIMPLE", "bounded", "done", "due_after", "enter", "enter_flow", "finish", "rfc3339", "start_flow"]
+
+Json = Any
+
+
+def start_flow(m: Machine, flow: Flow, container: str) -> None:
+    """Begin a flow whose children hang on `container`."""
+    m.push(enter_flow, container, flow, 0)
+
+
+def enter_flow(m: Machine, container: str, flow: Flow, index: int) -> None:
+    """Enter the node at `index`; at the end of the list the flow's owner goes on."""
+    if index >= len(flow.nodes):
+        blocks.flow_ended(m, container, flow)
+        return
+    node = flow.nodes[index]
+    path = join_path(container, node.name)
+    if "when" in node.x and not m.truth(node.x["when"], path):
+        m.emit(ev.NodeSkipped, node=path)
+        m.push(enter_flow, container, flow, index + 1)
+        return
+    enter(m, path, node)
+
+
+def enter(m: Machine, path: str, node: Node) -> None:
+    """Make a node active."""
+    kinds.ENTER[node.kind](m, path, node)
+
+
+def done(m: Machine, path: str, node: Node) -> None:
+    """A node has closed well: go on behind it, or, for a race's trigger, with its branch."""
+    flow = node.parent
+    assert flow is not None, path
+    if flow.role == "trigger":
+        blocks.trigger_won(m, path, node)
+        return
+    container = path[: -len(node.name) - 1]
+    m.push(enter_flow, container, flow, node.index + 1)
+
+
+def finish(m: Machine, path: str, node: Node, value: Json = None) -> None:
+    """Close a node with what it yields, and go on."""
+    m.emit(ev.NodeDone, node=path, value=bounded(path, value))
+    done(m, path, node)
+
+
+def bounded(path: str, value: Json) -> Json:
+    """The value, if it is within 256 KiB. Raises NodeFault bound.payload."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str) and len(value) < defaults.VALUE_BYTES_MAX // 4:
+        return value
+    size = len(canonical(value))
+    if size > defaults.VALUE_BYTES_MAX:
+        text = f"{size:,} bytes are over {defaults.VALUE_BYTES_MAX:,}"
+        raise NodeFault(path, error_of("internal", "bound.payload", text, path))
+    return value
+
+
+def due_after(m: Machine, path: str, after_us: int) -> int:
+    """A due time from now. Raises NodeFault beyond ten years."""
+    if after_us > defaults.TIMER_US_MAX:
+        raise NodeFault(path, error_of("internal", "bound.timer", "over ten years", path))
+    return m.now_us + after_us
+
+
+def rfc3339(us: int) -> str:
+    return from_us(us).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+# --- simple nodes ----------------------------------------------------------------------------
+
+
+def _set(m: Machine, path: str, node: Node) -> None:
+    values = {name: bounded(path, m.value(expr, path)) for name, expr in node.args}
+    for name, value in values.items():
+        problems = m.d.validator_of(m.d.document["vars"][name]["schema"]).check(value, name)
+        if problems:
+            raise NodeFault(path, error_of("internal", "schema", problems[0], path))
+    m.emit(ev.VarsSet, node=path, values=values)
+    done(m, path, node)
+
+
+def _sleep(m: Machine, path: str, node: Node) -> None:
+    if "for" in node.doc:
+        due_us = due_after(m, path, duration_us(node.doc["for"]))
+    else:
+        due_us = to_us(m.value(node.x["until"], path))
+        due_after(m, path, due_us - m.now_us)
+    m.emit(ev.SleepStarted, node=path, due_us=due_us)
+
+
+def _emit(m: Machine, path: str, node: Node) -> None:
+    key = m.value(node.x["key"], path) if "key" in node.x else m.c.key
+    fact = {
+        "specversion": "1.0", "id": fact_id(m.c.id, path), "type": node.doc["type"],
+        "source": f"urn:troth:{m.c.saga}", "subject": str(key), "time": rfc3339(m.now_us),
+        "datacontenttype": "application/json", "data": bounded(path, m.value(node.x["data"], path)),
+    }  # fmt: skip
+    m.emit(ev.FactEmitted, node=path, fact=fact)
+    done(m, path, node)
+
+
+def _fail(m: Machine, path: str, node: Node) -> None:
+    message = m.value(node.x["message"], path) if "message" in node.x else node.doc["code"]
+    raise NodeFault(path, error_of("business", node.doc["code"], str(message), path))
+
+
+def _fulfil(m: Machine, path: str, node: Node) -> None:
+    result = bounded(path, m.value(node.x["result"], path)) if "result" in node.x else None
+    m.emit(ev.NodeDone, node=path)
+    failures.request_stop(m, "", {"kind": "fulfil", "result": result})
+
+
+SIMPLE: dict[str, Callable[[Machine, str, Node], None]] = {
+    "set": _set, "sleep": _sleep, "emit": _emit, "fail": _fail, "fulfil": _fulfil,
+}  # fmt: skip

@@ -1,0 +1,23 @@
+"""Which function enters which kind of node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sagas.decide import approvals, blocks, effects, flow, waits
+from sagas.decide.machine import Machine
+from sagas.definition import Node
+
+__all__ = ["ENTER"]
+
+ENTER: dict[str, Callable[[Machine, str, Node], None]] = {}
+
+
+def register() -> None:
+    """Fill the table; called once all modules are loaded, for they need each other."""
+    ENTER.update(
+        flow.SIMPLE,
+        step=effects.enter_step, approve=approvals.enter_approve, wait_for=waits.enter_wait,
+        choose=blocks.enter_choose, race=blocks.enter_race, parallel=blocks.enter_parallel,
+        repeat=blocks.enter_repeat, scope=blocks.enter_scope,
+    )  # fmt: skip

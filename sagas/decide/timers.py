@@ -1,0 +1,66 @@
+"""Timers: everything that is due fires before the message that found it so, by (due, path)."""
+
+from __future__ import annotations
+
+from domain import events as ev
+from sagas.decide import approvals, blocks, effects, failures, flow, waits
+from sagas.decide.machine import Machine, error_of
+from sagas.definition import Node
+
+__all__ = ["fire_due"]
+
+
+def fire_due(m: Machine, now_us: int) -> None:
+    """Fire what is due at `now_us`, in order; each may arm or withdraw others."""
+    while m.c.ended is None and not m.c.paused and m.c.held is None:
+        due = [(at, name) for name, at in m.c.timers.items() if at <= now_us]
+        if not due:
+            return
+        due_us, timer = min(due)
+        path, _, name = timer.rpartition(":")
+        _fire(m, path, name, due_us)
+        m.run(failures.fail)
+
+
+def _fire(m: Machine, path: str, name: str, due_us: int) -> None:
+    if name in ("retry", "undo_retry"):
+        _retry(m, path, name)
+        return
+    m.emit(ev.TimerFired, node=path, timer=name, due_us=due_us)
+    node = m.node(path) if path else m.d.root
+    if name == "sleep":
+        flow.finish(m, path, node)
+    elif name == "quiet":
+        waits.quiet(m, path, node)
+    elif name == "round":
+        blocks.enter_round(m, path, node)
+    elif name == "deadline":
+        _deadline(m, path, node)
+    else:
+        _within(m, path, node)
+
+
+def _retry(m: Machine, path: str, name: str) -> None:
+    kind = "undo" if name == "undo_retry" else "do"
+    for key, effect in m.c.effects.items():
+        if effect.node == path and effect.kind == kind and effect.state == "backoff":
+            effects.retry_due(m, key)
+            return
+
+
+def _deadline(m: Machine, path: str, node: Node) -> None:
+    """A scope's deadline is a failure of its main flow, which its own clauses may catch."""
+    error = error_of("deadline", node.name or "deadline", "the deadline of the scope passed", path)
+    failures.fail_inside(m, path, node, error)
+
+
+def _within(m: Machine, path: str, node: Node) -> None:
+    instance = m.c.nodes.get(path)
+    if instance is not None and instance.asked is not None:
+        approvals.expire(m, path, node)
+    elif node.kind == "wait_for":
+        waits.expire_wait(m, path, node)
+    elif node.on_expiry == "continue":
+        failures.request_stop(m, path, {"kind": "expired"})
+    else:
+        failures.fail(m, path, error_of("timeout", node.name, "it took too long", path))
