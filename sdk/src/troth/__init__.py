@@ -1,1 +1,91 @@
 """What users import: declare sagas, run participants, talk to the engine."""
+
+from ._app import App
+from ._approval import approve
+from ._blocks import branch, choose, otherwise, out, parallel, race, repeat, scope, when
+from ._classes import A0, A1, A2, A3, R0, R1, R2, R3, S0, S1, S2, S3
+from ._contracts import Contract, Effect, Participant
+from ._errors import CannotTell, NotDone, Refused, RetryAfter, TrothError
+from ._events import event
+from ._forms import (
+    cel,
+    emit,
+    expired,
+    fail,
+    fulfil,
+    has,
+    new,
+    not_,
+    param,
+    set_,
+    size,
+    sleep,
+    var,
+    wait_for,
+)
+from ._handling import on, on_failure, refused
+from ._options import Accepted, Pivot, Retry
+from ._saga import DoubleStart, Saga, saga
+from ._steps import Step
+from ._values import Collect, Decision
+
+__all__ = [
+    "A0",
+    "A1",
+    "A2",
+    "A3",
+    "R0",
+    "R1",
+    "R2",
+    "R3",
+    "S0",
+    "S1",
+    "S2",
+    "S3",
+    "Accepted",
+    "App",
+    "CannotTell",
+    "Collect",
+    "Contract",
+    "Decision",
+    "DoubleStart",
+    "Effect",
+    "NotDone",
+    "Participant",
+    "Pivot",
+    "Refused",
+    "Retry",
+    "RetryAfter",
+    "Saga",
+    "Step",
+    "TrothError",
+    "approve",
+    "branch",
+    "cel",
+    "choose",
+    "emit",
+    "event",
+    "expired",
+    "fail",
+    "fulfil",
+    "has",
+    "new",
+    "not_",
+    "on",
+    "on_failure",
+    "otherwise",
+    "out",
+    "parallel",
+    "param",
+    "race",
+    "refused",
+    "repeat",
+    "saga",
+    "scope",
+    "set_",
+    "size",
+    "sleep",
+    "var",
+    "wait_for",
+    "when",
+]

@@ -1,0 +1,93 @@
+"""A step called in a flow becomes a node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ._contract import Contract
+from ._expressions import Expr
+from ._schema import JsonObject
+from ._symbols import expression
+from ._text import node_name_of
+from ._tracer import Tracer, current
+
+__all__ = ["StepCall", "add_step"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepCall:
+    """A contract and what `.named()` and `.within()` said of this call."""
+
+    contract: Contract
+    name: str | None = None
+    within: str | None = None
+    on_expiry: str | None = None
+
+    @property
+    def node_name(self) -> str:
+        """The name given, or that of the step."""
+        step = self.contract.name.split("/", 1)[1].rsplit("@", 1)[0]
+        return self.name or node_name_of(step)
+
+
+def add_step(call: StepCall, args: Sequence[object], kwargs: Mapping[str, object]) -> Any:
+    """Append the node of a call; the symbol stands for its result."""
+    tracer = current(f"step {call.contract.name}")
+    given = _bound(tracer, call, args, kwargs)
+    contract = call.contract
+    part = tracer.node("step", call.node_name)
+    part.members |= {
+        "contract": tracer.use_contract(contract),
+        "args": {name: value.text for name, value in given.items()},
+        **contract.options.document(),
+    }
+    part.give(within=call.within, on_expiry=call.on_expiry, undo=_undo(contract, given))
+    if contract.gated:
+        for block in tracer.blocks:
+            if block.kind == "approve":
+                block.part.members.setdefault("for", []).append(call.node_name)
+    return tracer.value(Expr(f"results.{call.node_name}"), contract.run.result, call.node_name)
+
+
+def _bound(
+    tracer: Tracer, call: StepCall, args: Sequence[object], kwargs: Mapping[str, object]
+) -> dict[str, Expr]:
+    """The arguments by parameter name; what has a default may be missing."""
+    parameters = call.contract.run.parameters
+    names = list(parameters)
+    if len(args) > len(names):
+        raise tracer.wrong(
+            "TR205", f"{call.node_name} takes {len(names)} arguments and is given {len(args)}"
+        )
+    given = dict(zip(names, args, strict=False))
+    for name, value in kwargs.items():
+        if name not in parameters or name in given:
+            again = "is given twice" if name in given else "is no argument"
+            raise tracer.wrong("TR205", f"{call.node_name}: `{name}` {again}")
+        given[name] = value
+    for name, parameter in parameters.items():
+        if name not in given and parameter.required:
+            raise tracer.wrong(
+                "TR205",
+                f"{call.node_name}: argument `{name}` is bound to nothing",
+                f"{name}= a value that is known before this node",
+            )
+    return {n: expression(given[n], tracer) for n in names if n in given}
+
+
+def _undo(contract: Contract, given: Mapping[str, Expr]) -> JsonObject | None:
+    """The member `undo`: arguments go by position, the result first unless only attempted."""
+    if contract.undo is None:
+        return None
+    values = ["result"] if contract.undo_rule.when != "attempted" else []
+    for name, parameter in contract.run.parameters.items():
+        # An argument the flow leaves out is the default of the step also when it is undone.
+        values.append((given[name] if name in given else expression(parameter.default)).text)
+    names = contract.undo.run.parameters
+    return {
+        "contract": contract.undo.name,
+        "args": dict(zip(names, values, strict=False)),
+        **contract.undo_rule.document(),
+    }

@@ -1,0 +1,151 @@
+"""What is known of the type behind a symbol: its fields, its items, its kind of value."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Annotated, Any, Literal, NewType, Union, cast, get_args, get_origin
+
+from pydantic import BaseModel, RootModel
+from pydantic.fields import FieldInfo
+from typing_extensions import TypeAliasType, get_type_hints, is_typeddict
+
+__all__ = ["Field", "alternatives", "field_of", "item_type", "kind_of", "union_of"]
+
+Kind = Literal["bool", "int", "float", "str", "datetime", "timedelta", "none", "other", "any"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Field:
+    """A member of an object: its name in JSON (None: the object itself) and its type."""
+
+    json_name: str | None
+    type_: Any
+
+
+def alternatives(type_: Any) -> list[Any]:
+    """The plain types a value may have, without None, aliases and annotations."""
+    if isinstance(type_, NewType):
+        return alternatives(type_.__supertype__)
+    if isinstance(type_, TypeAliasType):
+        return alternatives(type_.__value__)
+    origin = get_origin(type_)
+    if origin is Annotated:
+        return alternatives(get_args(type_)[0])
+    if isinstance(origin, TypeAliasType):
+        return alternatives(type_.__value__)
+    if origin in (Union, types.UnionType):
+        found: list[Any] = []
+        for argument in get_args(type_):
+            found += [a for a in alternatives(argument) if a is not type(None)]
+        return found
+    return [type_]
+
+
+def union_of(parts: Sequence[Any]) -> Any:
+    """The type of a value that may be any of these."""
+    return Union[tuple(parts)] if parts else Any  # noqa: UP007  # the members are data
+
+
+def kind_of(type_: Any) -> Kind:
+    """The kind of value that operators ask for; "any" when it is not known, "other" for the rest."""
+    kinds = {_kind(alternative) for alternative in alternatives(type_)}
+    return kinds.pop() if len(kinds) == 1 else ("any" if "any" in kinds else "other")
+
+
+_KINDS: tuple[tuple[type, Kind], ...] = (
+    (bool, "bool"),
+    (int, "int"),
+    (float, "float"),
+    (str, "str"),
+    (datetime, "datetime"),
+    (timedelta, "timedelta"),
+    (type(None), "none"),
+)
+
+
+def _kind(type_: Any) -> Kind:
+    if type_ is Any or type_ is object:
+        return "any"
+    if get_origin(type_) is Literal:
+        kinds = {_kind(type(value)) for value in get_args(type_)}
+        return kinds.pop() if len(kinds) == 1 else "other"
+    if type_ is None:
+        return "none"
+    if not isinstance(type_, type):
+        return "other"
+    if issubclass(type_, Enum):
+        kinds = {_kind(type(cast(Any, value.value))) for value in type_}
+        return kinds.pop() if len(kinds) == 1 else "other"
+    return next((kind for base, kind in _KINDS if issubclass(type_, base)), "other")
+
+
+def field_of(type_: Any, name: str) -> Field | None:
+    """The attribute `name` of a value of this type, None if it has none; ValueError: see text."""
+    found: list[Field] = []
+    for alternative in alternatives(type_):
+        if alternative is Any:
+            return Field(name, Any)
+        field = _field(alternative, name)
+        if field is None:
+            return None
+        found.append(field)
+    names = {field.json_name for field in found}
+    if len(names) != 1:
+        return None
+    return Field(names.pop(), union_of([field.type_ for field in found]))
+
+
+def _field(type_: Any, name: str) -> Field | None:
+    origin = get_origin(type_) or type_
+    if not isinstance(origin, type):
+        return None
+    if issubclass(origin, RootModel):
+        return Field(None, _fields(origin)["root"].annotation) if name == "root" else None
+    if issubclass(origin, BaseModel):
+        field = _fields(type_ if isinstance(type_, type) else origin).get(name)
+        return None if field is None else Field(_json_name(name, field), field.annotation)
+    if dataclasses.is_dataclass(origin):
+        hints = get_type_hints(origin)
+        return Field(name, hints[name]) if name in origin.__dataclass_fields__ else None
+    return None
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return model.model_fields
+
+
+def _json_name(name: str, field: FieldInfo) -> str:
+    read, written = field.validation_alias or name, field.serialization_alias or name
+    if read != written or not isinstance(read, str):
+        raise ValueError(f"`{name}` is read and written under different names: give it one alias")
+    return read
+
+
+def item_type(type_: Any, key: object) -> Any | None:
+    """The type of `value[key]`; None if a value of this type has no such items."""
+    found: list[Any] = []
+    for alternative in alternatives(type_):
+        item = _item(alternative, key)
+        if item is None:
+            return None
+        found.append(item)
+    return union_of(found)
+
+
+def _item(type_: Any, key: object) -> Any | None:
+    if type_ is Any:
+        return Any
+    if is_typeddict(type_):
+        return get_type_hints(type_).get(key) if isinstance(key, str) else None
+    origin, arguments = get_origin(type_) or type_, get_args(type_)
+    if not isinstance(origin, type):
+        return None
+    if issubclass(origin, Mapping):
+        return arguments[1] if len(arguments) == 2 else Any  # noqa: PLR2004  # key and value
+    if issubclass(origin, str) or not issubclass(origin, Sequence):
+        return None
+    return arguments[0] if arguments else Any
