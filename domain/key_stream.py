@@ -106,8 +106,9 @@ class KeyStream(BaseAggregate[UUID]):
             case EventKept():
                 self._make_room(us_of(event.timestamp))
                 self.kept[event.originator_version] = Kept(
-                    event.event, us_of(event.timestamp), event.expires_us, event.reason
-                )
+                    event.event, us_of(event.timestamp), event.expires_us, event.reason,
+                    tuple((saga, key) for saga, key in event.takers or ()),
+                )  # fmt: skip
             case SubscriptionsChanged():
                 self._take(event)
                 self._subscribe(event)
@@ -233,10 +234,15 @@ def _arrive(draft: _Draft, message: Arrive) -> Decided[KeyStream | None]:
         return Decided((), draft.state, {"code": "bound.mailbox", "detail": detail})
     state = draft.opened(message.tenant, message.key)
     type_ = message.event["type"]
-    wanting = [c for c, s in state.subscribers.items() if _wants(s, type_)]
+    started = {(saga, key) for saga, key in message.takers or ()}
+    wanting = [
+        c for c, s in state.subscribers.items() if s.taker not in started and _wants(s, type_)
+    ]
     reason = "finished" if not wanting and type_ in state.finished else "early"
-    expires_us = draft.now_us + message.ttl_us
-    position = draft.add(EventKept, event=message.event, expires_us=expires_us, reason=reason)
+    position = draft.add(
+        EventKept, event=message.event, expires_us=draft.now_us + message.ttl_us, reason=reason,
+        takers=message.takers or None,
+    )  # fmt: skip
     offer = Offer(message.key, position, message.event, draft.now_us)
     return draft.decided([(UUID(commitment), offer) for commitment in wanting])
 

@@ -172,13 +172,17 @@ class RunOver:
 
 @dataclass(frozen=True, slots=True)
 class Arrive:
-    """To a key stream: an event was accepted."""
+    """To a key stream: an event was accepted.
+
+    `takers` are pairs [saga, key of the saga] that it has started: those took it already.
+    """
 
     KIND: ClassVar[str] = "arrive"
     tenant: str
     key: str
     event: Json
     ttl_us: int
+    takers: Json = None
 
 
 @dataclass(frozen=True, slots=True)

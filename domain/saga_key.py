@@ -155,7 +155,7 @@ class _Draft:
         )  # fmt: skip
         opening = Open(
             start.tenant, start.saga, start.saga_version, start.definition, start.key, run,
-            start.input, _origin(start.event),
+            start.input, _origin(start.event, self.ctx),
         )  # fmt: skip
         self.mail.append((commitment, opening))
         return {"id": str(commitment), "run": run, "created": True}
@@ -163,7 +163,7 @@ class _Draft:
     def refuse(self, start: Start, code: str, detail: str) -> dict[str, Any]:
         """A start by an event is acknowledged before it is decided, so its refusal is recorded."""
         if start.event is not None:
-            self.add(StartRefused, code=code, start=_origin(start.event))
+            self.add(StartRefused, code=code, start=_origin(start.event, self.ctx))
         return {"code": code, "detail": detail}
 
     def decided(self, outcome: dict[str, Any] | None = None) -> Decided[SagaKey | None]:
@@ -222,11 +222,14 @@ def _run_over(draft: _Draft, message: RunOver) -> Decided[SagaKey | None]:
     return draft.decided()
 
 
-def _origin(event: Json) -> Json:
-    """What a commitment keeps of the event that started it: its data went into the input."""
-    if event is None:
-        return None
-    return {name: event[name] for name in ("id", "source", "type", "time") if name in event}
+def _origin(event: Json, ctx: Ctx) -> Json:
+    """What a commitment keeps of its start: whence, and what later messages correlate with.
+
+    The data of an event went into the input.
+    """
+    known: dict[str, Any] = event or {}
+    origin = {name: known[name] for name in ("id", "source", "type", "time") if name in known}
+    return {**origin, "correlation": ctx.get("correlation")}
 
 
 @dataclass(frozen=True)

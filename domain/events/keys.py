@@ -53,12 +53,13 @@ class KeyOpened(Opening):
 
 
 class EventKept(Event):
-    """Its position in the key stream is its version."""
+    """Its position in the key stream is its version. `takers` are sagas that it has started."""
 
     TOPIC: ClassVar[str] = "key.event_kept"
     event: Json
     expires_us: int
     reason: str
+    takers: Json = None
 
 
 class SubscriptionsChanged(Event):

@@ -92,6 +92,16 @@ def test_a_later_run_never_gets_what_an_earlier_one_took() -> None:
     assert story.send(subscribe(AUDIT, "signed")) == [(AUDIT, 2)]
 
 
+def test_an_event_that_started_a_saga_is_not_its_first_event_too() -> None:
+    """It took it; others may still."""
+    story = Story()
+    story.send(subscribe(AUDIT, "applied"))
+    event = {"id": "1", "source": "s", "type": "applied", "data": {}}
+    offers = story.send(Arrive("north", "acme", event, TTL_US, takers=[["sale", "acme"]]))
+    assert [to for to, _ in offers] == [AUDIT]
+    assert story.send(subscribe(SALE, "applied")) == []
+
+
 def test_a_second_wait_is_not_offered_what_the_first_one_took() -> None:
     """Taken, closed and opened travel in one message."""
     story = Story()

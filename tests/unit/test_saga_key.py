@@ -13,7 +13,7 @@ from domain.messages import Control, Message, Open, RunOver, Start, Wake
 from domain.saga_key import DoubleStart, SagaKey, SagaKeySnapshot
 
 STREAM = saga_key_id("north", "sale", "acme")
-CTX: Ctx = {"tenant": "north", "actor": "crm", "actor_type": "executor_system"}
+CTX: Ctx = {"tenant": "north", "actor": "crm", "actor_type": "executor_system", "correlation": "e1"}
 RUN_1 = commitment_id("north", "sale", "acme", 1)
 RUN_2 = commitment_id("north", "sale", "acme", 2)
 EVENT = {"id": "e1", "source": "urn:crm", "type": "applied", "time": "t", "data": {"big": 1}}
@@ -58,7 +58,9 @@ def test_the_first_start_opens_run_one() -> None:
     assert to == RUN_1
     assert isinstance(message, Open)
     assert (message.run, message.input) == (1, {"n": 1})
-    assert message.start == {"id": "e1", "source": "urn:crm", "type": "applied", "time": "t"}
+    assert message.start == {
+        "id": "e1", "source": "urn:crm", "type": "applied", "time": "t", "correlation": "e1",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
