@@ -1,0 +1,92 @@
+"""Logs: JSON lines on stderr with an `action` from one list, or text for a terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import orjson
+import structlog
+
+__all__ = ["ACTIONS", "set_up_logs"]
+
+ACTIONS: dict[str, str] = {
+    "clock_jumped": "the wall clock ran away from the boot-time clock; timers are held",
+    "clock_settled": "the wall clock is back; timers go on",
+    "definition_registered": "a definition was registered",
+    "engine_draining": "the engine takes nothing new and finishes what is under way",
+    "engine_failed": "the engine could not start or go on",
+    "engine_started": "the engine takes requests",
+    "engine_stopped": "everything is on disk; the process ends",
+    "keys_unreadable": "the keys file changed and cannot be read; the keys read before go on",
+    "lane_claimed": "this process owns the lane",
+    "lane_fault": "a transaction failed; the lane is read anew",
+    "lane_lost": "the lane has another owner",
+    "library_said": "a warning of a library",
+    "request_failed": "a fault of ours while answering a request",
+    "store_failed": "the database refused or failed",
+    "stream_parked": "deciding raised an error; the stream waits for a person",
+    "stream_released": "a parked stream goes on",
+}
+"""The words of `action` with what they say; a test holds the code to them."""
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def set_up_logs(log_format: str = "auto", level: str = "info") -> None:
+    """Send the logs of this process, and warnings of libraries, to stderr."""
+    text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper("iso", utc=True, key="at"),
+    ]
+    last: list[Any] = (
+        [structlog.processors.EventRenamer("action"), _text]
+        if text
+        else [
+            structlog.processors.format_exc_info,
+            structlog.processors.EventRenamer("action"),
+            _ordered,
+            structlog.processors.JSONRenderer(serializer=_json),
+        ]
+    )
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[_Library()], force=True)
+
+
+class _Library(logging.Handler):
+    """What libraries log, in our form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger("library").log(
+            record.levelno, "library_said", library=record.name, message=record.getMessage()
+        )
+
+
+def _ordered(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    first = {name: event.pop(name) for name in ("at", "level", "action") if name in event}
+    return {**first, **event}
+
+
+def _json(event: Any, **_: Any) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def _text(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
+    at, level, action = (event.pop(name, "") for name in ("at", "level", "action"))
+    fault = event.pop("exc_info", None)
+    rest = "  ".join(f"{name}={value}" for name, value in event.items())
+    line = f"{str(at)[11:19]} {level!s:7} {action:22} {rest}".rstrip()
+    if isinstance(fault, BaseException):
+        from traceback import format_exception
+
+        line += "\n" + "".join(format_exception(fault)).rstrip()
+    return line

@@ -1,0 +1,179 @@
+"""Settings: from the command line, TROTH_ variables and troth.toml, in this order; else a default.
+
+A name that nobody knows is an error (TR711): a setting that is misspelled must not be ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from domain.errors import Refusal, refusal
+
+__all__ = ["FILE", "PREFIX", "Origin", "Settings", "listen_parts", "origins", "read_settings"]
+
+PREFIX = "TROTH_"
+FILE = Path("troth.toml")
+
+# Read by the SDK in the same environment; none of the engine's business.
+OF_THE_SDK = frozenset({"url", "api_key", "worker_concurrency", "journal_url"})
+
+_LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]/\s]+):(?P<port>[0-9]{1,5})")
+PORT_MAX = 65_535
+
+
+class Settings(BaseSettings):
+    """Every setting of the engine. Sizes are in bytes, times in seconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, toml_file=FILE, extra="forbid", frozen=True, validate_default=True
+    )
+
+    store_url: str = Field("sqlite:///troth.db", description="The store.")
+    bus_url: Literal["in-process"] = Field("in-process", description="The bus.")
+    listen: str = Field("127.0.0.1:8080", description="Address and port of the HTTP API.")
+    lanes: int = Field(1, ge=1, le=1024, description="Shards; fixed when the store is created.")
+    batch_messages_max: int = Field(
+        500, ge=1, le=10_000, description="Requests that share a transaction."
+    )
+    lease_s: float = Field(30, ge=1, le=3_600, description="How long a claim is held.")
+    drain_timeout_s: float = Field(
+        25, ge=0, le=600, description="How long a stopping engine finishes what is under way."
+    )
+    event_bytes_max: int = Field(
+        1_048_576, ge=1_024, le=16_777_216, description="Size of one event."
+    )
+    payload_bytes_max: int = Field(
+        262_144, ge=1_024, le=4_194_304, description="Size of arguments, a result, an answer."
+    )
+    parked_ttl_s: float = Field(
+        604_800, ge=60, le=31_622_400, description="How long an event that nothing takes is kept."
+    )
+    step_attempts_max: int = Field(
+        100, ge=1, le=1_000, description="Attempts of a step, whatever its retry says."
+    )
+    api_keys_file: Path = Field(Path("troth-keys.jsonl"), description="Hashes of the API keys.")
+    log_format: Literal["json", "text", "auto"] = Field(
+        "auto", description="Logs on stderr; auto is text on a terminal, else json."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least that is logged."
+    )
+
+    @field_validator("listen")
+    @classmethod
+    def _listen_has_host_and_port(cls, text: str) -> str:
+        listen_parts(text)
+        return text
+
+    @field_validator("store_url")
+    @classmethod
+    def _store_is_known(cls, url: str) -> str:
+        if not url.startswith("sqlite:///"):
+            raise ValueError("want sqlite:///PATH of a file, for example sqlite:///troth.db")
+        return url
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - named by the library
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - named by the library
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A setting, its value, and where the value is from."""
+
+    name: str
+    value: Any
+    origin: str
+
+
+def listen_parts(text: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`; port 0 lets the system choose. Raises ValueError."""
+    found = _LISTEN.fullmatch(text)
+    if found is None or int(found["port"]) > PORT_MAX:
+        raise ValueError(f"{text!r}: want HOST:PORT, for example 127.0.0.1:8080")
+    return found["host"].strip("[]"), int(found["port"])
+
+
+def read_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of this process. Raises Refusal (TR711, TR714); overrides that are None pass."""
+    given = {name: value for name, value in (overrides or {}).items() if value is not None}
+    _refuse_unknown(_of_environment(), f"the environment ({PREFIX}...)", OF_THE_SDK)
+    _refuse_unknown(_of_file(), str(FILE), frozenset())
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        faults = [_told(fault, given) for fault in error.errors()]
+        raise Refusal("settings.value", "; ".join(faults)) from None
+
+
+def origins(settings: Settings, overrides: Mapping[str, Any] | None = None) -> list[Origin]:
+    """Every setting with where it is from, in the order of the class."""
+    given = {name for name, value in (overrides or {}).items() if value is not None}
+    return [
+        Origin(name, getattr(settings, name), _origin(name, given))
+        for name in type(settings).model_fields
+    ]
+
+
+def _origin(name: str, given: set[str] | Mapping[str, Any]) -> str:
+    if name in given:
+        return "command line"
+    if name in _of_environment():
+        return f"{PREFIX}{name.upper()}"
+    if name in _of_file():
+        return str(FILE)
+    return "default"
+
+
+def _of_environment() -> dict[str, str]:
+    return {
+        name.upper().removeprefix(PREFIX).lower(): value
+        for name, value in os.environ.items()
+        if name.upper().startswith(PREFIX)
+    }
+
+
+def _of_file() -> dict[str, Any]:
+    try:
+        return tomllib.loads(FILE.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise refusal("settings.value", f"{FILE} is not TOML: {error}") from None
+    except OSError as error:
+        raise refusal("settings.value", f"{FILE}: {error.strerror}") from None
+
+
+def _refuse_unknown(names: Mapping[str, Any], where: str, passed: frozenset[str]) -> None:
+    known = set(Settings.model_fields)
+    for name in sorted(set(names) - known - passed):
+        near = get_close_matches(name, known, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise refusal("settings.unknown", f"{name} in {where}{hint}")
+
+
+def _told(fault: Any, given: Mapping[str, Any]) -> str:
+    name = str(fault["loc"][0]) if fault["loc"] else "settings"
+    return f"{name} ({_origin(name, given)}): {fault['msg'].removeprefix('Value error, ')}"
