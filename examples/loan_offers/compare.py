@@ -13,9 +13,6 @@ from examples.loan_offers.oracle import OUTCOMES, RULES, Deviation, Truth
 
 __all__ = ["Answer", "Comparison", "Totals", "compare"]
 
-DIFFERENCES_SHOWN_MAX = 10
-"""Applications on which both disagree, printed one by one."""
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
