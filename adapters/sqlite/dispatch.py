@@ -32,11 +32,11 @@ _NEXT_TENANT = """
 SELECT tenant FROM dispatches WHERE state = 'offered' AND participant = ? AND contract = ?
 AND tenant > ? ORDER BY tenant LIMIT 1
 """
-_LINE = """
-SELECT offered_us, position, effect FROM dispatches WHERE state = 'offered' AND participant = ?
+_LINE = f"""
+SELECT {_COLUMNS}, offered_us FROM dispatches WHERE state = 'offered' AND participant = ?
 AND contract = ? AND tenant = ? AND (offered_us, position) > (?, ?)
 ORDER BY offered_us, position LIMIT ?
-"""
+"""  # noqa: S608 - names of our own
 _TAKE = """
 UPDATE dispatches SET state = ?, worker = ?, reservation = ?, lease_until_us = ?, ends_us = ?
 WHERE effect = ?
@@ -196,9 +196,8 @@ def _tenants_of(
 
 def _waiting(db: sqlite3.Connection, ask: ClaimAsk, tenant: str, chunk: int) -> Iterator[Row]:
     """A tenant's offered rows over all contracts asked for, oldest first."""
-    lines = (_line(db, ask.participant, c, tenant, chunk) for c in ask.contracts)
-    for _, _, effect in merge(*lines):
-        yield db.execute(_ROW, (effect,)).fetchone()
+    lines = [_line(db, ask.participant, c, tenant, chunk) for c in ask.contracts]
+    return lines[0] if len(lines) == 1 else merge(*lines, key=_place)
 
 
 def _line(
@@ -211,7 +210,12 @@ def _line(
         yield from rows
         if len(rows) < chunk:
             return
-        offered_us, position, _ = rows[-1]
+        offered_us, position = _place(rows[-1])
+
+
+def _place(row: Row) -> tuple[int, int]:
+    """Where a row stands in the line: since when it is offered, then its position in the lane."""
+    return row[-1], row[7]
 
 
 def _may_start(row: Row, now_us: int) -> bool:

