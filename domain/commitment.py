@@ -73,6 +73,9 @@ class Commitment(Aggregate):
     cancelling: Json
     ended: Json
 
+    def __init__(self) -> None:
+        """Empty: `commitment.opened` sets every attribute. Without it the library makes one."""
+
     def evolve(self, event: Event) -> None:
         """Fold one event. An event class without a fold is a bug, found by a test."""
         self.clock_us = _micros(event)

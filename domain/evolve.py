@@ -254,6 +254,7 @@ def _approval_asked(c: Any, e: ev.ApprovalAsked) -> None:
     asked = Asked(
         e.approval, e.level, e.digests or {}, e.digest, e.subject, tuple(e.needs or ()),
         tuple(e.not_by or ()), e.due_us, e.valid_us, e.asked, {}, e.gate or e.node,
+        e.args or {}, e.evidence,
     )  # fmt: skip
     c.nodes[e.node] = Instance("approve", c.clock_us, asked=asked)
     if e.due_us is not None:
@@ -269,7 +270,8 @@ def _seat_taken(c: Any, e: ev.SeatTaken) -> None:
 def _amended(c: Any, e: ev.ApprovalAmended) -> None:
     old = c.nodes[e.node]
     asked = replace(
-        old.asked, seats={}, digests=e.digests, digest=e.digest, payload=e.payload
+        old.asked, seats={}, digests=e.digests, digest=e.digest, payload=e.payload,
+        args=e.args,
     )  # fmt: skip
     c.nodes[e.node] = replace(old, asked=asked)
 

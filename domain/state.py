@@ -37,6 +37,8 @@ class Asked:
     asked: int
     seats: Mapping[str, str]
     gate: str
+    args: Mapping[str, Json]
+    evidence: Json = None
     payload: Json = None
 
 

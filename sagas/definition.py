@@ -188,6 +188,7 @@ class Definition:
     on_debt: str
     running: str
     finished: str
+    order: dict[str, int]
 
     @property
     def wanted_types(self) -> set[str]:
@@ -252,6 +253,7 @@ class _Loader:
             undo_deadline_us=None if deadline is None else duration_us(deadline),
             on_debt=doc.get("on_debt", "hold"), running=double.get("running", "refuse"),
             finished=double.get("finished", "refuse"),
+            order={template: i for i, template in enumerate(self.by_template)},
         )  # fmt: skip
 
     def _events(self) -> dict[str, EventSpec]:

@@ -179,6 +179,7 @@ class ApprovalAsked(Event):
     level: str
     digests: Json
     digest: str
+    args: Json = None
     subject: Json = None
     evidence: Json = None
     needs: Json = None
@@ -196,6 +197,7 @@ class ApprovalAmended(Event):
     node: str
     approval: str
     payload: Json
+    args: Json
     digests: Json
     digest: str
     by: str

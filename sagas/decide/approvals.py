@@ -33,13 +33,14 @@ def enter_approve(m: Machine, path: str, node: Node) -> None:
 
 def _ask(m: Machine, path: str, node: Node, asked: int) -> None:
     """Bind the question to the digests of exactly the actions it would allow."""
-    digests = _digests(m, path, node)
+    args, digests = _actions(m, path, node)
     number = approval_id(m.c.id, path, asked)
     subject = m.value(node.x["subject"], path) if "subject" in node.x else None
     valid = node.doc.get("valid")
     due_us = None if node.within_us is None else flow.due_after(m, path, node.within_us)
     m.emit(
         ev.ApprovalAsked, node=path, approval=number, level=node.doc["level"], digests=digests,
+        args=args,
         digest=approval_digest(number, digests, subject), subject=subject,
         evidence=_evidence(m, path, node), needs=_needs(node), not_by=_not_by(m, path, node),
         due_us=due_us, asked=asked,
@@ -191,10 +192,10 @@ def _take_seat(m: Machine, path: str, asked: Asked, message: msg.Decide) -> None
 def _amend(m: Machine, path: str, asked: Asked, message: msg.Decide) -> Asked:
     """An edit changes the action, so it voids earlier seats: they approved something else."""
     node = m.node(path)
-    digests = _digests(m, path, node, message.payload)
+    args, digests = _actions(m, path, node, message.payload)
     digest = approval_digest(asked.approval, digests, message.payload)
     m.emit(ev.ApprovalAmended, node=path, approval=asked.approval, payload=message.payload,
-           digests=digests, digest=digest, by=message.by)  # fmt: skip
+           args=args, digests=digests, digest=digest, by=message.by)  # fmt: skip
     amended = m.c.nodes[path].asked
     assert amended is not None
     return amended
@@ -212,18 +213,21 @@ def _grant(m: Machine, path: str, asked: Asked, message: msg.Decide) -> None:
     _go_on(m, path, m.node(path))
 
 
-def _digests(m: Machine, path: str, node: Node, payload: Json = None) -> dict[str, str]:
-    """The digest of each covered action, with the decision put in where its arguments read it."""
+def _actions(
+    m: Machine, path: str, node: Node, payload: Json = None
+) -> tuple[dict[str, Json], dict[str, str]]:
+    """Arguments and digest of each covered action, with the decision put in where they read it."""
     provisional = {
         "decision": "approve" if payload is None else "edit", "by": "", "at": "",
         "reason": "", "payload": payload, "expired": False,
     }  # fmt: skip
     local = {("decisions", node.name): provisional}
+    args: dict[str, Json] = {}
     digests: dict[str, str] = {}
     for step in node.covers if node.kind == "approve" else (node,):
         step_path = path_of(m, path, step.name) or step.template
-        digests[step_path] = effects.action_of(m, step_path, step, local)[1]
-    return digests
+        args[step_path], digests[step_path] = effects.action_of(m, step_path, step, local)
+    return args, digests
 
 
 def _go_on(m: Machine, path: str, node: Node) -> None:
@@ -282,11 +286,12 @@ def ask_again(m: Machine, path: str, node: Node) -> None:
         text = f"the decision was stale {binding.asked} times"
         raise NodeFault(path, error_of("rejected", gate.name, text, path))
     m.emit(ev.ApprovalVoided, node=path, approval=binding.approval, reason="stale")
-    digests = _digests(m, path, node)
+    args, digests = _actions(m, path, node)
     number = approval_id(m.c.id, path, binding.asked + 1)
     valid = gate.doc.get("valid")
     m.emit(
         ev.ApprovalAsked, node=path, approval=number, level=gate.doc["level"], digests=digests,
+        args=args,
         digest=approval_digest(number, digests, None), evidence=_evidence(m, path, gate),
         needs=_needs(gate), not_by=_not_by(m, binding.node, gate), asked=binding.asked + 1,
         gate=binding.node, valid_us=duration_us(valid) if valid else defaults.DECISION_VALID_US,

@@ -13,7 +13,7 @@ from sagas.decide import blocks, flow, undoing
 from sagas.decide.machine import Machine, container_of, error_of, hold, join_path
 from sagas.definition import Branch, Clause, Flow, Node, template_of
 
-__all__ = ["check_stops", "covers", "end_root", "fail", "fail_inside", "finish_root", "matches",
+__all__ = ["check_stops", "covers", "end_root", "fail", "fail_inside", "finish_root", "fulfil", "matches",
            "request_stop", "resolve_pivot", "stop_over"]  # fmt: skip
 
 Json = Any
@@ -296,10 +296,15 @@ def _run_interrupt(m: Machine, cause: Json) -> None:
 
 def end_root(m: Machine) -> None:
     """The root's flow, a clause of it or an interrupting handler of it has come to its end."""
-    if m.c.cancelling is not None:
-        m.emit(ev.CommitmentEnded, status="cancelled", error=_cancel_error(m))
-        return
-    request_stop(m, "", {"kind": "fulfil", "result": None})
+    fulfil(m, None)
+
+
+def fulfil(m: Machine, result: Json) -> None:
+    """End well: stop what is still open and keep all that was done."""
+    if m.c.nodes or m.c.stops or m.c.undoing or m.busy(""):
+        request_stop(m, "", {"kind": "fulfil", "result": result})
+    else:
+        _fulfilled(m, result)
 
 
 def _fulfilled(m: Machine, result: Json) -> None:

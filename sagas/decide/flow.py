@@ -125,7 +125,7 @@ def _fail(m: Machine, path: str, node: Node) -> None:
 def _fulfil(m: Machine, path: str, node: Node) -> None:
     result = bounded(path, m.value(node.x["result"], path)) if "result" in node.x else None
     m.emit(ev.NodeDone, node=path)
-    failures.request_stop(m, "", {"kind": "fulfil", "result": result})
+    failures.fulfil(m, result)
 
 
 SIMPLE: dict[str, Callable[[Machine, str, Node], None]] = {

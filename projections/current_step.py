@@ -1,0 +1,265 @@
+"""The rows that are written with the events: current step, approvals and debts of one commitment.
+
+Folded from the commitment alone, so that a rebuild gives equal rows; no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from domain import events as ev
+from domain.commitment import Commitment
+from domain.durations import duration_text
+from domain.events import Event
+from domain.evolve import in_flight
+from domain.ports import ViewRow
+from domain.state import Asked, Debt, Effect, Instance
+from sagas.decide.approvals import missing_seats
+from sagas.definition import Definition, template_of
+
+__all__ = ["TRAIL_MAX", "current_step", "rows"]
+
+Json = Any
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# The row shows where it is; the whole way is the audit trail.
+TRAIL_MAX = 50
+
+
+def rows(
+    definition: Definition, before: Commitment | None, after: Commitment,
+    events: Sequence[Event], *, position: int, lane: int,
+) -> list[ViewRow]:  # fmt: skip
+    """The view rows of a commitment after `events`, the last of which has `position`."""
+    body = current_step(definition, after)
+    found = [
+        ViewRow(
+            "current_steps", {"commitment": after.id.bytes},
+            {
+                "tenant": after.tenant, "saga": after.saga, "key": after.key, "run": after.run,
+                "status": body["status"], "step": body["step"], "version": after.version,
+                "lane": lane, "position": position, "since_us": after.clock_us, "body": body,
+            },
+        )
+    ]  # fmt: skip
+    found += _approval_rows(definition, before, after, events)
+    if after.debts or (before is not None and before.debts):
+        found += _debt_rows(before, after)
+    return found
+
+
+def iso(us: int | None) -> str | None:
+    """RFC 3339 in UTC with microseconds."""
+    if us is None:
+        return None
+    return f"{(_EPOCH + timedelta(microseconds=us)).isoformat(timespec='microseconds')[:-6]}Z"
+
+
+# --- current step ----------------------------------------------------------------------------
+
+
+def current_step(definition: Definition, c: Commitment) -> dict[str, Any]:
+    """The current step as docs/format.md section 9 shows it, without its position."""
+    waits = _waits(definition, c)
+    steps = list(dict.fromkeys(w["node"] for w in waits if w["node"]))
+    ended = c.ended or {}
+    return {
+        "id": str(c.id), "saga": c.saga, "saga_version": c.saga_version,
+        "definition": c.definition, "tenant": c.tenant, "key": c.key, "run": c.run,
+        "status": c.status, "step": steps[0] if steps else "", "steps": steps,
+        "since": iso(c.clock_us), "version": c.version, "started_at": iso(c.started_us),
+        "ended_at": iso(ended.get("at_us")),
+        "next_wakeup": iso(min(c.timers.values(), default=None)),
+        "result": ended.get("result"), "error": ended.get("error") or _error(c),
+        "waits_for": waits, "nodes": _nodes(c), "undo": _undo(c), "debts": sorted(c.debts),
+        "approvals": [i.asked.approval for i in c.nodes.values() if i.asked and not i.branch],
+    }  # fmt: skip
+
+
+def _error(c: Commitment) -> Json:
+    if c.held is not None:
+        return c.held["error"]
+    for undoing in c.undoing.values():
+        return undoing.cause.get("error")
+    return None
+
+
+def _undo(c: Commitment) -> list[str]:
+    """What a cancel would undo now, the newest first."""
+    return [p for p, _ in sorted(c.entries.items(), key=lambda item: -item[1].seq)]
+
+
+def _nodes(c: Commitment) -> list[Json]:
+    trail = list(c.trail.items())[-TRAIL_MAX:]
+    return [
+        {"node": path, "state": t.state, "at": iso(t.at_us), "took_s": t.took_us / 1_000_000}
+        | ({"attempt": t.attempt} if t.attempt else {})
+        for path, t in trail
+    ]  # fmt: skip
+
+
+def _waits(definition: Definition, c: Commitment) -> list[Json]:
+    if c.is_over:
+        return [_debt(c, d) for d in sorted(c.debts)]
+    found: list[tuple[int, Json]] = []
+    order = definition.order
+    for path, instance in c.nodes.items():
+        wait = _wait_of(c, path, instance)
+        if wait is not None:
+            found.append((order.get(template_of(path), 0), wait))
+    for effect in c.effects.values():
+        if effect.kind == "undo" and in_flight(effect):
+            wait = _effect_wait(c, effect.node, effect)
+            found.append((order.get(template_of(effect.node), 0), wait))
+    for debt in c.debts:
+        found.append((len(order), _debt(c, debt)))
+    return [wait for _, wait in sorted(found, key=lambda item: item[0])]
+
+
+def _wait(node: str, kind: str, detail: str, until_us: int | None) -> Json:
+    return {"node": node, "kind": kind, "detail": detail, "until": iso(until_us)}
+
+
+def _wait_of(c: Commitment, path: str, instance: Instance) -> Json:
+    until_us = c.timers.get(f"{path}:within")
+    if instance.asked is not None and instance.branch is None:
+        seats = ", ".join(s.partition(":")[2].replace("|", " or ")
+                          for s in missing_seats(instance.asked))  # fmt: skip
+        return _wait(path, "approval", f"{instance.asked.level}: {seats}", until_us)
+    if instance.kind == "wait":
+        sub = c.subs.get(path)
+        detail = f"{', '.join(sub.types)}, key {sub.key}" if sub else "an event"
+        return _wait(path, "event", detail, until_us)
+    if instance.kind == "sleep":
+        return _wait(path, "timer", "sleeps", c.timers.get(f"{path}:sleep"))
+    if instance.kind == "step" and instance.effect in c.effects:
+        return _effect_wait(c, path, c.effects[instance.effect])
+    if instance.branch == "resting":
+        return _wait(path, "timer", "the next round", c.timers.get(f"{path}:round"))
+    return None
+
+
+def _effect_wait(c: Commitment, path: str, effect: Effect) -> Json:
+    undo = "undo: " if effect.kind == "undo" else ""
+    if effect.state == "backoff":
+        timer = "undo_retry" if effect.kind == "undo" else "retry"
+        message = (effect.error or {}).get("message", "")
+        detail = f"{undo}attempt {effect.attempt + 1} after: {message}"
+        return _wait(path, "retry", detail, c.timers.get(f"{path}:{timer}"))
+    if effect.state == "unknown":
+        who = "a person says whether it happened" if effect.next == "ask" else "a probe"
+        return _wait(path, "unknown", who, None)
+    state = "runs" if effect.state == "started" else f"attempt {effect.attempt}"
+    return _wait(path, "participant", f"{undo}{effect.participant}, {state}", effect.start_by_us)
+
+
+def _debt(c: Commitment, number: str) -> Json:
+    debt = c.debts[number]
+    text = f"{number}: {debt.kind}, {debt.error['message']}"
+    return _wait(debt.node, "debt", text, debt.due_us)
+
+
+# --- approvals and debts ---------------------------------------------------------------------
+
+
+def _asked_in(c: Commitment | None) -> dict[str, tuple[str, Instance]]:
+    """The approvals a commitment has, by their id, with node and instance."""
+    if c is None:
+        return {}
+    return {i.asked.approval: (p, i) for p, i in c.nodes.items() if i.asked is not None}
+
+
+def _approval_rows(
+    definition: Definition, before: Commitment | None, after: Commitment, events: Sequence[Event]
+) -> list[ViewRow]:
+    """A row for each approval that changed; one that closed keeps what it asked for."""
+    old, new = _asked_in(before), _asked_in(after)
+    found: list[ViewRow] = []
+    for number in old.keys() | new.keys():
+        path, instance = new.get(number) or old[number]
+        if old.get(number) == new.get(number):
+            continue
+        is_open = number in new and instance.branch is None
+        status = "open" if is_open else _how_closed(number, events)
+        body = _approval_body(definition, after, number, path, instance)
+        body |= {"status": status, "decision": _decision(number, events)}
+        columns = {
+            "tenant": after.tenant, "commitment": after.id.bytes, "status": status,
+            "asked_us": instance.since_us, "version": after.version, "body": body,
+        }  # fmt: skip
+        if number in new or status != "open":
+            found.append(ViewRow("approvals", {"id": number}, columns))
+    return sorted(found, key=lambda row: row.key["id"])
+
+
+def _approval_body(
+    definition: Definition, c: Commitment, number: str, path: str, instance: Instance
+) -> dict[str, Any]:
+    asked = instance.asked
+    assert asked is not None
+    return {
+        "id": number, "commitment": str(c.id), "saga": c.saga, "key": c.key, "run": c.run,
+        "tenant": c.tenant, "node": path, "level": asked.level, "digest": asked.digest,
+        "covers": [_covered(definition, p, asked) for p in asked.digests],
+        "subject": asked.subject if asked.payload is None else asked.payload,
+        "evidence": asked.evidence, "seats": dict(asked.seats), "missing": missing_seats(asked),
+        "asked_at": iso(instance.since_us), "due": iso(asked.due_us), "asked": asked.asked,
+        "valid": duration_text(asked.valid_us) if asked.valid_us else None,
+    }  # fmt: skip
+
+
+def _covered(definition: Definition, path: str, asked: Asked) -> Json:
+    node = definition.node_at(path)
+    contract = node.contract
+    assert contract is not None
+    return {
+        "node": path, "contract": contract.name, "classes": contract.classes,
+        "args": asked.args.get(path), "digest": asked.digests[path],
+        "undo": node.undo.contract.name if node.undo else None,
+    }  # fmt: skip
+
+
+def _how_closed(number: str, events: Sequence[Event]) -> str:
+    for event in reversed(events):
+        if getattr(event, "approval", None) != number:
+            continue
+        if isinstance(event, ev.ApprovalGranted):
+            return "granted"
+        if isinstance(event, ev.ApprovalRejected):
+            return "rejected"
+    return "withdrawn"
+
+
+def _decision(number: str, events: Sequence[Event]) -> Json:
+    for event in events:
+        if isinstance(event, (ev.ApprovalGranted, ev.ApprovalRejected)):
+            if event.approval == number:
+                return event.decision
+    return None
+
+
+def _debt_rows(before: Commitment | None, after: Commitment) -> list[ViewRow]:
+    old = before.debts if before is not None else {}
+    found: list[ViewRow] = []
+    for number, debt in after.debts.items():
+        if old.get(number) != debt:
+            found.append(_debt_row(after, number, debt, "open"))
+    for number in old:
+        if number not in after.debts:
+            found.append(_debt_row(after, number, old[number], "settled"))
+    return found
+
+
+def _debt_row(c: Commitment, number: str, debt: Debt, status: str) -> ViewRow:
+    body = {
+        "id": number, "commitment": str(c.id), "saga": c.saga, "key": c.key, "run": c.run,
+        "tenant": c.tenant, "node": debt.node, "kind": debt.kind, "error": debt.error,
+        "owner": debt.owner, "opened": iso(debt.opened_us), "due": iso(debt.due_us),
+        "status": status,
+    }  # fmt: skip
+    columns = {
+        "tenant": c.tenant, "commitment": c.id.bytes, "status": status,
+        "opened_us": debt.opened_us, "version": c.version, "body": body,
+    }  # fmt: skip
+    return ViewRow("debts", {"id": number}, columns)
