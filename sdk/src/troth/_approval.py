@@ -138,7 +138,7 @@ def _decision(tracer: Tracer, name: str, subject: Any, members: Mapping[str, Any
     }
     if subject is not None:
         plain = members["subject"]
-        type_ = about(subject).type_ if is_symbol(subject) else type(subject)
+        type_ = about(subject).type_ if is_symbol(subject) else cast(Any, type(subject))
         fields["subject"] = (Expr(plain, Level.CHOICE), type_)
         if "edit" in members:
             payload = Expr(f"{path}.payload")

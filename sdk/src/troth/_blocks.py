@@ -121,7 +121,8 @@ def branch(name: str, second: Any = None, /, *, after: Sequence[object] = ()) ->
 
     In a parallel the guard is optional, and `after` names branches that must be done before.
     """
-    tracer = current("branch") if not isinstance(second, Block) else second.tracer
+    # An approve that is the trigger of a race is not entered, and so not forgotten either.
+    tracer = second.tracer if isinstance(second, ApprovalBlock) else current("branch")
     block = tracer.block
     if block.kind == "race":
         return _race_branch(tracer, block, name, second)
@@ -133,7 +134,7 @@ def branch(name: str, second: Any = None, /, *, after: Sequence[object] = ()) ->
         raise tracer.wrong(
             "TR205", f"branch {name} of a choose has no guard", "branch(name, guard)"
         )
-    guard = None if second is None else tracer.text(second)
+    guard = None if second is None else tracer.text(cast(object, second))
     names = [_branch_name(tracer, block, before) for before in after]
     part = tracer.part("branch", name).give(name=name, after=names or None, when=guard)
     if "else" in block.part.members:
@@ -157,8 +158,8 @@ def _race_branch(tracer: Tracer, block: Block[Any], name: str, trigger: Any) -> 
     assert block.flow is not None
     value = trigger
     if isinstance(trigger, ApprovalBlock):
-        value = cast(Any, trigger).value
-        tracer.claim(trigger)
+        value = cast(ApprovalBlock[Any], trigger).value
+        tracer.claim(cast(object, trigger))
     if len(block.flow) != 1 or block.flow[0].members["node"] not in (
         "wait_for",
         "sleep",
@@ -223,8 +224,8 @@ def repeat(
         # Only now does a lambda see what the round made.
         for member, given in (("while", while_), ("until", until)):
             if given is not None:
-                text = tracer.text(given() if _is_function(given) else given)
-                part.members[member] = text
+                read = cast(Callable[[], bool], given) if _is_function(given) else None
+                part.members[member] = tracer.text(given if read is None else read())
 
     return tracer.open(Block("repeat", part, part.flow(), value, tracer, close, out_of=part))
 

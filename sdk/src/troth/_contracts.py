@@ -22,6 +22,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 D = TypeVar("D")
 Deps = TypeVar("Deps", default=None)
+Deps_co = TypeVar("Deps_co", covariant=True)
 
 Reversible = Literal[ReversibilityClass.R0, ReversibilityClass.R1]
 
@@ -140,7 +141,11 @@ class Participant(Generic[Deps]):
             s: the sensitivity of its data, S0 to S3.
             unknown: what happens when nobody knows whether it happened; R2 and R3 must say
                 "probe" or "ask", R0 and R1 are tried again with the same key unless said.
-            version, refuses, timeout, heartbeat, retry: as in `step`.
+            version: as in `step`, like the next four.
+            refuses: the codes its handler may raise as `Refused`.
+            timeout: of one attempt.
+            heartbeat: how often the handler must report progress.
+            retry: how it is tried again.
             irreversible: why there is no undo. A text means a `Pivot` for R3 (afterwards the saga
                 only goes forward) and `Accepted` for the others.
             review: the policy review that lets S2 or S3 data go to this participant.
@@ -168,15 +173,15 @@ class Participant(Generic[Deps]):
         contract.on_undo = self.declare
 
 
-class StepDecorator(Protocol[Deps]):
+class StepDecorator(Protocol[Deps_co]):
     """What `@participant.step(...)` makes of a function; the Effect is optional."""
 
     @overload
     def __call__(
-        self, handler: Callable[Concatenate[Effect[Deps], P], Awaitable[T]], /
+        self, handler: Callable[Concatenate[Effect[Deps_co], P], Awaitable[T]], /
     ) -> Step[P, T]: ...
     @overload
-    def __call__(self, handler: Callable[Concatenate[Effect[Deps], P], T], /) -> Step[P, T]: ...
+    def __call__(self, handler: Callable[Concatenate[Effect[Deps_co], P], T], /) -> Step[P, T]: ...
     @overload
     def __call__(self, handler: Callable[P, Awaitable[T]], /) -> Step[P, T]: ...
     @overload

@@ -83,8 +83,9 @@ class Handler:
 
 
 def _fault(kind: str, message: str, at: tuple[int | str, ...], value: Any) -> InitErrorDetails:
-    text = message.replace("{", "(").replace("}", ")")
-    return InitErrorDetails(type=PydanticCustomError(kind, text), loc=at, input=value)
+    # The text goes in as a value: braces in it would else be taken for a template.
+    error = PydanticCustomError("argument", "{kind}: {text}", {"kind": kind, "text": message})
+    return InitErrorDetails(type=error, loc=at, input=value)
 
 
 def handler_of(function: Callable[..., Any], *, effect: bool) -> Handler:

@@ -147,8 +147,7 @@ def _step_before(tracer: Tracer, name: str) -> Part:
 
 
 def _wrapped(part: Part) -> list[Part]:
-    own = part.members["node"] == "scope" and part.name is not None
-    flow = part.members["flow"] if own else []
+    flow = part.flow() if part.members["node"] == "scope" else []
     return flow if len(flow) == 1 and part.name == f"{flow[0].name}_refused" else []
 
 

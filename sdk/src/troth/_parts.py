@@ -68,4 +68,5 @@ def lines_of(part: Part, base: str = "") -> dict[str, int]:
 
 
 def _is_parts(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], Part)
+    items = cast(list[object], value) if isinstance(value, list) else []
+    return bool(items) and isinstance(items[0], Part)

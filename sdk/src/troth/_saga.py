@@ -16,7 +16,7 @@ from ._expressions import Expr, member
 from ._parts import document_of, lines_of
 from ._schema import Json, JsonObject
 from ._symbols import About, is_symbol, symbol
-from ._syntax import Source, check_returns, check_syntax
+from ._syntax import Source, check_returns, check_syntax, last_line
 from ._text import check_duration, check_stored_name, check_version, wrong
 from ._tracer import Tracer, Tracing
 
@@ -166,7 +166,9 @@ class _Trace:
             return None
         if given is not None:
             text = tracer.text(given)
-            tracer.node("fulfil", "fulfilled").give(result=text)
+            ended = tracer.node("fulfil", "fulfilled").give(result=text)
+            # The function has returned: no frame of it is left to ask.
+            ended.line = self.saga.line if source is None else last_line(source)
         return tracer.schemas.of(declared)
 
     def _undeclared(self, given: object) -> TrothError:

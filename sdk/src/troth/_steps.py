@@ -76,6 +76,7 @@ class Step(Generic[P, T]):
     @overload
     def undo(
         self,
+        /,
         *,
         when: Literal["completed"] = ...,
         timeout: str | None = ...,
@@ -83,7 +84,7 @@ class Step(Generic[P, T]):
     ) -> UndoDecorator[P, T]: ...
     @overload
     def undo(
-        self, *, when: Literal["attempted"], timeout: str | None = ..., retry: Retry | None = ...
+        self, /, *, when: Literal["attempted"], timeout: str | None = ..., retry: Retry | None = ...
     ) -> AttemptedUndoDecorator[P]: ...
     def undo(
         self,

@@ -11,7 +11,7 @@ from typing import Any
 
 from ._errors import TrothError
 
-__all__ = ["Source", "check_returns", "check_syntax"]
+__all__ = ["Source", "check_returns", "check_syntax", "last_line"]
 
 _INSTEAD: tuple[tuple[tuple[type[ast.AST], ...], str, str], ...] = (
     ((ast.If, ast.Match), "a choice in Python", 'with when("NAME", a > b): and otherwise("NAME")'),
@@ -64,9 +64,9 @@ def check_syntax(function: Callable[..., Any], where: str) -> Source | None:
         return None  # part of a longer expression: there is no function to read
     shift = len(lines[0]) - len(lines[0].lstrip())
     for node in ast.walk(tree):
-        if hasattr(node, "lineno"):
-            node.lineno += first - 1  # pyright: ignore[reportAttributeAccessIssue]
-            node.col_offset += shift  # pyright: ignore[reportAttributeAccessIssue]
+        if isinstance(node, ast.stmt | ast.expr):
+            node.lineno += first - 1
+            node.col_offset += shift
     file = function.__code__.co_filename
     if isinstance(tree, ast.AsyncFunctionDef):
         # The same place as a plain function has, for the message alone.
@@ -143,7 +143,7 @@ def _unknown(source: Source, node: ast.AST) -> TrothError:
 
 
 def check_returns(source: Source, kinds_at: Mapping[int, Sequence[str]]) -> None:
-    """A `return` ends the trace: it stands last, and only inside blocks that always run.
+    """Refuse a `return` that would end the trace early: it stands last, in blocks that always run.
 
     Args:
         source: the flow.
@@ -169,3 +169,11 @@ def _check_return_in(
             ]
             always = all(kind in ("approve", "scope") for kind in kinds)
             _check_return_in(source, statement.body, at_end and always, kinds_at)
+
+
+def last_line(source: Source) -> int:
+    """The line of the `return` at the end, else that of the last statement."""
+    statement = source.function.body[-1]
+    while isinstance(statement, ast.With):
+        statement = statement.body[-1]
+    return statement.lineno

@@ -52,8 +52,12 @@ def union_of(parts: Sequence[Any]) -> Any:
 
 def kind_of(type_: Any) -> Kind:
     """The kind of value that operators ask for; "any" when it is not known, "other" for the rest."""
-    kinds = {_kind(alternative) for alternative in alternatives(type_)}
-    return kinds.pop() if len(kinds) == 1 else ("any" if "any" in kinds else "other")
+    kinds: list[Kind] = [_kind(alternative) for alternative in alternatives(type_)]
+    return "any" if "any" in kinds else _common(kinds)
+
+
+def _common(kinds: Sequence[Kind]) -> Kind:
+    return kinds[0] if len(set(kinds)) == 1 else "other"
 
 
 _KINDS: tuple[tuple[type, Kind], ...] = (
@@ -71,16 +75,17 @@ def _kind(type_: Any) -> Kind:
     if type_ is Any or type_ is object:
         return "any"
     if get_origin(type_) is Literal:
-        kinds = {_kind(type(value)) for value in get_args(type_)}
-        return kinds.pop() if len(kinds) == 1 else "other"
+        return _common([_kind(type(value)) for value in get_args(type_)])
     if type_ is None:
         return "none"
     if not isinstance(type_, type):
         return "other"
     if issubclass(type_, Enum):
-        kinds = {_kind(type(cast(Any, value.value))) for value in type_}
-        return kinds.pop() if len(kinds) == 1 else "other"
-    return next((kind for base, kind in _KINDS if issubclass(type_, base)), "other")
+        return _common([_kind(type(value.value)) for value in type_])
+    for base, kind in _KINDS:
+        if issubclass(type_, base):
+            return kind
+    return "other"
 
 
 def field_of(type_: Any, name: str) -> Field | None:
@@ -100,22 +105,18 @@ def field_of(type_: Any, name: str) -> Field | None:
 
 
 def _field(type_: Any, name: str) -> Field | None:
-    origin = get_origin(type_) or type_
-    if not isinstance(origin, type):
+    made: Any = get_origin(type_) or type_
+    if not isinstance(made, type):
         return None
-    if issubclass(origin, RootModel):
-        return Field(None, _fields(origin)["root"].annotation) if name == "root" else None
-    if issubclass(origin, BaseModel):
-        field = _fields(type_ if isinstance(type_, type) else origin).get(name)
-        return None if field is None else Field(_json_name(name, field), field.annotation)
-    if dataclasses.is_dataclass(origin):
-        hints = get_type_hints(origin)
-        return Field(name, hints[name]) if name in origin.__dataclass_fields__ else None
+    if issubclass(made, BaseModel):
+        field = made.model_fields.get(name)
+        if field is None:
+            return None
+        whole = issubclass(made, cast(type, RootModel))
+        return Field(None if whole else _json_name(name, field), field.annotation)
+    if name in getattr(cast(Any, made), "__dataclass_fields__", {}):
+        return Field(name, get_type_hints(made)[name])
     return None
-
-
-def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    return model.model_fields
 
 
 def _json_name(name: str, field: FieldInfo) -> str:
@@ -145,7 +146,7 @@ def _item(type_: Any, key: object) -> Any | None:
     if not isinstance(origin, type):
         return None
     if issubclass(origin, Mapping):
-        return arguments[1] if len(arguments) == 2 else Any  # noqa: PLR2004  # key and value
+        return arguments[1] if len(arguments) == 2 else Any
     if issubclass(origin, str) or not issubclass(origin, Sequence):
         return None
     return arguments[0] if arguments else Any
