@@ -1,0 +1,70 @@
+"""The worker's way to the engine: the same call again and again until it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+
+from ._problems import EngineError
+from ._transport import Answer, Call, Transport
+
+__all__ = ["Link"]
+
+BACKOFF_FIRST_S = 0.05
+"""The wait before a call is made again for the first time; it doubles."""
+BACKOFF_MAX_S = 5.0
+"""The longest wait: an engine that is back is noticed within it."""
+DOUBLINGS_MAX = 10
+
+log = logging.getLogger("troth.worker")
+
+
+class Link:
+    """Calls that outlive restarts of the engine."""
+
+    def __init__(self, transport: Transport, participant: str) -> None:
+        self._transport = transport
+        self._path = f"/v1/participants/{participant}/"
+
+    async def once(self, what: str, body: object, *, timeout_s: float) -> Answer:
+        """One try. Raises EngineError."""
+        call = Call("POST", self._path + what, body, timeout_s=timeout_s)
+        return await self._transport.send(call)
+
+    async def ask(
+        self, what: str, body: object, *, query: dict[str, float] | None = None, timeout_s: float
+    ) -> Answer:
+        """The answer, however long it takes. Raises EngineError for a refusal that will stay."""
+        call = Call("POST", self._path + what, body, query=query or {}, timeout_s=timeout_s)
+        failures = 0
+        while True:
+            try:
+                answer = await self._transport.send(call)
+            except EngineError as error:
+                if not passing(error):
+                    raise
+                failures += 1
+                wait_s = backoff_s(failures, error.retry_after_s)
+                if failures == 1:
+                    log.warning("action=engine_unreached path=%s %s", call.path, error.message)
+                await asyncio.sleep(wait_s)
+            else:
+                if failures:
+                    log.info("action=engine_back path=%s tries=%d", call.path, failures + 1)
+                return answer
+
+
+def passing(error: EngineError) -> bool:
+    """Whether it may pass: no answer, too many requests, a fault of the engine or a proxy."""
+    return error.status == 0 or error.status == 429 or error.status >= 500
+
+
+def backoff_s(failures: int, retry_after_s: float | None) -> float:
+    """The wait after so many failures, at most BACKOFF_MAX_S."""
+    wait_s = BACKOFF_FIRST_S * 2.0 ** min(failures - 1, DOUBLINGS_MAX)
+    if retry_after_s is not None:
+        wait_s = max(wait_s, retry_after_s)
+    # Workers that lost the engine together must not come back together.
+    jitter = random.uniform(0.5, 1.0)  # noqa: S311  it spreads load, it protects nothing
+    return min(wait_s, BACKOFF_MAX_S) * jitter
