@@ -6,7 +6,7 @@ A message is what happened outside a stream. It can be stored in the inbox (`to_
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -133,7 +133,7 @@ class Decide:
 class Control:
     """To a commitment: cancel, pause, resume, retry or settle, by an operator.
 
-    `node` names the node or debt; `outcome` (done, not_done), `result` and `evidence` go with settle.
+    `node` names the node or debt; `outcome` (done, not_done), `result`, `evidence` go with settle.
     """
 
     KIND: ClassVar[str] = "control"
@@ -228,15 +228,11 @@ def to_body(message: Message) -> dict[str, Any]:
 def from_body(kind: str, body: dict[str, Any]) -> Message:
     """The message of a stored kind and body. Raises KeyError for a kind of a later release."""
     cls = _KINDS[kind]
-    if cls is Decide:
-        body = {**body, "seats": tuple(body.get("seats", ()))}
-    return cls(**{f.name: body.get(f.name) for f in fields(cls) if f.name in body or not _has_default(f)})
-
-
-def _has_default(field: Any) -> bool:
-    from dataclasses import MISSING
-
-    return field.default is not MISSING
+    values: dict[str, Any] = {f.name: None for f in fields(cls) if f.default is MISSING}
+    values |= body
+    if kind == Decide.KIND:
+        values["seats"] = tuple(body.get("seats", ()))
+    return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class SnapshotRow:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """An acceptance, unique by (tenant, source, id); `outcome` is the answer to repeat, once known."""
+    """An acceptance, unique by (tenant, source, id); `outcome` is the answer to repeat."""
 
     tenant: str
     source: str
@@ -207,7 +207,7 @@ class ViewRow:
 
 @dataclass(slots=True)
 class LaneWrite:
-    """Everything one lane transaction writes. Filled by the loop, written by `Transaction.write`."""
+    """Everything one lane transaction writes: filled by the loop, written by the store."""
 
     events: list[StoredEvent] = field(default_factory=list)
     prevs: list[bytes] = field(default_factory=list)

@@ -23,7 +23,9 @@ Json = Any
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """One CloudEvent: `event` is its structured form (attributes and `data`), `raw` what came.
+    """One CloudEvent.
+
+    `event` is its structured form (attributes and `data`), `raw` what came.
 
     Answer: {"id", "status": "accepted"|"repeated", "root", "position"}.
     """
@@ -46,8 +48,11 @@ class StartRequest:
 
 @dataclass(frozen=True, slots=True)
 class DecideRequest:
-    """`answer` is approve, edit or reject. Answer: {"by", "actor_type", "digest", "recorded",
-    "status": "granted"|"seat_taken"|"rejected", "missing": [seats]}."""
+    """A person's approve, edit or reject.
+
+    Answer: {"by", "actor_type", "digest", "recorded", "status", "missing": [seats]}; status is
+    granted, seat_taken or rejected.
+    """
 
     asked: Asked
     commitment: UUID
@@ -60,7 +65,7 @@ class DecideRequest:
 
 @dataclass(frozen=True, slots=True)
 class ControlRequest:
-    """`action` is cancel, pause, resume, retry, settle or release. Answer: {"status", "position"}."""
+    """`action`: cancel, pause, resume, retry, settle, release. Answer: {"status", "position"}."""
 
     asked: Asked
     commitment: UUID

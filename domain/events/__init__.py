@@ -11,6 +11,28 @@ from typing import Any, cast
 from eventsourcing.utils import register_topic
 
 from domain.events.base import Ctx, Event, Opening
+from domain.events.effects import (
+    AttemptFailed,
+    DebtOpened,
+    DebtRetried,
+    DebtSettled,
+    EffectContradicted,
+    EffectDone,
+    EffectFailed,
+    EffectIntended,
+    EffectLate,
+    EffectProbed,
+    EffectRetried,
+    EffectStarted,
+    EffectStopAsked,
+    EffectUnknown,
+    EffectWithdrawn,
+    PartStopped,
+    PartStopping,
+    UndoBegun,
+    UndoEnded,
+    UndoSealed,
+)
 from domain.events.flow import (
     ApprovalAmended,
     ApprovalAsked,
@@ -41,28 +63,6 @@ from domain.events.flow import (
     TimerFired,
     VarsSet,
     WaitOpened,
-)
-from domain.events.effects import (
-    AttemptFailed,
-    DebtOpened,
-    DebtRetried,
-    DebtSettled,
-    EffectContradicted,
-    EffectDone,
-    EffectFailed,
-    EffectIntended,
-    EffectLate,
-    EffectProbed,
-    EffectRetried,
-    EffectStarted,
-    EffectStopAsked,
-    EffectUnknown,
-    EffectWithdrawn,
-    PartStopped,
-    PartStopping,
-    UndoBegun,
-    UndoEnded,
-    UndoSealed,
 )
 from domain.events.keys import (
     EventExpired,

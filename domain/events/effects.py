@@ -31,6 +31,8 @@ class EffectIntended(Event):
 
 
 class EffectStarted(Event):
+    """A worker was allowed to act."""
+
     TOPIC: ClassVar[str] = "effect.started"
     effect: str
     attempt: int
@@ -39,6 +41,8 @@ class EffectStarted(Event):
 
 
 class AttemptFailed(Event):
+    """An attempt gave nothing; the next one is due at `retry_us`."""
+
     TOPIC: ClassVar[str] = "effect.attempt_failed"
     effect: str
     attempt: int
@@ -48,6 +52,8 @@ class AttemptFailed(Event):
 
 
 class EffectRetried(Event):
+    """The next attempt, with the same bytes and key."""
+
     TOPIC: ClassVar[str] = "effect.retried"
     effect: str
     attempt: int
@@ -55,6 +61,8 @@ class EffectRetried(Event):
 
 
 class EffectDone(Event):
+    """It happened; `undo` is how to undo it, as could be read then."""
+
     TOPIC: ClassVar[str] = "effect.done"
     node: str
     effect: str
@@ -69,6 +77,8 @@ class EffectDone(Event):
 
 
 class EffectFailed(Event):
+    """It failed for good; `undo` is set where it may have happened all the same."""
+
     TOPIC: ClassVar[str] = "effect.failed"
     node: str
     effect: str
@@ -90,6 +100,8 @@ class EffectUnknown(Event):
 
 
 class EffectProbed(Event):
+    """A probe or a person said whether it happened."""
+
     TOPIC: ClassVar[str] = "effect.probed"
     effect: str
     answer: str
@@ -98,16 +110,22 @@ class EffectProbed(Event):
 
 
 class EffectStopAsked(Event):
+    """What is not started is to be withdrawn, what runs to be awaited."""
+
     TOPIC: ClassVar[str] = "effect.stop_asked"
     effects: Json
 
 
 class EffectWithdrawn(Event):
+    """It was not started and will not be."""
+
     TOPIC: ClassVar[str] = "effect.withdrawn"
     effect: str
 
 
 class EffectContradicted(Event):
+    """Two accounts of it differ."""
+
     TOPIC: ClassVar[str] = "effect.contradicted"
     node: str
     effect: str
@@ -115,6 +133,8 @@ class EffectContradicted(Event):
 
 
 class EffectLate(Event):
+    """A reply that moves nothing, recorded."""
+
     TOPIC: ClassVar[str] = "effect.late"
     effect: str
     attempt: int
@@ -123,7 +143,7 @@ class EffectLate(Event):
 
 
 class PartStopping(Event):
-    """`cause` has `kind` (failure, deadline, cancel, interrupt, race, join, fulfil) and its details."""
+    """A part stops. `cause` has its `kind` (failure, cancel, interrupt, join, fulfil, expired)."""
 
     TOPIC: ClassVar[str] = "part.stopping"
     target: str
@@ -133,12 +153,16 @@ class PartStopping(Event):
 
 
 class PartStopped(Event):
+    """Nothing of the part is in flight any more; `refused`: the stop itself was refused."""
+
     TOPIC: ClassVar[str] = "part.stopped"
     target: str
     refused: bool = False
 
 
 class UndoBegun(Event):
+    """What the part has done is being undone."""
+
     TOPIC: ClassVar[str] = "undo.begun"
     target: str
     why: Json
@@ -146,17 +170,23 @@ class UndoBegun(Event):
 
 
 class UndoEnded(Event):
+    """Everything of the part is undone or settled."""
+
     TOPIC: ClassVar[str] = "undo.ended"
     target: str
 
 
 class UndoSealed(Event):
+    """A pivot is done: these entries can no longer be undone."""
+
     TOPIC: ClassVar[str] = "undo.sealed"
     node: str
     dropped: Json
 
 
 class DebtOpened(Event):
+    """An open item that only a person can settle."""
+
     TOPIC: ClassVar[str] = "debt.opened"
     debt: str
     node: str
@@ -176,6 +206,8 @@ class DebtRetried(Event):
 
 
 class DebtSettled(Event):
+    """A person settled it with evidence."""
+
     TOPIC: ClassVar[str] = "debt.settled"
     debt: str
     how: str

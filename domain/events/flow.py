@@ -10,6 +10,8 @@ Json = Any
 
 
 class CommitmentOpened(Opening):
+    """The promise begins, pinned to a definition."""
+
     TOPIC: ClassVar[str] = "commitment.opened"
     tenant: str
     saga: str
@@ -26,32 +28,44 @@ class CommitmentOpened(Opening):
 
 
 class CommitmentPaused(Event):
+    """An operator paused it: messages are recorded and handled at resume."""
+
     TOPIC: ClassVar[str] = "commitment.paused"
     reason: str
 
 
 class CommitmentResumed(Event):
+    """The pause is over."""
+
     TOPIC: ClassVar[str] = "commitment.resumed"
     reason: str
 
 
 class MessageDeferred(Event):
+    """A message that came while it was paused or held."""
+
     TOPIC: ClassVar[str] = "commitment.message_deferred"
     message: Json
 
 
 class CommitmentHeld(Event):
+    """An internal fault: everything rests until an operator looks."""
+
     TOPIC: ClassVar[str] = "commitment.held"
     node: str
     error: Json
 
 
 class CommitmentReleased(Event):
+    """An operator lets a held commitment go on."""
+
     TOPIC: ClassVar[str] = "commitment.released"
     reason: str
 
 
 class CancelAsked(Event):
+    """An operator cancels; what was done is undone."""
+
     TOPIC: ClassVar[str] = "commitment.cancel_asked"
     reason: str
 
@@ -65,6 +79,8 @@ class MessageRefused(Event):
 
 
 class CommitmentEnded(Event):
+    """How it ended: fulfilled, compensated, failed or cancelled."""
+
     TOPIC: ClassVar[str] = "commitment.ended"
     status: str
     result: Json = None
@@ -72,6 +88,8 @@ class CommitmentEnded(Event):
 
 
 class NodeEntered(Event):
+    """A block became active, or moved on to a branch, round or mode."""
+
     TOPIC: ClassVar[str] = "node.entered"
     node: str
     branch: str | None = None
@@ -82,6 +100,8 @@ class NodeEntered(Event):
 
 
 class BranchClosed(Event):
+    """A branch of a parallel is over."""
+
     TOPIC: ClassVar[str] = "node.branch_closed"
     node: str
     branch: str
@@ -90,40 +110,54 @@ class BranchClosed(Event):
 
 
 class NodeDone(Event):
+    """A node closed well; `value` is what it yields."""
+
     TOPIC: ClassVar[str] = "node.done"
     node: str
     value: Json = None
 
 
 class NodeSkipped(Event):
+    """Its `when` was false."""
+
     TOPIC: ClassVar[str] = "node.skipped"
     node: str
 
 
 class NodeFailed(Event):
+    """A node closed with an error."""
+
     TOPIC: ClassVar[str] = "node.failed"
     node: str
     error: Json
 
 
 class NodesStopped(Event):
+    """Open nodes were withdrawn."""
+
     TOPIC: ClassVar[str] = "node.stopped"
     nodes: Json
 
 
 class VarsSet(Event):
+    """Vars changed, all at once."""
+
     TOPIC: ClassVar[str] = "vars.set"
     node: str
     values: Json
 
 
 class FactEmitted(Event):
+    """A CloudEvent for other services."""
+
     TOPIC: ClassVar[str] = "fact.emitted"
     node: str
     fact: Json
 
 
 class WaitOpened(Event):
+    """A wait subscribed in the stream of its key."""
+
     TOPIC: ClassVar[str] = "wait.opened"
     node: str
     key: str
@@ -133,6 +167,8 @@ class WaitOpened(Event):
 
 
 class HandlerOpened(Event):
+    """A handler subscribed in the stream of its key."""
+
     TOPIC: ClassVar[str] = "handler.opened"
     node: str
     key: str
@@ -154,12 +190,16 @@ class EventTaken(Event):
 
 
 class QuietSet(Event):
+    """A collecting wait is complete when nothing comes until then."""
+
     TOPIC: ClassVar[str] = "wait.quiet_set"
     node: str
     quiet_us: int
 
 
 class TimerFired(Event):
+    """A due time passed."""
+
     TOPIC: ClassVar[str] = "timer.fired"
     node: str
     timer: str
@@ -167,12 +207,16 @@ class TimerFired(Event):
 
 
 class SleepStarted(Event):
+    """A sleep began."""
+
     TOPIC: ClassVar[str] = "sleep.started"
     node: str
     due_us: int
 
 
 class ApprovalAsked(Event):
+    """A decision is wanted, bound to the digests of exactly the actions it would allow."""
+
     TOPIC: ClassVar[str] = "approval.asked"
     node: str
     approval: str
@@ -204,6 +248,8 @@ class ApprovalAmended(Event):
 
 
 class SeatTaken(Event):
+    """A person took a seat."""
+
     TOPIC: ClassVar[str] = "approval.seat_taken"
     node: str
     approval: str
@@ -213,6 +259,8 @@ class SeatTaken(Event):
 
 
 class ApprovalGranted(Event):
+    """Every seat is taken: the actions are allowed."""
+
     TOPIC: ClassVar[str] = "approval.granted"
     node: str
     approval: str
@@ -220,6 +268,8 @@ class ApprovalGranted(Event):
 
 
 class ApprovalRejected(Event):
+    """A person said no, with a reason."""
+
     TOPIC: ClassVar[str] = "approval.rejected"
     node: str
     approval: str
@@ -227,6 +277,8 @@ class ApprovalRejected(Event):
 
 
 class ApprovalVoided(Event):
+    """A decision no longer holds."""
+
     TOPIC: ClassVar[str] = "approval.voided"
     node: str
     approval: str

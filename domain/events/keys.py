@@ -10,6 +10,8 @@ Json = Any
 
 
 class SagaKeyOpened(Opening):
+    """The first start of this saga and key."""
+
     TOPIC: ClassVar[str] = "sagakey.opened"
     tenant: str
     saga: str
@@ -17,6 +19,8 @@ class SagaKeyOpened(Opening):
 
 
 class RunOpened(Event):
+    """A run began."""
+
     TOPIC: ClassVar[str] = "sagakey.run_opened"
     run: int
     commitment: str
@@ -26,6 +30,8 @@ class RunOpened(Event):
 
 
 class RunEnded(Event):
+    """A run ended."""
+
     TOPIC: ClassVar[str] = "sagakey.run_ended"
     run: int
     status: str
@@ -33,6 +39,8 @@ class RunEnded(Event):
 
 
 class StartRefused(Event):
+    """A start that the policy refused."""
+
     TOPIC: ClassVar[str] = "sagakey.start_refused"
     code: str
     start: Json = None
@@ -47,6 +55,8 @@ class StartHeld(Event):
 
 
 class KeyOpened(Opening):
+    """The first event or subscription of this key."""
+
     TOPIC: ClassVar[str] = "key.opened"
     tenant: str
     key: str
@@ -63,6 +73,8 @@ class EventKept(Event):
 
 
 class SubscriptionsChanged(Event):
+    """What a commitment waits for now, no longer waits for, and has taken."""
+
     TOPIC: ClassVar[str] = "key.subscriptions_changed"
     commitment: str
     saga: str
@@ -74,5 +86,7 @@ class SubscriptionsChanged(Event):
 
 
 class EventExpired(Event):
+    """Nobody took these in time."""
+
     TOPIC: ClassVar[str] = "key.event_expired"
     positions: Json
