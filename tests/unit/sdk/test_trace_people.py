@@ -1,0 +1,404 @@
+"""Approvals around what they allow, handlers beside a flow, clauses for what goes wrong."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.unit.sdk.world import (
+    Order,
+    Paid,
+    Stock,
+    Withdrawn,
+    charge,
+    check_stock,
+    document_of,
+    nodes_of,
+    sign,
+    tell,
+)
+from troth import (
+    A1,
+    A2,
+    A3,
+    approve,
+    emit,
+    expired,
+    fail,
+    fulfil,
+    new,
+    on,
+    on_failure,
+    parallel,
+    refused,
+    repeat,
+    scope,
+    wait_for,
+    when,
+)
+
+
+def told(name: str, number: str = "input.number", text: str = "'x'") -> dict[str, Any]:
+    args = {"number": number, "text": text}
+    return {"node": "step", "name": name, "contract": "shop/tell@2", "args": args}
+
+
+CHECK = {
+    "node": "step",
+    "name": "check_stock",
+    "contract": "shop/check-stock@1",
+    "args": {"order": "input"},
+    "retry": {"attempts": 3, "first": "1s"},
+}
+CHARGE = {
+    "node": "step",
+    "name": "charge",
+    "contract": "bank/charge@1",
+    "args": {"order": "input"},
+    "unknown": "probe",
+    "undo": {"contract": "bank/charge@1:undo", "args": {"receipt": "result"}},
+}
+SIGN = {
+    "node": "step",
+    "name": "sign",
+    "contract": "bank/sign@1",
+    "args": {"number": "input.number"},
+    "unknown": "ask",
+    "irreversible": "pivot",
+    "why": "binds us",
+}
+
+
+def an_approval(order: Order) -> None:
+    stock = check_stock(order)
+    with approve("boss", level=A1, evidence=[stock], within="2d"):
+        tell(order.number, "x")
+        charge(order)
+        with when("big", order.amount > 9):
+            sign(order.number)
+
+
+def an_approval_with_everything(order: Order) -> None:
+    with approve("first", level=A1, within=None) as decided:
+        pass
+    with approve(
+        "board",
+        level=A3,
+        evidence=[decided],
+        within="3d",
+        subject=order,
+        edit=Stock,
+        needs={"cfo": 1, "clerk": 2},
+        not_by=[decided],
+        escalate=[("1d", "chair"), ("2d", "owner")],
+        on_reject="continue",
+        on_expiry="continue",
+        valid="5d",
+        uses=2,
+    ) as board:
+        tell(board.subject.note, board.decision)
+    with when("no_answer", expired(board)):
+        fail("slow")
+
+
+def an_approval_inside_another(order: Order) -> None:
+    with approve("outer", level=A2, within="1d"):
+        charge(order)
+        with approve("inner", level=A3, within="1d", subject=order.number, edit=False) as inner:
+            sign(inner.subject)
+
+
+def handlers_of_the_root(order: Order) -> None:
+    with on("withdrawn", Withdrawn, order.number, interrupt=True, undo="all") as event:
+        emit("gone", Withdrawn, event)
+        fulfil({"why": event.reason}, name="left")
+    with on(
+        "paid",
+        (Paid, Withdrawn),
+        order.number,
+        when=lambda e: e.number != "",
+        early="transient",
+        after_pivot=True,
+        width=2,
+        max=50,
+    ):
+        tell(order.number, "x")
+    check_stock(order)
+
+
+def handlers_of_a_scope(order: Order) -> None:
+    with scope("inner", deadline="1d"):
+        check_stock(order)
+        with on("withdrawn", Withdrawn, order.number):
+            pass
+        with on_failure("deadline:inner", "business:*", undo="none", name="sorry") as error:
+            tell(order.number, error.kind + error.code)
+        with on_failure("*"):
+            fail("other", error.message)
+
+
+def a_refusal(order: Order) -> None:
+    stock = check_stock(order)
+    with refused(stock, "sold-out") as error:
+        fail("sold-out", error.message)
+    with refused(stock, "unknown-sku"):
+        fulfil("none")
+    tell(stock.place, "x")
+
+
+def a_refusal_in_a_branch(order: Order) -> None:
+    with parallel("both"):
+        stock = check_stock(order)
+        with refused(stock, "sold-out"):
+            fail("sold-out")
+        tell(order.number, "x")
+    with repeat("again", max=2):
+        paid = wait_for(Paid, order.number, within="1d")
+        tell.named("thanks")(new(Paid, number=paid.number, amount=1, by="x").number, "x")
+
+
+CASES: list[tuple[Callable[[Order], None], list[Any]]] = [
+    (
+        an_approval,
+        [
+            CHECK,
+            {
+                "node": "approve",
+                "name": "boss",
+                "level": "A1",
+                "for": ["charge", "sign"],
+                "evidence": ["check_stock"],
+                "within": "2d",
+                "flow": [
+                    told("tell"),
+                    CHARGE,
+                    {
+                        "node": "choose",
+                        "name": "big",
+                        "branches": [{"when": "input.amount > 9", "flow": [SIGN]}],
+                        "else": [],
+                    },
+                ],
+            },
+        ],
+    ),
+    (
+        an_approval_with_everything,
+        [
+            {"node": "approve", "name": "first", "level": "A1", "flow": []},
+            {
+                "node": "approve",
+                "name": "board",
+                "level": "A3",
+                "subject": "input",
+                "evidence": ["first"],
+                "needs": [{"role": "cfo", "count": 1}, {"role": "clerk", "count": 2}],
+                "not_by": ["first"],
+                "edit": {"$ref": "Stock"},
+                "within": "3d",
+                "on_expiry": "continue",
+                "escalate": [{"after": "1d", "to": "chair"}, {"after": "2d", "to": "owner"}],
+                "on_reject": "continue",
+                "valid": "5d",
+                "uses": 2,
+                "flow": [
+                    told(
+                        "tell",
+                        "(has(decisions.board.payload) ? decisions.board.payload : input).note",
+                        "decisions.board.decision",
+                    )
+                ],
+            },
+            {
+                "node": "choose",
+                "name": "no_answer",
+                "branches": [
+                    {
+                        "when": "has(decisions.board.expired)",
+                        "flow": [{"node": "fail", "name": "slow", "code": "slow"}],
+                    }
+                ],
+                "else": [],
+            },
+        ],
+    ),
+    (
+        an_approval_inside_another,
+        [
+            {
+                "node": "approve",
+                "name": "outer",
+                "level": "A2",
+                "for": ["charge", "sign"],
+                "within": "1d",
+                "flow": [
+                    CHARGE,
+                    {
+                        "node": "approve",
+                        "name": "inner",
+                        "level": "A3",
+                        "for": ["sign"],
+                        "subject": "input.number",
+                        "within": "1d",
+                        "flow": [SIGN],
+                    },
+                ],
+            }
+        ],
+    ),
+    (handlers_of_the_root, [CHECK]),
+    (
+        handlers_of_a_scope,
+        [
+            {
+                "node": "scope",
+                "name": "inner",
+                "deadline": {"after": "1d"},
+                "flow": [CHECK],
+                "handlers": [
+                    {
+                        "name": "withdrawn",
+                        "events": ["order.withdrawn"],
+                        "key": "input.number",
+                        "flow": [],
+                    }
+                ],
+                "on_failure": [
+                    {
+                        "name": "sorry",
+                        "on": ["deadline:inner", "business:*"],
+                        "undo": "none",
+                        "flow": [told("tell", text="error.class + error.code")],
+                    },
+                    {
+                        "on": ["*"],
+                        "flow": [
+                            {
+                                "node": "fail",
+                                "name": "other",
+                                "code": "other",
+                                "message": "error.message",
+                            }
+                        ],
+                    },
+                ],
+            }
+        ],
+    ),
+    (
+        a_refusal,
+        [
+            {
+                "node": "scope",
+                "name": "check_stock_refused",
+                "flow": [CHECK],
+                "on_failure": [
+                    {
+                        "on": ["business:sold-out"],
+                        "flow": [
+                            {
+                                "node": "fail",
+                                "name": "sold_out",
+                                "code": "sold-out",
+                                "message": "error.message",
+                            }
+                        ],
+                    },
+                    {
+                        "on": ["business:unknown-sku"],
+                        "flow": [{"node": "fulfil", "name": "fulfil", "result": "'none'"}],
+                    },
+                ],
+            },
+            told("tell", "results.check_stock.place"),
+        ],
+    ),
+    (
+        a_refusal_in_a_branch,
+        [
+            {
+                "node": "parallel",
+                "name": "both",
+                "branches": [
+                    {
+                        "flow": [
+                            {
+                                "node": "scope",
+                                "name": "check_stock_refused",
+                                "flow": [CHECK],
+                                "on_failure": [
+                                    {
+                                        "on": ["business:sold-out"],
+                                        "flow": [
+                                            {
+                                                "node": "fail",
+                                                "name": "sold_out",
+                                                "code": "sold-out",
+                                            }
+                                        ],
+                                    }
+                                ],
+                            }
+                        ]
+                    },
+                    {"flow": [told("tell")]},
+                ],
+            },
+            {
+                "node": "repeat",
+                "name": "again",
+                "max": 2,
+                "flow": [
+                    {
+                        "node": "wait_for",
+                        "name": "order_paid",
+                        "events": ["order.paid"],
+                        "key": "input.number",
+                        "within": "1d",
+                    },
+                    told("thanks", "events.order_paid.data.number"),
+                ],
+            },
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("flow", "nodes"), CASES, ids=lambda case: getattr(case, "__name__", ""))
+def test_a_form_becomes_a_node(flow: Callable[[Order], None], nodes: list[Any]) -> None:
+    assert nodes_of(flow) == nodes
+
+
+def test_handlers_and_clauses_at_the_left_edge_belong_to_the_saga() -> None:
+    document = document_of(handlers_of_the_root, deadline="60d")
+    assert document["deadline"] == {"after": "60d"}
+    assert document["handlers"] == [
+        {
+            "name": "withdrawn",
+            "events": ["order.withdrawn"],
+            "key": "input.number",
+            "mode": "interrupt",
+            "undo": "all",
+            "flow": [
+                {
+                    "node": "emit",
+                    "name": "gone",
+                    "type": "order.withdrawn",
+                    "key": "event.data.number",
+                    "data": "event.data",
+                },
+                {"node": "fulfil", "name": "left", "result": "{'why': event.data.reason}"},
+            ],
+        },
+        {
+            "name": "paid",
+            "events": ["order.paid", "order.withdrawn"],
+            "key": "input.number",
+            "when": "event.data.number != ''",
+            "early": "transient",
+            "after_pivot": True,
+            "width": 2,
+            "max": 50,
+            "flow": [told("tell")],
+        },
+    ]
