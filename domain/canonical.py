@@ -4,6 +4,8 @@ Two values have the same canonical bytes exactly when they are the same JSON val
 over them agree between processes, languages and releases.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
@@ -25,9 +27,9 @@ __all__ = [
     "digest_bytes",
 ]
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 JsonLike: TypeAlias = (
-    "None | bool | int | float | str | Sequence[JsonLike] | Mapping[str, JsonLike]"
+    None | bool | int | float | str | Sequence["JsonLike"] | Mapping[str, "JsonLike"]
 )
 """What digests accept: also tuples, and containers whose members have a narrower type."""
 
