@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -33,19 +34,21 @@ class FileLock:
     def __init__(self, store: Path) -> None:
         """Raises StoreFailed (store.locked) with the process id of the holder."""
         self.path = store.with_name(store.name + ".lock")
+        self._file = -1
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise StoreFailed("store.failed", f"{self.path}: {error.strerror}") from error
-        try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        except BlockingIOError as error:
             holder = os.pread(self._file, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            os.close(self._file)
+            self.release()
             detail = f"{store} is held by the engine with process id {holder}"
             raise StoreFailed("store.locked", detail) from error
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            self.release()
+            alias = "store.full" if error.errno == errno.ENOSPC else "store.failed"
+            raise StoreFailed(alias, f"{self.path}: {error.strerror}") from error
 
     def release(self) -> None:
         """Let go. The file stays: removing it would let two engines lock two different files."""

@@ -20,7 +20,7 @@ _STATEMENTS = (
     """
     CREATE TABLE events (lane INTEGER NOT NULL, position INTEGER NOT NULL, stream BLOB NOT NULL,
       version INTEGER NOT NULL, topic TEXT NOT NULL, state BLOB NOT NULL, prev BLOB NOT NULL,
-      PRIMARY KEY (lane, position)) STRICT, WITHOUT ROWID
+      PRIMARY KEY (lane, position)) STRICT
     """,
     """
     CREATE UNIQUE INDEX events_stream ON events (stream, version)
@@ -28,7 +28,7 @@ _STATEMENTS = (
     """
     CREATE TABLE snapshots (stream BLOB NOT NULL, version INTEGER NOT NULL, lane INTEGER NOT
       NULL, topic TEXT NOT NULL, state BLOB NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (stream,
-      version)) STRICT, WITHOUT ROWID
+      version)) STRICT
     """,
     """
     CREATE TABLE receipts (tenant TEXT NOT NULL, source TEXT NOT NULL, id TEXT NOT NULL, digest
@@ -64,7 +64,7 @@ _STATEMENTS = (
       BLOB NOT NULL, needs_start INTEGER NOT NULL, offered_us INTEGER NOT NULL, start_by_us
       INTEGER, timeout_us INTEGER NOT NULL, not_after_us INTEGER, worker TEXT, reservation
       INTEGER NOT NULL, lease_until_us INTEGER, ends_us INTEGER, cancelled INTEGER NOT NULL)
-      STRICT, WITHOUT ROWID
+      STRICT
     """,
     """
     CREATE INDEX dispatches_offered ON dispatches (participant, contract, tenant, offered_us,
@@ -90,7 +90,7 @@ _STATEMENTS = (
     """
     CREATE TABLE definitions (hash BLOB PRIMARY KEY, saga TEXT NOT NULL, version INTEGER NOT
       NULL, document BLOB NOT NULL, registered_us INTEGER NOT NULL, registered_by TEXT NOT NULL)
-      STRICT, WITHOUT ROWID
+      STRICT
     """,
     """
     CREATE UNIQUE INDEX definitions_name ON definitions (saga, version)
@@ -99,7 +99,7 @@ _STATEMENTS = (
     CREATE TABLE current_steps (commitment BLOB PRIMARY KEY, tenant TEXT NOT NULL, saga TEXT NOT
       NULL, key TEXT NOT NULL, run INTEGER NOT NULL, status TEXT NOT NULL, step TEXT NOT NULL,
       version INTEGER NOT NULL, lane INTEGER NOT NULL, position INTEGER NOT NULL, since_us
-      INTEGER NOT NULL, body BLOB NOT NULL) STRICT, WITHOUT ROWID
+      INTEGER NOT NULL, body BLOB NOT NULL) STRICT
     """,
     """
     CREATE UNIQUE INDEX current_steps_key ON current_steps (tenant, saga, key, run)
@@ -110,7 +110,7 @@ _STATEMENTS = (
     """
     CREATE TABLE approvals (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, commitment BLOB NOT NULL,
       status TEXT NOT NULL, asked_us INTEGER NOT NULL, version INTEGER NOT NULL, body BLOB NOT
-      NULL) STRICT, WITHOUT ROWID
+      NULL) STRICT
     """,
     """
     CREATE INDEX approvals_open ON approvals (tenant, status, asked_us)
@@ -118,7 +118,7 @@ _STATEMENTS = (
     """
     CREATE TABLE debts (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, commitment BLOB NOT NULL,
       status TEXT NOT NULL, opened_us INTEGER NOT NULL, version INTEGER NOT NULL, body BLOB NOT
-      NULL) STRICT, WITHOUT ROWID
+      NULL) STRICT
     """,
     """
     CREATE INDEX debts_open ON debts (tenant, status, opened_us)
@@ -127,7 +127,7 @@ _STATEMENTS = (
     CREATE TABLE parked_events (stream BLOB NOT NULL, position INTEGER NOT NULL, tenant TEXT NOT
       NULL, key TEXT NOT NULL, type TEXT NOT NULL, event_id TEXT NOT NULL, reason TEXT NOT NULL,
       kept_us INTEGER NOT NULL, expires_us INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY
-      (stream, position)) STRICT, WITHOUT ROWID
+      (stream, position)) STRICT
     """,
     """
     CREATE INDEX parked_events_tenant ON parked_events (tenant, reason, kept_us)
