@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from domain.canonical import Json
 from sagas.cel_errors import ExprError
@@ -120,7 +121,11 @@ class TypeEnv:
 
     def _taken(self, name: str) -> Json:
         event = self._event(self.events[name])
-        return Schema(type="array", items=event) if name in self.collected else event
+        if name in self.collected:
+            return Schema(type="array", items=event)
+        # What a wait with `on_expiry: continue` yields when nothing came.
+        parts = cast(Schema, event["properties"])
+        return event | {"properties": parts | {"expired": {"type": "boolean"}}}
 
     def _event(self, data: Json) -> Schema:
         parts: Schema = {"id": _TEXT, "type": _TEXT, "source": _TEXT, "time": TIMESTAMP}

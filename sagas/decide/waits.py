@@ -108,7 +108,7 @@ def _collect(m: Machine, path: str, node: Node, common: dict[str, Any]) -> None:
     events = [*m.c.nodes[path].events, common["event"]]
     over = len(events) >= collect.get("max", defaults.COLLECT_MAX)
     if not over and "until" in node.x:
-        local = {("events", None): [timed_event(e) for e in events]}
+        local = {("events", node.name): [timed_event(e) for e in events]}
         over = m.truth(node.x["until"], path, local)
     m.emit(ev.EventTaken, node=path, done=over, collect=True, **common)
     if over:
