@@ -130,7 +130,7 @@ def _write(value: object, depth: int) -> str:
     raise CanonicalError(f"Type is not JSON serializable: {kind.__name__}")
 
 
-def _write_container(value: "dict[str, object] | Iterable[object]", depth: int) -> str:
+def _write_container(value: dict[str, object] | Iterable[object], depth: int) -> str:
     if depth > CANONICAL_DEPTH_MAX:
         raise CanonicalError(f"nested deeper than {CANONICAL_DEPTH_MAX} levels")
     if not isinstance(value, dict):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
 
 from domain.canonical import Json
 from sagas.cel_errors import ExprError
@@ -124,8 +123,8 @@ class TypeEnv:
         if name in self.collected:
             return Schema(type="array", items=event)
         # What a wait with `on_expiry: continue` yields when nothing came.
-        parts = cast(Schema, event["properties"])
-        return event | {"properties": parts | {"expired": {"type": "boolean"}}}
+        parts: Schema = dict(declared(event), expired=Schema(type="boolean"))
+        return Schema(event, properties=parts)
 
     def _event(self, data: Json) -> Schema:
         parts: Schema = {"id": _TEXT, "type": _TEXT, "source": _TEXT, "time": TIMESTAMP}

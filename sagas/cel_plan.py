@@ -38,7 +38,7 @@ from sagas.cel_syntax import (
     Select,
     write_parsed,
 )
-from sagas.cel_values import MISSING, Data, Missing, from_cel, plain_json, to_cel
+from sagas.cel_values import MISSING, Data, Missing, from_cel, has_nul, plain_json, to_cel
 
 __all__ = ["Bind", "Facts", "PathPlan", "Plan", "Result", "plan_of"]
 
@@ -190,6 +190,8 @@ class _Slot:
             return
         if value is MISSING:
             return  # The library then says so, unless the value is not needed.
+        if has_nul(value):
+            raise ExprError("value", f"{path_text(self.path)} has text with the character U+0000")
         if self.coerce is not None:
             value = cast(Data, self.coerce(value))
         if self.use == "range" and isinstance(value, dict):

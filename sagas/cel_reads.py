@@ -133,6 +133,8 @@ def _refuse_stranger(node: Node) -> None:
     match node:
         case Ident(name=name) if name in NAMED:
             message = f"`{name}` needs a name after it, such as {name}.check"
+        case Const(value=str() as text) if "\0" in text:
+            raise ExprError("type", "text with the character U+0000 cannot be computed with")
         case Ident(name=name) if name.startswith("."):
             message = f"write `{name.lstrip('.')}` without the dot before it"
         case MapOf(type_name=type_name) if type_name:

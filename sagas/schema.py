@@ -1,5 +1,7 @@
 """The JSON Schemas of one definition document: references, validation, sensitivity, fitting."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import jsonschema_rs

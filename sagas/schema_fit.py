@@ -1,5 +1,7 @@
 """Whether values of one JSON Schema can fit another, as far as it is sure from the text."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 
 from domain.canonical import Json, canonical

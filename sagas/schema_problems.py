@@ -1,5 +1,7 @@
 """What is wrong with a value, in one line each: path, what is wanted, what came."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import TypeAlias
 

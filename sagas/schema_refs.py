@@ -4,6 +4,8 @@ Inside, every reference is absolute: the name of a schema of the document, or `n
 A schema written in place that has definitions of its own gets a name made from its content.
 """
 
+from __future__ import annotations
+
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -128,7 +130,7 @@ def inline_name(schema: Mapping[str, Json]) -> str:
         raise SchemaError(f"a schema is not JSON: {error}") from error
 
 
-def closest(name: str, names: "Mapping[str, object] | list[str]") -> str:
+def closest(name: str, names: Mapping[str, object] | list[str]) -> str:
     """Return `; other?` with the name most like `name`, or nothing."""
     found = difflib.get_close_matches(name, list(names), n=1)
     return f"; {found[0]}?" if found else ""
