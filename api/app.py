@@ -29,7 +29,7 @@ from api.metrics import Gauges, Metrics
 from api.problems import Problem, install, problem
 from domain.requests import Desk, Reader
 
-__all__ = ["build_app"]
+__all__ = ["build_app", "openapi_document"]
 
 VERSION = "0.1.0"
 _POSITION = POSITION.lower().encode()
@@ -80,6 +80,12 @@ def build_app(
         app.include_router(router)
     app.add_middleware(Guard, edge=edge, debug=debug)
     return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document, without an engine behind it."""
+    nobody: Any = None
+    return build_app(nobody, nobody, nobody).openapi()
 
 
 class Guard:

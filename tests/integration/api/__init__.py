@@ -1,0 +1,1 @@
+"""The HTTP API against an engine that answers what a test says."""
