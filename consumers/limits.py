@@ -25,7 +25,7 @@ class LaneLimits:
     """After so many tries mail that the database refuses parks its stream."""
     parked_held_max: int = 1_000
     """Messages held for a parked stream; a request beyond it is refused."""
-    rounds_max: int = 1_000
+    rounds_max: int = 64
     """Transactions of inbox and timers before requests get their turn again."""
     payload_bytes_max: int = 262_144
     lease_us: int = 30 * US_PER_S

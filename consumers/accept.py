@@ -1,0 +1,326 @@
+"""Accepting: an event or a start becomes a receipt and messages, or a refusal with its reason.
+
+The order of the checks is fixed, so that one event gets one answer: envelope, tenant, repeated id,
+type, schema version, schema, key, what it starts, room in its key. What could not be accepted is
+kept as a dead letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from consumers.batch import Batch
+from consumers.envelope import RESERVED, checked, rfc3339, time_us
+from consumers.registry import Registry, Starting
+from domain import key_stream as ks
+from domain.errors import CODES, Refusal, refusal
+from domain.events import Ctx
+from domain.ids import content_digest, key_id, saga_key_id, start_digest
+from domain.messages import Arrive, Mail, Start
+from domain.ports import DeadLetter, Receipt
+from domain.requests import Publish, StartRequest
+from domain.streams import time_at
+from sagas.definition import Definition, EventSpec
+from sagas.expressions import MISSING, Expr, ExprError
+
+__all__ = ["Acceptance", "publish", "start"]
+
+Json = Any
+_STARTS = f"{RESERVED}start>"
+KEY_TEXT_MAX = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """How events are accepted: what is known, and whether accept times come from the events."""
+
+    registry: Registry
+    is_event_time: bool = False
+
+
+def publish(
+    acceptance: Acceptance, batch: Batch, request: Publish, *, is_redriven: bool = False
+) -> Json:
+    """Accept one event: {"id", "status", "root", "position"}. Raises Refusal, with a dead letter.
+
+    A redriven one is accepted now, whenever it was sent, and makes no second dead letter.
+    """
+    try:
+        event = checked(request.event)
+        tenant = _tenant(request, event)
+        return _accept(acceptance, batch, request, event, tenant, is_redriven)
+    except Refusal as refused:
+        # Another tenant's event is nobody's letter here; a full mailbox is the sender's to retry.
+        if not is_redriven and refused.alias not in ("event.foreign_tenant", "bound.mailbox"):
+            batch.dead(_letter(request, refused, batch.accept_us))
+        raise
+
+
+def _accept(
+    acceptance: Acceptance, batch: Batch, request: Publish, event: dict[str, Json], tenant: str,
+    is_redriven: bool,
+) -> Json:  # fmt: skip
+    digest = bytes.fromhex(content_digest(event))
+    known = batch.receipt(tenant, event["source"], event["id"])
+    if known is not None:
+        return _repeated(known, digest, batch, "event.id_reused", f"event {event['id']}")
+    sent_us = time_us(event["time"]) if "time" in event else None
+    spec = _spec(acceptance.registry, event)
+    key = _key_of_event(spec, event["data"])
+    if acceptance.is_event_time and sent_us is not None and not is_redriven:
+        _advance(batch, sent_us)
+    event_us = batch.accept_us if sent_us is None else sent_us
+    record = {
+        "id": event["id"], "source": event["source"], "type": event["type"],
+        "time": rfc3339(event_us), "data": event["data"],
+    }  # fmt: skip
+    starts = [
+        found
+        for starting in acceptance.registry.starting(spec.type, spec.version)
+        if (found := _start_by_event(starting, record, event_us, tenant, batch)) is not None
+    ]
+    ttl_us = acceptance.registry.wanted_ttl_us(spec.type)
+    home = key_id(tenant, key)
+    if ttl_us is not None:
+        _refuse_full(batch, home, key)
+    ctx = _event_ctx(request, event, tenant)
+    root = batch.tx.next_root()
+    takers = _send_starts(batch, starts, tenant, ctx, root)
+    if ttl_us is not None:
+        arrive = Arrive(tenant, key, record, ttl_us, takers or None)
+        batch.send(Mail(home, tenant, arrive, ctx, batch.accept_us, root))
+    answer = {"id": event["id"], "status": "accepted", "root": root}
+    batch.accept(
+        Receipt(tenant, event["source"], event["id"], digest, root, batch.accept_us, answer)
+    )
+    return {**answer, "position": batch.position()}
+
+
+def _tenant(request: Publish, event: dict[str, Json]) -> str:
+    named, own = event.get("tenantid"), request.asked.tenant
+    if not own:
+        raise refusal("event.tenant", "neither the event nor the key names a tenant")
+    if named not in (None, own):
+        raise refusal("event.foreign_tenant", f"the event names {named}, the key has {own}")
+    return own
+
+
+def _repeated(known: Receipt, digest: bytes, batch: Batch, alias: str, what: str) -> Json:
+    if known.digest != digest:
+        raise refusal(alias, f"{what} was accepted with another content")
+    answer = known.outcome or {"root": known.root}
+    return {**answer, "status": "repeated", "position": batch.position()}
+
+
+def _spec(registry: Registry, event: dict[str, Json]) -> EventSpec:
+    """How this type is checked; the event is held against it. Raises Refusal."""
+    type_, version = event["type"], event.get("schemaversion")
+    if not registry.knows(type_):
+        raise refusal("event.unknown_type", f"no registered definition knows {type_}")
+    spec = registry.spec(type_, None if version is None else int(version))
+    if spec is None:
+        known = ", ".join(map(str, registry.versions(type_)))
+        raise refusal("event.schema_version", f"{type_} is registered in version {known}")
+    problems = spec.validator.check(event["data"]) if event.get("data") is not None else None
+    if problems is None:
+        raise refusal("event.schema", f"{type_} version {spec.version} wants data")
+    if problems:
+        raise _misfit("event.schema", problems)
+    return spec
+
+
+def _key_of_event(spec: EventSpec, data: Json) -> str:
+    value = data.get(spec.key) if isinstance(data, dict) else None
+    key = str(value) if type(value) is int else value
+    if not isinstance(key, str) or not 1 <= len(key) <= KEY_TEXT_MAX:
+        raise refusal("event.key", f"data.{spec.key} must be a text of 1 to 256 characters")
+    return key
+
+
+def _advance(batch: Batch, sent_us: int) -> None:
+    """Where accept times come from events, move there; what is due by then fires first."""
+    if sent_us < batch.accept_us:
+        clock = rfc3339(batch.accept_us)
+        raise refusal(
+            "event.out_of_order", f"{rfc3339(sent_us)} is before {clock} of an earlier one"
+        )
+    batch.advance(sent_us)
+
+
+def _refuse_full(batch: Batch, home: UUID, key: str) -> None:
+    """Refuse before anything is written where the key can keep nothing more."""
+    if not batch.can_hold(home):
+        raise refusal("bound.mailbox", f"key {key} is parked after a fault and holds its most")
+    entry = batch.entry_or_none(home)
+    if entry is not None and ks.is_full(entry.state):
+        raise refusal("bound.mailbox", f"key {key} keeps {ks.MAILBOX_MAX} events nothing took")
+
+
+def _event_ctx(request: Publish, event: dict[str, Json], tenant: str) -> Ctx:
+    asked = request.asked
+    return {
+        "tenant": tenant, "actor": asked.actor,
+        "actor_type": event.get("actortype", asked.actor_type),
+        "correlation": event.get("correlationid", event["id"]),
+        "causation": event.get("causationid", event["id"]),
+        "trace": event.get("traceparent", asked.trace),
+    }  # fmt: skip
+
+
+def _letter(request: Publish, refused: Refusal, at_us: int) -> DeadLetter:
+    event = request.event if isinstance(request.event, dict) else {}
+    source, id_ = event.get("source"), event.get("id")
+    return DeadLetter(
+        request.asked.tenant,
+        source if isinstance(source, str) else "",
+        id_ if isinstance(id_, str) else "",
+        refused.alias,
+        refused.detail,
+        request.raw,
+        at_us,
+    )
+
+
+# --- starts --------------------------------------------------------------------------------------
+
+
+def start(acceptance: Acceptance, batch: Batch, request: StartRequest) -> Json:
+    """Accept a start: {"id", "key", "run", "status", "created", "position"}. Raises Refusal."""
+    asked = request.asked
+    definition = acceptance.registry.of_saga(request.saga, request.version)
+    if definition is None:
+        version = "" if request.version is None else f" in version {request.version}"
+        raise refusal("start.unknown_saga", f"{request.saga} is not registered{version}")
+    digest = bytes.fromhex(start_digest(request.saga, request.version, request.input))
+    if request.idempotency_key is not None:
+        known = batch.receipt(asked.tenant, _STARTS, request.idempotency_key)
+        if known is not None:
+            what = f"idempotency key {request.idempotency_key}"
+            return _repeated_start(known, digest, batch, what)
+    _check_input(definition, request.input, batch)
+    key = _start_key(definition, request.input)
+    cause = request.idempotency_key or f"{request.saga}/{key}"
+    ctx = asked.ctx(correlation=cause, causation=cause)
+    root = batch.tx.next_root()
+    message = _start_message(definition, asked.tenant, key, request.input, None)
+    to = saga_key_id(asked.tenant, definition.saga, key)
+    sent = Mail(to, asked.tenant, message, ctx, batch.accept_us, root)
+    outcome = batch.send(sent, is_recorded=False).outcome
+    code = outcome.get("code")
+    if code is not None and CODES[code].status >= 400:
+        raise refusal(code, outcome["detail"])
+    answer = {"id": outcome["id"], "key": key, "run": outcome["run"], "root": root}
+    if request.idempotency_key is not None:
+        batch.accept(
+            Receipt(
+                asked.tenant,
+                _STARTS,
+                request.idempotency_key,
+                digest,
+                root,
+                batch.accept_us,
+                answer,
+            )
+        )
+    extra = {} if code is None else {"code": CODES[code].number, "alias": code}
+    status = _status_of(batch, outcome["id"], code)
+    return {
+        **answer, **extra, "status": status, "created": outcome["created"],
+        "position": batch.position(),
+    }  # fmt: skip
+
+
+def _repeated_start(known: Receipt, digest: bytes, batch: Batch, what: str) -> Json:
+    answer = _repeated(known, digest, batch, "key_reused", what)
+    return {**answer, "status": _status_of(batch, answer["id"], None), "created": False}
+
+
+def _status_of(batch: Batch, commitment: str, code: str | None) -> str:
+    entry = batch.entry_or_none(UUID(commitment))
+    if entry is not None and entry.state is not None:
+        return entry.state.status
+    return "open" if code is None else "replacing"
+
+
+def _start_by_event(
+    starting: Starting, record: Json, event_us: int, tenant: str, batch: Batch
+) -> Start | None:
+    """The start of one saga by an event; None where its guard says no. Raises Refusal."""
+    definition = starting.definition
+    bind = _binder("event", {**record, "time": time_at(event_us)})
+    if starting.when is not None and not _value(starting.when, bind, definition):
+        return None
+    value = _value(starting.input, bind, definition)
+    _check_input(definition, value, batch)
+    key = _start_key(definition, value)
+    return _start_message(definition, tenant, key, value, record)
+
+
+def _start_message(
+    definition: Definition, tenant: str, key: str, value: Json, event: Json
+) -> Start:
+    digest = start_digest(definition.saga, None, value)
+    return Start(
+        tenant, definition.saga, definition.version, definition.hash, key, value, digest, event
+    )
+
+
+def _send_starts(
+    batch: Batch, starts: list[Start], tenant: str, ctx: Ctx, root: int
+) -> list[list[str]]:
+    """Send the starts; those that opened a run took the event."""
+    takers: list[list[str]] = []
+    for message in starts:
+        to = saga_key_id(tenant, message.saga, message.key)
+        applied = batch.send(Mail(to, tenant, message, ctx, batch.accept_us, root))
+        if applied.outcome is not None and applied.outcome.get("created"):
+            takers.append([message.saga, message.key])
+    return takers
+
+
+def _check_input(definition: Definition, value: Json, batch: Batch) -> None:
+    problems = definition.input_validator.check(value, root="input")
+    if problems:
+        raise _misfit("start.input", problems)
+    limit = batch.parts.limits.payload_bytes_max
+    size = len(orjson.dumps(value))
+    if size > limit:
+        raise refusal("bound.payload", f"the input has {size} bytes, {limit} are allowed")
+
+
+def _misfit(alias: str, problems: list[str]) -> Refusal:
+    errors: list[dict[str, object]] = [
+        {"code": CODES[alias].number, "message": problem} for problem in problems
+    ]
+    return Refusal(alias, "; ".join(problems), tuple(errors))
+
+
+def _start_key(definition: Definition, value: Json) -> str:
+    try:
+        key = definition.key.evaluate(_binder("input", value))
+    except ExprError as bad:
+        raise refusal("start.key", f"{definition.key.text}: {bad.message}") from bad
+    text = str(key) if type(key) is int else key
+    if not isinstance(text, str) or not 1 <= len(text) <= KEY_TEXT_MAX:
+        raise refusal("start.key", f"{definition.key.text} gave {text!r}"[:200])
+    return text
+
+
+def _value(expr: Expr, bind: Callable[[str, str | None], Any], definition: Definition) -> Any:
+    try:
+        return expr.evaluate(bind)
+    except ExprError as bad:
+        where = f"starts_on of {definition.saga} version {definition.version}"
+        raise refusal("start.input", f"{where}: {expr.text}: {bad.message}") from bad
+
+
+def _binder(root: str, value: Json) -> Callable[[str, str | None], Any]:
+    def bind(name: str, _: str | None) -> Any:
+        return value if name == root else MISSING
+
+    return bind

@@ -1,0 +1,396 @@
+"""One lane transaction being put together: messages are applied in an overlay and collected.
+
+A message is decided on a fork, so a decide that raises leaves nothing behind. Mail for streams of
+this lane is applied in the same batch, in the order it was sent.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from heapq import heappop, heappush
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.persistence import Mapper
+
+from consumers.core import Core, Step, snapshot_of
+from consumers.limits import LaneLimits
+from consumers.streams import UNKNOWN, Entry, Streams
+from domain.chain import event_hash
+from domain.errors import Refusal, refusal
+from domain.events import Ctx
+from domain.messages import Mail, Open, Wake, Withdrawn
+from domain.ports import (
+    DeadLetter,
+    Dispatch,
+    InboxRow,
+    LaneBelief,
+    LaneLost,
+    LaneWrite,
+    Receipt,
+    SnapshotRow,
+    StoreFailed,
+    Transaction,
+    ViewRow,
+)
+from domain.saga_key import SagaKey
+
+__all__ = ["Applied", "Batch", "Parts", "system_ctx"]
+
+Json = Any
+ENGINE = "troth"
+FAULT = "internal.fault"
+DETAIL_MAX = 500
+IDLE_WAKE_US = 1_000_000
+"""A wake-up that changed nothing though it was due is tried again after this time."""
+
+
+@dataclass(slots=True)
+class Parts:
+    """What outlives a batch. `parked` counts what each parked stream holds."""
+
+    core: Core
+    streams: Streams
+    mapper: Mapper[UUID]
+    limits: LaneLimits
+    parked: dict[UUID, int]
+    is_event_time: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a message: the stream's answer, or that it is held for a parked stream."""
+
+    outcome: Json
+    state: Any
+    is_held: bool = False
+
+
+def system_ctx(tenant: str) -> Ctx:
+    """Who acts when a timer or lease ends."""
+    return {
+        "tenant": tenant, "actor": ENGINE, "actor_type": "automated_workflow",
+        "correlation": None, "causation": None, "trace": None,
+    }  # fmt: skip
+
+
+class Batch:
+    """Applies messages to streams and collects the LaneWrite.
+
+    `accept_us` is the time of acceptance (the lane's clock), `real_us` the machine's; they differ
+    only when accept times come from events.
+    """
+
+    def __init__(
+        self, parts: Parts, tx: Transaction, belief: LaneBelief, accept_us: int, real_us: int
+    ) -> None:
+        self.parts = parts
+        self.tx = tx
+        self.belief = belief
+        self.accept_us = accept_us
+        self.real_us = real_us
+        self.write = LaneWrite()
+        self.touched: dict[UUID, Entry] = {}
+        self.offered: dict[str, Dispatch] = {}
+        self.settled: dict[str, None] = {}
+        self.receipts: dict[tuple[str, str, str], Receipt] = {}
+        self.offered_to: set[tuple[str, str]] = set()
+        self.was_swept = False
+        self.applied = 0
+        self.desk_calls = 0
+        self._views: dict[tuple[Any, ...], ViewRow] = {}
+        self._queue: deque[Mail] = deque()
+        self._fresh: set[UUID] = set()
+        self._timers: list[tuple[int, UUID]] = []
+        self._is_full = False
+
+    # --- positions and times -----------------------------------------------------------------
+
+    @property
+    def head(self) -> int:
+        return self.belief.head + len(self.write.events)
+
+    def position(self) -> str:
+        """The position of the last event so far, as the edges show it."""
+        return f"{self.belief.incarnation}:{self.belief.lane}:{self.head}"
+
+    @property
+    def is_full(self) -> bool:
+        """Whether this transaction should take nothing more."""
+        return self._is_full or self.applied >= self.parts.limits.mail_per_batch_max
+
+    def advance(self, accept_us: int) -> None:
+        """Move the accept time forward; what is due by then fires first."""
+        self.fire_until(accept_us)
+        self.accept_us = max(self.accept_us, accept_us)
+
+    # --- timers --------------------------------------------------------------------------------
+
+    def arm(self, due: list[tuple[int, UUID]]) -> None:
+        """Due wake-ups read from the store; those set in this batch join them."""
+        for timer in due:
+            heappush(self._timers, timer)
+
+    def fire_until(self, until_us: int) -> None:
+        """Wake every stream that is due at or before `until_us`, the earliest first."""
+        while self._timers and self._timers[0][0] <= until_us and not self.is_full:
+            due_us, stream = heappop(self._timers)
+            if stream not in self.parts.parked:
+                self.wake(stream, due_us, until_us)
+
+    def wake(self, stream: UUID, due_us: int, now_us: int) -> None:
+        """Wake one stream, unless its wake-up was changed since."""
+        entry = self.entry_or_none(stream)
+        if entry is None or entry.wake_us not in (UNKNOWN, due_us):
+            return
+        if entry.state is None:
+            self._set_wake(entry, None)
+            return
+        tenant = entry.state.tenant
+        version = entry.version
+        at_us = due_us if self.parts.is_event_time else now_us
+        self.send(Mail(stream, tenant, Wake(due_us), system_ctx(tenant), at_us))
+        late = entry.wake_us is not None and entry.wake_us <= now_us
+        if late and entry.version == version and stream not in self.parts.parked:
+            # It must not turn in a circle; `doctor` shows a commitment whose wake-up is overdue.
+            self.write.timers[stream] = entry.wake_us = now_us + IDLE_WAKE_US
+
+    # --- messages --------------------------------------------------------------------------------
+
+    def send(self, mail: Mail, *, is_recorded: bool = True) -> Applied:
+        """Apply a message, then all mail it caused; the answer is that to the message.
+
+        A message that is not recorded (a request, not answered yet) is refused where its stream
+        is parked or deciding raises: Refusal internal.fault. A recorded one is held.
+        """
+        applied = self._apply(mail, is_recorded)
+        self._drain()
+        return applied
+
+    def take(self, row: InboxRow) -> None:
+        """Apply mail of the inbox; it is consumed unless its stream is or gets parked."""
+        if row.mail.stream in self.parts.parked:
+            return
+        entry = self.entry_or_none(row.mail.stream)
+        if entry is not None:
+            try:
+                self._step(entry, row.mail)
+                self.write.inbox_done.append(row.id)
+            except (LaneLost, StoreFailed):
+                raise
+            except Exception as fault:  # noqa: BLE001 - whatever deciding raises parks this stream alone
+                self.park(row.mail.stream, row.mail.tenant, FAULT, _said(fault))
+                self.write.inbox_tried.append(row.id)
+        self._drain()
+
+    def _drain(self) -> None:
+        queue = self._queue
+        while queue:
+            if self.is_full:
+                # What overtakes the rest would break the order of its sender.
+                self._is_full = True
+                self.write.inbox.extend(queue)
+                queue.clear()
+                return
+            self._apply(queue.popleft(), True)
+
+    def _apply(self, mail: Mail, is_recorded: bool) -> Applied:
+        if mail.stream in self.parts.parked:
+            return self._hold(mail, is_recorded)
+        entry = self.entry_or_none(mail.stream)
+        if entry is None:
+            return self._hold(mail, is_recorded)
+        try:
+            return self._step(entry, mail)
+        except (LaneLost, StoreFailed):
+            raise
+        except Exception as fault:
+            # Whatever deciding raises concerns this stream alone.
+            if not is_recorded:
+                raise refusal(FAULT, _said(fault)) from fault
+            self.park(mail.stream, mail.tenant, FAULT, _said(fault))
+            return self._hold(mail, is_recorded)
+
+    def _hold(self, mail: Mail, is_recorded: bool) -> Applied:
+        if not is_recorded:
+            raise refusal(FAULT, f"stream {mail.stream} is parked after a fault: release it")
+        self.parts.parked[mail.stream] += 1
+        self.write.inbox.append(mail)
+        return Applied(None, None, is_held=True)
+
+    def park(self, stream: UUID, tenant: str, reason: str, detail: str) -> None:
+        """Set a stream aside; what comes for it is held in order until it is released."""
+        self.parts.parked.setdefault(stream, 0)
+        self.write.parked_streams.append((stream, tenant, reason, detail))
+
+    def can_hold(self, stream: UUID) -> bool:
+        """Whether a message for the stream would be applied, or may still be held."""
+        return self.parts.parked.get(stream, 0) < self.parts.limits.parked_held_max
+
+    # --- one stream ------------------------------------------------------------------------------
+
+    def entry(self, stream: UUID) -> Entry:
+        """The stream as it is in this batch. Raises what folding raises."""
+        found = self.touched.get(stream)
+        if found is None:
+            is_fresh = stream in self._fresh
+            found = Entry(stream) if is_fresh else self.parts.streams.take(self.tx, stream)
+            self.touched[stream] = found
+        return found
+
+    def entry_or_none(self, stream: UUID) -> Entry | None:
+        """The stream, or None when it cannot be folded: then it is parked."""
+        try:
+            return self.entry(stream)
+        except (LaneLost, StoreFailed):
+            raise
+        except Exception as fault:  # noqa: BLE001 - a stream that cannot be folded stops no other
+            self.park(stream, "", FAULT, _said(fault))
+            return None
+
+    def _step(self, entry: Entry, mail: Mail) -> Applied:
+        parts, before = self.parts, entry.state
+        self.applied += 1
+        now_us = max(mail.accepted_us, entry.clock_us)
+        ctx = _ctx_for(mail.ctx, before)
+        step = parts.core.step(before, mail.message, stream=entry.stream, now_us=now_us, ctx=ctx)
+        if not step.events:
+            self._set_wake(entry, step.wake_us)
+            return Applied(step.outcome, before)
+        stored = [parts.mapper.to_stored_event(event) for event in step.events]
+        base = self.head
+        rows = parts.core.rows(before, step, position=base + len(stored), lane=self.belief.lane)
+        snapshot = self._snapshot_due(entry, step)
+        # Nothing has been written up to here: from now on nothing raises but the store.
+        hash_, stream = entry.hash, entry.stream.bytes
+        for event in stored:
+            self.write.prevs.append(hash_)
+            hash_ = event_hash(hash_, stream, event.originator_version, event.topic, event.state)
+        self.write.events += stored
+        entry.hash, entry.state = hash_, step.state
+        entry.version, entry.clock_us = stored[-1].originator_version, now_us
+        if snapshot is not None:
+            entry.snapshot_version = entry.version
+            self.write.snapshots.append(SnapshotRow(snapshot, hash_))
+        self._view(entry, rows)
+        self._follow(entry, step, mail, ctx, base)
+        return Applied(step.outcome, step.state)
+
+    def _snapshot_due(self, entry: Entry, step: Step) -> Any:
+        version = step.events[-1].originator_version
+        if version - entry.snapshot_version < self.parts.limits.snapshot_every:
+            return None
+        return self.parts.mapper.to_stored_event(snapshot_of(step.state))
+
+    def _view(self, entry: Entry, rows: Any) -> None:
+        for row in rows:
+            key = (row.table, *row.key.values())
+            is_new = row.table == "parked_events" and row.key["position"] > entry.stored_version
+            if row.columns is None and is_new:
+                self._views.pop(key, None)
+            else:
+                self._views[key] = row
+
+    def _follow(self, entry: Entry, step: Step, mail: Mail, ctx: Ctx, base: int) -> None:
+        """What goes with the events: dispatches, the wake-up, and mail."""
+        for effect in step.settled:
+            self.offered.pop(effect, None)
+            self.settled[effect] = None
+        for offer in step.offered:
+            self._offer(replace(offer.dispatch, position=base + offer.index + 1))
+        self._set_wake(entry, step.wake_us)
+        opens = isinstance(step.state, SagaKey)
+        for to, message in step.mail:
+            if opens and isinstance(message, Open):
+                self._fresh.add(to)
+            self._queue.append(Mail(to, mail.tenant, message, ctx, mail.accepted_us, mail.root))
+        for effect in step.withdraw:
+            if self._withdraw(effect):
+                withdrawn = Withdrawn(effect)
+                self._queue.append(
+                    Mail(entry.stream, mail.tenant, withdrawn, ctx, mail.accepted_us, mail.root)
+                )
+
+    def _offer(self, dispatch: Dispatch) -> None:
+        if self.parts.is_event_time:
+            # Workers live now: what is due in the time of the events is as far off from now.
+            ahead_us = self.real_us - self.accept_us
+            dispatch = replace(
+                dispatch,
+                start_by_us=_shifted(dispatch.start_by_us, ahead_us),
+                not_after_us=_shifted(dispatch.not_after_us, ahead_us),
+            )
+        self.offered[dispatch.effect] = dispatch
+        self.offered_to.add((dispatch.participant, dispatch.contract))
+
+    def _withdraw(self, effect: str) -> bool:
+        if self.offered.pop(effect, None) is not None:
+            return True
+        self.desk_calls += 1
+        return effect not in self.settled and self.tx.withdraw(effect)
+
+    def _set_wake(self, entry: Entry, wake_us: int | None) -> None:
+        if wake_us == entry.wake_us:
+            return
+        entry.wake_us = wake_us
+        self.write.timers[entry.stream] = wake_us
+        if wake_us is not None:
+            heappush(self._timers, (wake_us, entry.stream))
+
+    # --- beside the streams --------------------------------------------------------------------
+
+    def receipt(self, tenant: str, source: str, id: str) -> Receipt | None:
+        """The acceptance of this id, also of this batch."""
+        found = self.receipts.get((tenant, source, id))
+        return found if found is not None else self.tx.receipt(tenant, source, id)
+
+    def accept(self, receipt: Receipt) -> None:
+        """Record an acceptance."""
+        self.receipts[receipt.tenant, receipt.source, receipt.id] = receipt
+
+    def dead(self, letter: DeadLetter) -> None:
+        """Keep what could not be accepted, with the reason."""
+        self.write.dead_letters.append(letter)
+
+    def settle_letter(self, number: int, status: str) -> None:
+        """Say what became of a dead letter."""
+        self.desk_calls += 1
+        self.tx.redriven(number, status)
+
+    def finish(self) -> LaneWrite:
+        """Everything the transaction is to write."""
+        write = self.write
+        write.offered = list(self.offered.values())
+        write.settled = list(self.settled)
+        write.views = list(self._views.values())
+        write.receipts = list(self.receipts.values())
+        return write
+
+    def is_empty(self) -> bool:
+        """Whether nothing was collected."""
+        w = self.write
+        return not (
+            w.events or w.inbox or w.inbox_done or w.inbox_tried or w.timers or w.dead_letters
+            or w.parked_streams or w.released_streams or w.outcomes or self.receipts
+            or self.offered or self.settled
+        )  # fmt: skip
+
+
+def _ctx_for(ctx: Ctx, state: Any) -> Ctx:
+    """The context of a message; one without a correlation has that of the commitment's start."""
+    if ctx["correlation"] is not None:
+        return ctx
+    start = getattr(state, "start", None)
+    return {**ctx, "correlation": start.get("correlation")} if start else ctx
+
+
+def _shifted(time_us: int | None, by_us: int) -> int | None:
+    return None if time_us is None else time_us + by_us
+
+
+def _said(fault: BaseException) -> str:
+    """A fault in words; the type says more than an empty message."""
+    if isinstance(fault, Refusal):
+        return str(fault)[:DETAIL_MAX]
+    return f"{type(fault).__name__}: {fault}"[:DETAIL_MAX]

@@ -1,0 +1,86 @@
+"""One call of the lane: which of its requests are answered, and what is still to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from consumers.round import Answer, Done
+from domain.errors import Refusal
+from domain.requests import ClaimRequest, ControlRequest, RegisterRequest, Request
+
+__all__ = ["Call", "Processed"]
+
+Json = Any
+
+
+@dataclass(slots=True)
+class Processed:
+    """`answers` are in the order of the requests; `served` are waiting claims that got work."""
+
+    answers: list[Answer] = field(default_factory=list)
+    served: list[tuple[int, Json]] = field(default_factory=list)
+
+
+class Call:
+    """One call of `process`: what is answered so far and what is still open."""
+
+    def __init__(
+        self, requests: Sequence[Request], waiting: Sequence[ClaimRequest], now_us: int,
+        holds_timers: bool,
+    ) -> None:  # fmt: skip
+        self.now_us = now_us
+        self.holds_timers = holds_timers
+        self.out = Processed()
+        self.is_due_done = False
+        self.lost = 0
+        self.done: Done | None = None
+        self._requests = requests
+        self._all_waiting = waiting
+        self._served: set[int] = set()
+
+    @property
+    def is_open(self) -> bool:
+        return len(self.out.answers) < len(self._requests)
+
+    @property
+    def next(self) -> Request:
+        return self._requests[len(self.out.answers)]
+
+    @property
+    def is_next_alone(self) -> bool:
+        return self.is_open and is_alone(self.next)
+
+    @property
+    def waiting(self) -> list[ClaimRequest]:
+        return [w for i, w in enumerate(self._all_waiting) if i not in self._served]
+
+    def group(self) -> list[Request]:
+        """The open requests up to the next that stands alone."""
+        group: list[Request] = []
+        for request in self._requests[len(self.out.answers) :]:
+            if is_alone(request):
+                break
+            group.append(request)
+        return group
+
+    def answer(self, answers: Sequence[Answer]) -> None:
+        self.out.answers.extend(answers)
+
+    def served(self, served: Sequence[tuple[int, Json]]) -> None:
+        still = [i for i in range(len(self._all_waiting)) if i not in self._served]
+        for index, answer in served:
+            self._served.add(still[index])
+            self.out.served.append((still[index], answer))
+
+    def refuse_rest(self, refused: Refusal) -> None:
+        rest = len(self._requests) - len(self.out.answers)
+        self.out.answers.extend([refused] * rest)
+
+
+def is_alone(request: Request) -> bool:
+    """Whether a request has a transaction of its own."""
+    return isinstance(request, RegisterRequest) or (
+        isinstance(request, ControlRequest) and request.action == "release"
+    )

@@ -1,0 +1,119 @@
+"""What a message does to a stream, whatever kind of stream it is: one pure step for the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from consumers.registry import Registry
+from domain import key_stream as ks
+from domain import saga_key as sk
+from domain.commitment import Commitment, CommitmentSnapshot
+from domain.events import Ctx, Event
+from domain.key_stream import KeyStream, KeyStreamSnapshot
+from domain.messages import Arrive, Message, Open, RunOver, Start, Subscribe
+from domain.ports import ViewRow
+from domain.saga_key import DoubleStart, SagaKey, SagaKeySnapshot
+from projections import current_step, parked_events
+from sagas.decide import decide as decide_commitment
+from sagas.outputs import Offered, outputs
+
+__all__ = ["Core", "Step", "snapshot_of"]
+
+Json = Any
+_NO_POLICY = DoubleStart()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One decide with all that follows from it."""
+
+    events: Sequence[Event]
+    state: Any
+    outcome: Json
+    mail: Sequence[tuple[UUID, Message]]
+    wake_us: int | None
+    offered: Sequence[Offered] = ()
+    settled: Sequence[str] = ()
+    withdraw: Sequence[str] = ()
+
+
+class Core:
+    """Decides on the three kinds of streams. The functions of commitments can be replaced."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        decide: Callable[..., Any] = decide_commitment,
+        outputs: Callable[..., Any] = outputs,
+        rows: Callable[..., list[ViewRow]] = current_step.rows,
+    ) -> None:
+        self._registry = registry
+        self._decide = decide
+        self._outputs = outputs
+        self._rows = rows
+
+    def step(
+        self, state: Any, message: Message, *, stream: UUID, now_us: int, ctx: Ctx
+    ) -> Step:  # fmt: skip
+        """Decide a message. Raises whatever deciding raises: a fault of this stream alone.
+
+        KeyError: its definition is not registered here.
+        """
+        if isinstance(state, KeyStream) or isinstance(message, (Arrive, Subscribe)):
+            decided = ks.decide(state, message, stream=stream, now_us=now_us, ctx=ctx)
+            wake_us = ks.wake_us(decided.state)
+            return Step(decided.events, decided.state, decided.outcome, decided.mail, wake_us)
+        if isinstance(state, SagaKey) or isinstance(message, (Start, RunOver)):
+            policy = self._policy(message)
+            started = sk.decide(
+                state, message, stream=stream, now_us=now_us, ctx=ctx, policy=policy
+            )
+            return Step(started.events, started.state, started.outcome, started.mail, None)
+        return self._commitment(state, message, stream, now_us, ctx)
+
+    def _commitment(
+        self, state: Commitment | None, message: Message, stream: UUID, now_us: int, ctx: Ctx
+    ) -> Step:
+        if state is None and not isinstance(message, Open):
+            return Step(
+                (), None, {"code": "http.not_found", "detail": "no such commitment"}, (), None
+            )
+        hash_ = message.definition if isinstance(message, Open) else state.definition  # pyright: ignore[reportOptionalMemberAccess] - None only with Open
+        definition = self._registry.by_hash(hash_)
+        if definition is None:
+            raise KeyError(f"definition {hash_} is not registered")
+        decided = self._decide(definition, state, message, stream=stream, now_us=now_us, ctx=ctx)
+        out = self._outputs(state, decided.state, decided.events)
+        return Step(
+            decided.events, decided.state, decided.outcome, out.mail, out.wake_us, out.offered,
+            out.settled, out.withdraw,
+        )  # fmt: skip
+
+    def _policy(self, message: Message) -> DoubleStart:
+        if not isinstance(message, Start):
+            return _NO_POLICY
+        definition = self._registry.by_hash(message.definition)
+        if definition is None:
+            raise KeyError(f"definition {message.definition} is not registered")
+        return DoubleStart(definition.running, definition.finished)
+
+    def rows(self, before: Any, step: Step, *, position: int, lane: int) -> Sequence[ViewRow]:
+        """The view rows that a step changes; its last event has `position`."""
+        after = step.state
+        if isinstance(after, KeyStream):
+            return parked_events.rows(before, after, step.events)
+        if not isinstance(after, Commitment):
+            return ()
+        definition = self._registry.by_hash(after.definition)
+        return self._rows(definition, before, after, step.events, position=position, lane=lane)
+
+
+def snapshot_of(state: Any) -> Any:
+    """The snapshot event of an aggregate of any kind."""
+    if isinstance(state, Commitment):
+        return CommitmentSnapshot.take(state)
+    return (KeyStreamSnapshot if isinstance(state, KeyStream) else SagaKeySnapshot).take(state)

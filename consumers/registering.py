@@ -1,0 +1,76 @@
+"""Registering a definition: checked, compared with what is registered, stored under its hash."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from consumers.registry import Registry
+from domain.canonical import CanonicalError, canonical
+from domain.errors import Refusal, refusal
+from domain.ports import LaneBelief, Store
+from domain.requests import RegisterRequest
+from sagas.definition import load
+
+__all__ = ["definition_hash", "register"]
+
+Json = Any
+
+
+def definition_hash(document: dict[str, Any]) -> bytes:
+    """The content hash of a document: 32 bytes, the member `source` left out."""
+    return sha256(canonical({k: v for k, v in document.items() if k != "source"})).digest()
+
+
+def register(
+    registry: Registry, store: Store, belief: LaneBelief, request: RegisterRequest, now_us: int
+) -> Json:
+    """Store a definition in a transaction of its own: {"saga", "version", "hash", "created"}.
+
+    It counts for everything accepted after the answer. Raises Refusal (its `errors` are the
+    faults), LaneLost and StoreFailed.
+    """
+    document = request.document
+    _check(document)
+    hash_ = definition_hash(document)
+    saga, version = document["saga"], document["version"]
+    answer = {"saga": saga, "version": version, "hash": hash_.hex()}
+    if registry.by_hash(hash_.hex()) is not None:
+        return {**answer, "created": False}
+    there = registry.of_saga(saga, version)
+    if there is not None:
+        detail = f"{saga} version {version} is registered as {there.hash[:8]}"
+        raise refusal("def.version_taken", detail)
+    faults = registry.conflicts(load(document, hash_.hex()))
+    if faults:
+        raise Refusal("def.event", "; ".join(str(f["message"]) for f in faults), tuple(faults))
+    tx = store.begin(belief)
+    try:
+        tx.register(
+            orjson.dumps(document), hash=hash_, saga=saga, version=version, by=request.asked.actor,
+            now_us=now_us,
+        )  # fmt: skip
+        tx.commit()
+    except BaseException:
+        tx.rollback()
+        raise
+    registry.add(document, hash_.hex())
+    return {**answer, "created": True}
+
+
+def _check(document: Json) -> None:
+    # The checks load the type checker of expressions: only where a definition comes in.
+    from sagas.checks import check
+
+    if not isinstance(document, dict):
+        raise refusal("def.shape", "a definition is a JSON object")
+    try:
+        canonical(document)
+    except CanonicalError as bad:
+        raise refusal("def.shape", str(bad)) from bad
+    faults = check(document)
+    if faults:
+        errors = tuple(fault.as_json() for fault in faults)
+        raise Refusal(faults[0].alias, f"{len(faults)} faults: {faults[0].message}", errors)

@@ -1,0 +1,156 @@
+"""The registered definitions in memory: by hash, by name, and by the events they start on or want.
+
+A definition counts from the moment its registration was committed. The registry belongs to the
+thread that drives the lane; `known` may be read from any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from domain.canonical import canonical
+from sagas.definition import Definition, EventSpec, load
+from sagas.expressions import Expr
+from sagas.schema import SchemaSet
+
+__all__ = ["Known", "Registry", "Starting"]
+
+Json = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """A saga that starts on an event: its guard, if any, and the mapping to its input."""
+
+    definition: Definition
+    when: Expr | None
+    input: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An event type at one version: how to check it, and a form in which two can be compared."""
+
+    spec: EventSpec
+    form: bytes
+    first: str
+
+
+class Registry:
+    """Definitions as the loop looks them up. `compile` is `sagas.definition.load`."""
+
+    def __init__(self, compile: Callable[[dict[str, Any], str], Definition] = load) -> None:
+        self._compile = compile
+        self._by_hash: dict[str, Definition] = {}
+        self._by_name: dict[tuple[str, int], Definition] = {}
+        self._latest: dict[str, Definition] = {}
+        self._specs: dict[str, dict[int, Known]] = {}
+        self._starting: dict[str, tuple[Starting, ...]] = {}
+        self._ttl_us: dict[str, int] = {}
+
+    def add(self, document: dict[str, Any], hash: str) -> Definition:
+        """Take a committed definition in; the same hash again changes nothing."""
+        found = self._by_hash.get(hash)
+        if found is not None:
+            return found
+        definition = self._compile(document, hash)
+        self._by_hash[hash] = definition
+        self._by_name[definition.saga, definition.version] = definition
+        latest = self._latest.get(definition.saga)
+        if latest is None or latest.version < definition.version:
+            self._latest[definition.saga] = definition
+        for type_, known in _events(definition):
+            self._specs.setdefault(type_, {}).setdefault(known.spec.version, known)
+        for type_ in definition.wanted_types:
+            kept_us = max(self._ttl_us.get(type_, 0), definition.early_ttl_us)
+            self._ttl_us[type_] = kept_us
+        self._index_starts()
+        return definition
+
+    def _index_starts(self) -> None:
+        starting: dict[str, list[Starting]] = {}
+        for definition in self._latest.values():
+            for type_, when, input_ in definition.starts:
+                starting.setdefault(type_, []).append(Starting(definition, when, input_))
+        self._starting = {type_: tuple(found) for type_, found in starting.items()}
+
+    def by_hash(self, hash: str) -> Definition | None:
+        """The definition of that content hash (hexadecimal)."""
+        return self._by_hash.get(hash)
+
+    def of_saga(self, saga: str, version: int | None = None) -> Definition | None:
+        """A version of a saga; the latest without a version."""
+        return self._latest.get(saga) if version is None else self._by_name.get((saga, version))
+
+    def knows(self, type_: str) -> bool:
+        """Whether any definition carries this event type."""
+        return type_ in self._specs
+
+    def spec(self, type_: str, version: int | None = None) -> EventSpec | None:
+        """How an event type is checked at a version; at the newest one without a version."""
+        versions = self._specs.get(type_)
+        if versions is None:
+            return None
+        known = versions.get(max(versions) if version is None else version)
+        return None if known is None else known.spec
+
+    def versions(self, type_: str) -> tuple[int, ...]:
+        """The registered schema versions of an event type, in order."""
+        return tuple(sorted(self._specs.get(type_, ())))
+
+    def starting(self, type_: str, version: int) -> Iterator[Starting]:
+        """The sagas, each in its latest version, that start on this version of an event."""
+        for found in self._starting.get(type_, ()):
+            if found.definition.events[type_].version == version:
+                yield found
+
+    def wanted_ttl_us(self, type_: str) -> int | None:
+        """How long an event of this type is kept for who wants it; None if nothing ever does."""
+        return self._ttl_us.get(type_)
+
+    def conflicts(self, definition: Definition) -> list[dict[str, object]]:
+        """Faults (def.event): event types that are registered otherwise under the same version."""
+        faults: list[dict[str, object]] = []
+        for type_, known in _events(definition):
+            there = self._specs.get(type_, {}).get(known.spec.version)
+            if there is not None and there.form != known.form:
+                message = (
+                    f"event {type_} version {known.spec.version} has another schema or key in "
+                    f"{there.first}: use that one, or raise the event's version"
+                )
+                faults.append({"code": "TR215", "alias": "def.event", "message": message})
+        return faults
+
+
+def _events(definition: Definition) -> Iterator[tuple[str, Known]]:
+    name = f"{definition.saga} version {definition.version}"
+    for type_, spec in definition.events.items():
+        form = canonical([spec.key, _expanded(definition.schemas, spec.schema)])
+        yield type_, Known(spec, form, name)
+
+
+def _expanded(schemas: SchemaSet, schema: Json) -> Json:
+    """The schema with every schema it refers to, so that equal names with other content differ."""
+    reached: dict[str, Json] = {}
+    waiting = [schemas.resolve(schema)]
+    first = waiting[0]
+    while waiting:
+        for ref in _refs(waiting.pop()):
+            if ref not in reached:
+                reached[ref] = schemas.resolve({"$ref": ref})
+                waiting.append(reached[ref])
+    return [first, reached]
+
+
+def _refs(schema: Json) -> Iterator[str]:
+    if isinstance(schema, dict):
+        ref = schema.get("$ref")
+        if isinstance(ref, str):
+            yield ref
+        for inner in schema.values():
+            yield from _refs(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from _refs(inner)

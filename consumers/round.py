@@ -1,0 +1,206 @@
+"""One round of the lane: what one transaction takes on, in which order, and what it answers.
+
+Mail and timers go before requests, by time of acceptance: no timer fires while something accepted
+before it was due is unread, and nothing accepted later overtakes a timer that was due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from consumers import work
+from consumers.batch import Batch
+from consumers.envelope import time_us
+from domain.errors import Refusal
+from domain.ports import InboxRow
+from domain.requests import ClaimRequest, Publish, Request
+
+__all__ = ["Answer", "Done", "Round", "Suspect"]
+
+Json = Any
+Answer = Json | Refusal
+
+
+@dataclass(slots=True)
+class Suspect:
+    """The one unit of a round that took a single one: mail, or a stream and its tenant."""
+
+    row: InboxRow | None = None
+    stream: UUID | None = None
+    tenant: str = ""
+
+
+@dataclass(slots=True)
+class Done:
+    """What a round came to. `answers` are those of the first requests, in order."""
+
+    answers: list[Answer] = field(default_factory=list)
+    served: list[tuple[int, Json]] = field(default_factory=list)
+    units: int = 0
+    has_mail: bool = False
+    has_due: bool = False
+    suspect: Suspect | None = None
+
+
+@dataclass(slots=True)
+class Round:
+    """Takes work into a batch. `quota` bounds the units of a round while a culprit is looked for.
+
+    `takes_due` and `sweeps`: whether due timers and overdue leases are looked at. `waiting` are
+    claims that wait for work.
+    """
+
+    handlers: dict[type, Callable[[Batch, Any], Json]]
+    requests: Sequence[Request]
+    waiting: Sequence[ClaimRequest]
+    has_mail: bool
+    takes_due: bool
+    sweeps: bool
+    quota: int | None = None
+    row: InboxRow | None = None
+    done: Done = field(default_factory=Done)
+
+    def take(self, batch: Batch) -> None:
+        """Apply what this round takes on. Raises LaneLost and StoreFailed."""
+        if self.row is not None:
+            self._take_rows(batch, [self.row])
+            return
+        rows = self._rows(batch)
+        if rows and self.quota is not None:
+            self._take_rows(batch, rows)
+            return
+        until_us = self._arm(batch)
+        self._take_rows(batch, rows, until_us)
+        if self.done.has_mail or batch.is_full:
+            return
+        batch.fire_until(min(until_us, batch.accept_us))
+        if self.quota is not None and self.done.units:
+            return
+        if self.sweeps:
+            self._sweep(batch)
+        if not (self.quota is not None and self.done.units):
+            self._take_requests(batch, until_us)
+
+    # --- mail and timers --------------------------------------------------------------------
+
+    def _rows(self, batch: Batch) -> Sequence[InboxRow]:
+        if not self.has_mail:
+            return ()
+        limit = self._limit(batch.parts.limits.inbox_per_batch_max)
+        rows = batch.tx.inbox(limit)
+        self.done.has_mail = len(rows) == limit
+        return rows
+
+    def _take_rows(
+        self, batch: Batch, rows: Sequence[InboxRow], until_us: int | None = None
+    ) -> None:
+        for row in rows:
+            if batch.is_full:
+                self.done.has_mail = True
+                return
+            if until_us is not None:
+                batch.fire_until(min(row.mail.accepted_us, until_us))
+            self.done.units += 1
+            self.done.suspect = Suspect(row=row)
+            batch.take(row)
+
+    def _arm(self, batch: Batch) -> int:
+        """Read due timers into the batch; the answer is up to when all of them are known."""
+        horizon_us = self._horizon_us(batch)
+        if not self.takes_due:
+            return horizon_us
+        limit = self._limit(batch.parts.limits.timers_per_batch_max)
+        due = batch.tx.due_timers(horizon_us, limit)
+        batch.arm([(due_us, stream) for stream, due_us in due])
+        if due:
+            self.done.units += len(due)
+            self.done.suspect = Suspect(stream=due[0][0])
+        self.done.has_due = len(due) == limit
+        return due[-1][1] if self.done.has_due else horizon_us
+
+    def _horizon_us(self, batch: Batch) -> int:
+        """The last time this round reaches: where events bring the time, the latest of theirs."""
+        horizon_us = batch.accept_us
+        if batch.parts.is_event_time:
+            for request in self.requests:
+                if isinstance(request, Publish):
+                    horizon_us = max(horizon_us, _event_us(request))
+        return horizon_us
+
+    def _sweep(self, batch: Batch) -> None:
+        limit = self._limit(batch.parts.limits.sweep_per_batch_max)
+        batch.desk_calls += 1
+        batch.was_swept = True
+        found = batch.tx.sweep(now_us=batch.real_us, limit=limit)
+        for overdue in found:
+            self.done.units += 1
+            self.done.suspect = Suspect(stream=overdue.dispatch.stream)
+            work.overdue(batch, overdue)
+        self.done.has_due = self.done.has_due or len(found) == limit
+
+    def _limit(self, most: int) -> int:
+        return most if self.quota is None else min(most, self.quota)
+
+    # --- requests -----------------------------------------------------------------------------
+
+    def _take_requests(self, batch: Batch, until_us: int) -> None:
+        most = len(self.requests) if self.quota is None else self.quota
+        for request in self.requests[:most]:
+            if batch.is_full or (self.done.has_due and self._reaches(batch, request, until_us)):
+                return
+            self.done.units += 1
+            self.done.suspect = None
+            self.done.answers.append(self._answer(batch, request))
+
+    def _reaches(self, batch: Batch, request: Request, until_us: int) -> bool:
+        """Whether a request is accepted at or after the first timer that was not read yet."""
+        at_us = batch.accept_us
+        if batch.parts.is_event_time and isinstance(request, Publish):
+            at_us = max(at_us, _event_us(request))
+        return at_us >= until_us
+
+    def _answer(self, batch: Batch, request: Request) -> Answer:
+        handler = self.handlers.get(type(request))
+        if handler is None:
+            return request  # a claim: answered once what this batch offers is written
+        try:
+            return handler(batch, request)
+        except Refusal as refused:
+            return refused
+
+    def claim(self, batch: Batch) -> bool:
+        """Serve claims: those that wait, then those that came. Whether any got work."""
+        empty: set[Any] = set()
+        found = False
+        for index, request in enumerate(self.waiting):
+            ask = request.ask
+            wanted = batch.was_swept or any(
+                (ask.participant, contract) in batch.offered_to for contract in ask.contracts
+            )
+            which = (ask.participant, ask.contracts, ask.tenant)
+            if not wanted or which in empty:
+                continue
+            claims = work.claim(batch, ask)
+            if claims:
+                self.done.served.append((index, {"claims": claims}))
+                found = True
+            else:
+                empty.add(which)
+        for index, answer in enumerate(self.done.answers):
+            if isinstance(answer, ClaimRequest):
+                claims = work.claim(batch, answer.ask)
+                self.done.answers[index] = {"claims": claims}
+                found = found or bool(claims)
+        return found
+
+
+def _event_us(request: Publish) -> int:
+    """The time of an event; 0 where it has none, or one that will be refused."""
+    text = request.event.get("time") if isinstance(request.event, dict) else None
+    try:
+        return time_us(text) if isinstance(text, str) else 0
+    except Refusal:
+        return 0

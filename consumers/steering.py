@@ -1,0 +1,80 @@
+"""What people do: decide approvals, steer commitments, redrive dead letters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from consumers.accept import Acceptance, publish
+from consumers.batch import Batch
+from domain.errors import refusal
+from domain.messages import Control, Decide, Mail
+from domain.requests import ControlRequest, DecideRequest, Publish, RedriveRequest
+
+__all__ = ["CONTROLS", "control", "decide", "redrive"]
+
+Json = Any
+CONTROLS = frozenset({"cancel", "pause", "resume", "retry", "settle"})
+
+
+def decide(batch: Batch, request: DecideRequest) -> Json:
+    """Record a decision: who, what they saw, and which seats are still wanted. Raises Refusal."""
+    asked = request.asked
+    message = Decide(
+        request.approval, request.answer, request.digest, asked.actor, asked.actor_type,
+        asked.seats, request.reason, request.payload,
+    )  # fmt: skip
+    outcome = _tell(batch, request, message)
+    return {
+        "by": asked.actor, "actor_type": asked.actor_type, "digest": request.digest,
+        "recorded": batch.position(), "missing": [], **outcome,
+    }  # fmt: skip
+
+
+def control(batch: Batch, request: ControlRequest) -> Json:
+    """Steer a commitment: {"status", "position"}. Raises Refusal."""
+    if request.action not in CONTROLS:
+        raise refusal("control.unknown", f"{request.action!r} is none of the controls")
+    if not request.reason.strip():
+        raise refusal("control.reason", "the reason is empty")
+    message = Control(
+        request.action, request.asked.actor, request.reason, request.node, request.outcome,
+        request.result, request.evidence,
+    )  # fmt: skip
+    outcome = _tell(batch, request, message)
+    return {"status": "recorded", **outcome, "position": batch.position()}
+
+
+def _tell(batch: Batch, request: DecideRequest | ControlRequest, message: Any) -> dict[str, Json]:
+    """Send a person's message to a commitment of their tenant; its refusal is raised."""
+    asked, stream = request.asked, request.commitment
+    entry = None if stream in batch.parts.parked else batch.entry_or_none(stream)
+    if entry is not None and getattr(entry.state, "tenant", None) != asked.tenant:
+        raise refusal("http.not_found", f"there is no commitment {stream}")
+    ctx = asked.ctx(correlation=None, causation=None)
+    mail = Mail(stream, asked.tenant, message, ctx, batch.accept_us, batch.tx.next_root())
+    outcome: dict[str, Json] = batch.send(mail, is_recorded=False).outcome or {}
+    if "code" in outcome:
+        raise refusal(outcome["code"], outcome.get("detail", ""))
+    return outcome
+
+
+def redrive(acceptance: Acceptance, batch: Batch, request: RedriveRequest) -> Json:
+    """Send a dead letter again as a new event caused by it, or discard it. Raises Refusal.
+
+    The new event's id derives from the letter, so a letter is redriven once.
+    """
+    if not request.reason.strip():
+        raise refusal("control.reason", "the reason is empty")
+    if request.event is None:
+        batch.settle_letter(request.dead_letter, "discarded")
+        return {"status": "discarded", "position": batch.position()}
+    old = str(request.event.get("id") or request.dead_letter)
+    event = {**request.event, "id": f"redrive-{request.dead_letter}", "causationid": old}
+    event.setdefault("correlationid", old)
+    sent = Publish(replace(request.asked, trace=None), event, orjson.dumps(event))
+    answer = publish(acceptance, batch, sent, is_redriven=True)
+    batch.settle_letter(request.dead_letter, "redriven")
+    return {**answer, "status": "redriven", "event": event["id"]}
