@@ -6,9 +6,9 @@ evaluation, as the library calls no host function whose parameter is open.
 
 from __future__ import annotations
 
-import threading
 from calendar import monthrange
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import starmap
@@ -122,30 +122,28 @@ def run_env() -> cel.Env:
 # --- Weighing: what host functions may read in one evaluation -----------------------------------
 
 
-class _Weighing(threading.local):
-    left = WEIGHT_MAX
-
-
-_weighing = _Weighing()
+# One box per evaluation, found from inside the library's calls; threads have their own.
+_weight_left: ContextVar[list[int]] = ContextVar("weight_left")
 
 
 def start_weighing() -> None:
     """Begin an evaluation: the full weight may be read."""
-    _weighing.left = WEIGHT_MAX
+    _weight_left.set([WEIGHT_MAX])
 
 
 def weighed_out() -> bool:
     """Say whether the evaluation read more than WEIGHT_MAX elements."""
-    return _weighing.left < 0
+    return _weight_left.get()[0] < 0
 
 
 def _weighed(function: Callable[..., object]) -> Callable[..., object]:
     def call(*args: object) -> object:
-        _weighing.left -= sum(map(weight_of, args))
-        if _weighing.left < 0:
+        left = _weight_left.get()
+        left[0] -= sum(map(weight_of, args))
+        if left[0] < 0:
             # Not an error value, which a macro would swallow and go on: what the library cannot
             # take ends the whole evaluation.
-            return _weighing
+            return _weight_left
         return to_cel(function(*args))
 
     return call
