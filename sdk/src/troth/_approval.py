@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal, cast, overload
 
 from typing_extensions import TypeVar
 
 from ._classes import ApprovalClass
-from ._expressions import Expr, Level, call
-from ._schema import Json, JsonObject
-from ._symbols import about, is_symbol
+from ._expressions import Expr, Level
+from ._schema import Json
+from ._symbols import about, expression, is_symbol
 from ._text import check_duration
 from ._tracer import Block, Tracer, current
 from ._values import Decision
@@ -90,13 +91,14 @@ def approve(
         uses: for how many instances of each step.
     """
     tracer = current("approve")
+    edited = _edited_type(tracer, edit, subject)
     members: dict[str, Any] = {
         "level": level.value,
         "subject": None if subject is None else tracer.text(subject),
         "evidence": [tracer.root_of(value, "evidence=") for value in evidence] or None,
         "needs": _needs(needs),
         "not_by": [tracer.root_of(value, "not_by=") for value in not_by] or None,
-        "edit": _edit_schema(tracer, edit, subject),
+        "edit": None if edited is None else tracer.schemas.of(edited),
         "within": None if within is None else check_duration(within, "within="),
         "on_expiry": on_expiry,
         "escalate": [
@@ -108,7 +110,7 @@ def approve(
         "uses": uses,
     }
     part = tracer.node("approve", name).give(**members)
-    value = cast(Decision[Any], _decision(tracer, name, subject, part.members))
+    value = cast(Decision[Any], _decision(tracer, name, subject, edited))
     return tracer.open(ApprovalBlock("approve", part, None, value, tracer))
 
 
@@ -116,32 +118,35 @@ def _needs(needs: Mapping[str, int] | None) -> list[Json] | None:
     return None if needs is None else [{"role": r, "count": n} for r, n in needs.items()]
 
 
-def _edit_schema(tracer: Tracer, edit: Any, subject: object) -> JsonObject | None:
+def _edited_type(tracer: Tracer, edit: Any, subject: object) -> Any | None:
+    """The type of an edited subject, None if it cannot be edited."""
     if edit is None:
         edit = is_symbol(subject)
     if edit is False:
         return None
-    if edit is True:
-        if not is_symbol(subject):
-            raise tracer.wrong("TR124", "edit=True needs a subject to edit", "edit=Model")
-        edit = about(subject).type_
-    return tracer.schemas.of(edit)
+    if edit is not True:
+        return edit
+    if not is_symbol(subject):
+        raise tracer.wrong("TR124", "edit=True needs a subject to edit", "edit=Model")
+    return about(subject).type_
 
 
-def _decision(tracer: Tracer, name: str, subject: Any, members: Mapping[str, Any]) -> Any:
+def _decision(tracer: Tracer, name: str, subject: Any, edited: Any | None) -> Any:
     path = f"decisions.{name}"
     fields: dict[str, tuple[Expr, Any]] = {
         "decision": (Expr(f"{path}.decision"), str),
-        "by": (Expr(f"{path}.by"), list[str]),
-        "at": (Expr(f"{path}.at"), str),
+        "by": (Expr(f"{path}.by"), str),
+        "at": (Expr(f"{path}.at"), datetime),
         "reason": (Expr(f"{path}.reason"), str),
     }
+    payload = Expr(f"{path}.payload")
+    if edited is not None:
+        fields["payload"] = (payload, edited)
     if subject is not None:
-        plain = members["subject"]
+        plain = expression(subject, tracer)
         type_ = about(subject).type_ if is_symbol(subject) else cast(Any, type(subject))
-        fields["subject"] = (Expr(plain, Level.CHOICE), type_)
-        if "edit" in members:
-            payload = Expr(f"{path}.payload")
-            text = f"{call('has', payload).text} ? {payload.text} : {plain}"
+        fields["subject"] = (plain, type_)
+        if edited is type_:
+            text = f"{path}.decision == 'edit' ? {payload.text} : {plain.inside(Level.OR)}"
             fields["subject"] = (Expr(text, Level.CHOICE), type_)
     return tracer.record(Expr(path), name, fields)

@@ -78,16 +78,19 @@ def _bound(
 
 
 def _undo(contract: Contract, given: Mapping[str, Expr]) -> JsonObject | None:
-    """The member `undo`: arguments go by position, the result first unless only attempted."""
+    """The member `undo`: the result first (unless only attempted), then arguments by name."""
     if contract.undo is None:
         return None
-    values = ["result"] if contract.undo_rule.when != "attempted" else []
-    for name, parameter in contract.run.parameters.items():
-        # An argument the flow leaves out is the default of the step also when it is undone.
-        values.append((given[name] if name in given else expression(parameter.default)).text)
-    names = contract.undo.run.parameters
+    args: JsonObject = {}
+    names = list(contract.undo.run.parameters)
+    if contract.undo_rule.when != "attempted":
+        args[names.pop(0)] = "result"
+    for name in names:
+        # An argument the flow leaves out has the default of the step also when it is undone.
+        default = contract.run.parameters[name].default
+        args[name] = (given[name] if name in given else expression(default)).text
     return {
         "contract": contract.undo.name,
-        "args": dict(zip(names, values, strict=False)),
+        "args": args,
         **contract.undo_rule.document(),
     }

@@ -139,15 +139,17 @@ class Contract:
         if self.classes is None:
             raise wrong("TR111", f"{self.name} touches nothing outside", "@participant.effect(...)")
         handler = handler_of(function, effect=True)
-        most = len(self.run.parameters) + (rule.when != "attempted")
-        if rule.when != "attempted" and not handler.parameters:
+        names = list(handler.parameters)
+        if rule.when != "attempted" and not names:
             raise wrong("TR111", f"the undo of {self.name} takes no result", "(fx, result)")
-        if len(handler.parameters) > most:
-            raise wrong(
-                "TR111",
-                f"the undo of {self.name} takes more than the result and the step's arguments",
-                "(fx, result), or (fx, result, *arguments of the step)",
-            )
+        for name in names if rule.when == "attempted" else names[1:]:
+            if name not in self.run.parameters:
+                step = ", ".join(self.run.parameters)
+                raise wrong(
+                    "TR111",
+                    f"the undo of {self.name} takes `{name}`, which is no argument of the step",
+                    f"(fx, result), or (fx, result, {step})",
+                )
         a, r, s = self.classes
         # The decision on the effect covers its undo; an undo is never irreversible itself.
         undo_r = ReversibilityClass.R2 if r is ReversibilityClass.R3 else r

@@ -60,7 +60,10 @@ def event(type: str, *, version: int, key: str) -> Callable[[type[M]], type[M]]:
 
 def key_field(model: type[BaseModel], key: str) -> Field:
     """The field that holds the key; TR110 if the model has none of this name."""
-    field = field_of(model, key)
+    try:
+        field = field_of(model, key)
+    except ValueError as error:
+        raise wrong("TR110", f"the key of {model.__name__}: {error}", "alias=") from error
     if field is None:
         fields = ", ".join(model.model_fields) or "none"
         raise wrong(

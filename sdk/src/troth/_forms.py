@@ -279,7 +279,9 @@ def expired(value: object) -> bool:
     root = about(value).root if is_symbol(value) else None
     if root is None:
         raise wrong("TR124", "expired asks about the value of a node", "expired(signed)")
-    path = about(value).expr.text.split(".", 1)[0]
-    expr = call("has", Expr(f"{path}.{root}.expired"))
+    kind = about(value).expr.text.split(".", 1)[0]
+    expr = Expr(f"{kind}.{root}.expired")
+    if kind != "decisions":  # a decision always says it, other values only when they expired
+        expr = call("has", expr)
     changes = {"expr": expr, "type_": bool}
     return cast(bool, renamed(value, **changes, root=None, fields=None, envelopes=False))

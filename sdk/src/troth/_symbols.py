@@ -312,7 +312,10 @@ def _result_type(operator: str, left: object, right: object, kinds: tuple[str, s
             raise _mismatch("&" if operator == "&&" else "|", left, right, "two truths")
         return bool
     if operator not in _ARITHMETIC:
-        if operator not in ("==", "!=") and set(kinds) & {"none", "other", "bool"}:
+        equality = operator in ("==", "!=")
+        if not (_alike(kinds) or (equality and set(kinds) & {"none", "other"})):
+            raise _mismatch(operator, left, right, "two values of one kind")
+        if not equality and set(kinds) & {"none", "other", "bool"}:
             raise _mismatch(operator, left, right, "two numbers, texts or times")
         return bool
     if set(kinds) <= {"int", "float", "any"}:
@@ -322,6 +325,10 @@ def _result_type(operator: str, left: object, right: object, kinds: tuple[str, s
     if operator == "+" and set(kinds) <= {"other", "any"}:
         return about(left).type_ if is_symbol(left) else about(right).type_
     raise _mismatch(operator, left, right, "two numbers, or + on two texts or two lists")
+
+
+def _alike(kinds: tuple[str, str]) -> bool:
+    return "any" in kinds or kinds[0] == kinds[1] or set(kinds) == {"int", "float"}
 
 
 def _mismatch(operator: str, left: object, right: object, wanted: str) -> TrothError:

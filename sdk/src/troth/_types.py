@@ -147,6 +147,6 @@ def _item(type_: Any, key: object) -> Any | None:
         return None
     if issubclass(origin, Mapping):
         return arguments[1] if len(arguments) == 2 else Any
-    if issubclass(origin, str) or not issubclass(origin, Sequence):
+    if issubclass(origin, str) or not issubclass(origin, Sequence) or isinstance(key, str):
         return None
     return arguments[0] if arguments else Any

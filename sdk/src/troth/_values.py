@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, Literal, Protocol
 
 from typing_extensions import TypeVar
@@ -26,12 +27,17 @@ class Decision(Protocol[S_co]):
     def decision(self) -> Literal["approve", "edit", "reject"]: ...
 
     @property
-    def by(self) -> list[str]:
-        """Who took the seats, in order."""
+    def payload(self) -> Any:
+        """What the edit gave; only where `decision` is "edit"."""
         ...
 
     @property
-    def at(self) -> str: ...
+    def by(self) -> str:
+        """Who took the seats, joined by commas."""
+        ...
+
+    @property
+    def at(self) -> datetime: ...
 
     @property
     def reason(self) -> str: ...

@@ -203,7 +203,7 @@ CASES: list[tuple[Callable[[Order], None], list[Any]]] = [
                                 "name": "why",
                                 "contract": "shop/tell@2",
                                 "args": {
-                                    "number": "(has(decisions.manager.payload) "
+                                    "number": "(decisions.manager.decision == 'edit' "
                                     "? decisions.manager.payload : input).number",
                                     "text": "decisions.manager.reason",
                                 },

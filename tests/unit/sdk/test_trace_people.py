@@ -96,7 +96,7 @@ def an_approval_with_everything(order: Order) -> None:
         valid="5d",
         uses=2,
     ) as board:
-        tell(board.subject.note, board.decision)
+        tell(board.subject.number, board.decision)
     with when("no_answer", expired(board)):
         fail("slow")
 
@@ -106,6 +106,13 @@ def an_approval_inside_another(order: Order) -> None:
         charge(order)
         with approve("inner", level=A3, within="1d", subject=order.number, edit=False) as inner:
             sign(inner.subject)
+
+
+def an_edited_subject(order: Order) -> None:
+    with approve("boss", level=A1, within="1d", subject=order) as boss:
+        charge(boss.subject)
+    with approve("clerk", level=A1, within="1d", subject=order.number, edit=Stock) as clerk:
+        tell(clerk.subject, clerk.payload.place)
 
 
 def handlers_of_the_root(order: Order) -> None:
@@ -204,7 +211,7 @@ CASES: list[tuple[Callable[[Order], None], list[Any]]] = [
                 "flow": [
                     told(
                         "tell",
-                        "(has(decisions.board.payload) ? decisions.board.payload : input).note",
+                        "input.number",
                         "decisions.board.decision",
                     )
                 ],
@@ -214,7 +221,7 @@ CASES: list[tuple[Callable[[Order], None], list[Any]]] = [
                 "name": "no_answer",
                 "branches": [
                     {
-                        "when": "has(decisions.board.expired)",
+                        "when": "decisions.board.expired",
                         "flow": [{"node": "fail", "name": "slow", "code": "slow"}],
                     }
                 ],
@@ -244,6 +251,38 @@ CASES: list[tuple[Callable[[Order], None], list[Any]]] = [
                     },
                 ],
             }
+        ],
+    ),
+    (
+        an_edited_subject,
+        [
+            {
+                "node": "approve",
+                "name": "boss",
+                "level": "A1",
+                "for": ["charge"],
+                "subject": "input",
+                "edit": {"$ref": "Order"},
+                "within": "1d",
+                "flow": [
+                    CHARGE
+                    | {
+                        "args": {
+                            "order": "decisions.boss.decision == 'edit' "
+                            "? decisions.boss.payload : input"
+                        }
+                    }
+                ],
+            },
+            {
+                "node": "approve",
+                "name": "clerk",
+                "level": "A1",
+                "subject": "input.number",
+                "edit": {"$ref": "Stock"},
+                "within": "1d",
+                "flow": [told("tell", "input.number", "decisions.clerk.payload.place")],
+            },
         ],
     ),
     (handlers_of_the_root, [CHECK]),

@@ -80,7 +80,11 @@ RESERVE = {
     "heartbeat": "10s",
     "undo": {
         "contract": "shop/reserve@1:undo",
-        "args": {"reservation": "result", "whose": "input"},
+        "args": {
+            "reservation": "result",
+            "order": "input",
+            "stock": "results.check_stock",
+        },
         "timeout": "5m",
         "retry": {"attempts": 20, "cap": "1h"},
     },

@@ -98,8 +98,8 @@ async def reserve(fx: Effect, order: Order, stock: Stock) -> str:
 
 
 @reserve.undo(timeout="5m", retry=Retry(attempts=20, cap="1h"))
-async def release(fx: Effect, reservation: str, whose: Order) -> None:
-    del fx, reservation, whose
+async def release(fx: Effect, reservation: str, order: Order, stock: Stock) -> None:
+    del fx, reservation, order, stock
 
 
 @bank.effect("charge", A1, R2, S2, unknown="probe")
@@ -123,7 +123,7 @@ def hold(fx: Effect, order: Order, amount: int = 100) -> str:
 
 
 @hold.undo(when="attempted")
-def free(fx: Effect, order: Order, amount: int) -> None:
+def free(fx: Effect, order: Order, amount: int = 100) -> None:
     del fx, order, amount
 
 
