@@ -24,7 +24,7 @@ class Fit:
         self._open: set[tuple[bytes, bytes]] = set()
 
     def misfit(self, giver: Json, wanted: Json, path: str = "") -> str | None:
-        """Return why the type `giver` does not fit `wanted`, or None: it may, or it cannot be told."""
+        """Return why the type `giver` does not fit `wanted`; None when it may or is open."""
         pair = (canonical(giver), canonical(wanted))
         if pair in self._open or pair[0] == pair[1]:
             return None
