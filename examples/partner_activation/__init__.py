@@ -1,0 +1,1 @@
+"""Example participants of the partner activation, with books of their own."""

@@ -1,0 +1,126 @@
+"""The register and the CRM of the example: they keep books, and fail on purpose now and then.
+
+Whether a call fails is a digest of (seed, what, which call), so a run can be repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from examples.partner_activation.books import Books
+from sagas.catalogue.partner_activation import Account, Company
+from troth import Refused
+
+__all__ = ["ExampleCrm", "ExampleRegistry", "Faults", "crm", "registry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """How often what goes wrong, as shares of one.
+
+    `errors`: calls that fail before anything happened; `lost_replies`: after it did; `struck_off`
+    and `risky`: of companies; `invoiced`: accounts that cannot be deleted.
+    """
+
+    seed: int = 7
+    errors: float = 0.10
+    lost_replies: float = 0.04
+    struck_off: float = 0.05
+    risky: float = 0.03
+    invoiced: float = 0.08
+
+    def share(self, *what: object) -> float:
+        """A number from 0 up to 1 that depends on the seed and `what` alone."""
+        text = "\n".join(str(part) for part in (self.seed, *what))
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64
+
+
+class ExampleRegistry:
+    """Looks companies up; it touches nothing, so it needs no key and keeps no books."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+
+    def look_up(self, company: str) -> Company:
+        if self._faults.share("struck-off", company) < self._faults.struck_off:
+            raise Refused("struck-off", f"{company} left the register")
+        risky = self._faults.share("risk", company) < self._faults.risky
+        return Company(name=company, risk=80 if risky else 20)
+
+    def signers(self, company: str) -> list[str]:
+        return [f"ceo@{company}.example"]
+
+
+class ExampleCrm:
+    """Holds accounts in its books; the key makes every call safe to repeat."""
+
+    def __init__(self, books: Books, faults: Faults) -> None:
+        self._books = books
+        self._faults = faults
+
+    async def create(self, key: str, company: str) -> Account:
+        number = f"acc-{key[:8]}/{company}"
+        return Account(account_id=await self._do(key, "create-account", company, number))
+
+    async def delete(self, key: str, account: Account) -> None:
+        company = account.account_id.partition("/")[2]
+        if self._faults.share("invoiced", company) < self._faults.invoiced:
+            raise Refused("has-invoices", f"account {account.account_id} has invoices")
+        await self._do(key, "undo create-account", company, "deleted")
+
+    async def activate(self, key: str, account: Account, signed_by: str) -> Account:
+        company = account.account_id.partition("/")[2]
+        text = f"{account.account_id} signed by {signed_by}"
+        return Account(
+            account_id=(await self._do(key, "activate", company, text)).partition(" ")[0]
+        )
+
+    async def activated(self, key: str) -> Account | None:
+        """Whether the effect with this key happened."""
+        done = await asyncio.to_thread(self._books.answer_of, key)
+        return None if done is None else Account(account_id=done.partition(" ")[0])
+
+    async def deactivate(self, key: str, account: Account) -> None:
+        await self._do(key, "undo activate", account.account_id.partition("/")[2], "deactivated")
+
+    async def _do(self, key: str, kind: str, company: str, answer: str) -> str:
+        return await asyncio.to_thread(self._do_now, key, kind, company, answer)
+
+    def _do_now(self, key: str, kind: str, company: str, answer: str) -> str:
+        call = self._books.called(key)
+        share = self._faults.share("call", kind, company, call)
+        if share < self._faults.errors:
+            raise ConnectionError("the CRM is not reachable")
+        given = self._books.do(key, kind, company, answer)
+        if share < self._faults.errors + self._faults.lost_replies:
+            raise TimeoutError("the reply of the CRM was lost")
+        return given
+
+
+def registry(faults: Faults) -> Callable[[], AbstractAsyncContextManager[ExampleRegistry]]:
+    """What `connect` wants for the register."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[ExampleRegistry]:
+        yield ExampleRegistry(faults)
+
+    return opened
+
+
+def crm(path: Path, faults: Faults) -> Callable[[], AbstractAsyncContextManager[ExampleCrm]]:
+    """What `connect` wants for the CRM; its books are the file at `path`."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[ExampleCrm]:
+        books = Books(path)
+        try:
+            yield ExampleCrm(books, faults)
+        finally:
+            books.close()
+
+    return opened
