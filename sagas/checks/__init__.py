@@ -1,0 +1,57 @@
+"""The rules at registration: a definition that passes means something, and says all it must.
+
+`check` lists every fault in document order. `gates` and `undo_plan` say what a definition that
+passed will ask for, and what it undoes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from sagas.checks.bounds import check_bounds
+from sagas.checks.contracts import check_contracts, check_events
+from sagas.checks.flow import walk
+from sagas.checks.gates import Gate, check_gates, gates_of
+from sagas.checks.names import check_names
+from sagas.checks.order import check_order
+from sagas.checks.report import Fault, Report
+from sagas.checks.shape import check_shape
+from sagas.checks.tree import Document
+from sagas.checks.types import Typing
+from sagas.checks.values import check_schemas
+from sagas.checks.waits import check_waits
+
+__all__ = ["Fault", "Gate", "check", "gates"]
+
+
+def check(document: Any) -> list[Fault]:
+    """All faults of a definition document, in document order; empty when it may be registered.
+
+    A fault of its form ends the checks: the other rules would only repeat it.
+    """
+    doc = cast(dict[str, Any], document) if isinstance(document, dict) else {}
+    report = Report(doc)
+    check_shape(document, report)
+    if report:
+        return report.faults()
+    d = Document(doc)
+    check_names(d, report)
+    check_contracts(d, report)
+    check_events(d, report)
+    check_bounds(d, report)
+    check_waits(d, report)
+    found = walk(d)
+    check_order(d, found, report)
+    schemas = check_schemas(d, report)
+    exprs = {}
+    if schemas is not None:
+        typing = Typing(d, schemas, report)
+        typing.run(found)
+        exprs = typing.exprs
+    check_gates(d, found, exprs, report)
+    return report.faults()
+
+
+def gates(document: dict[str, Any]) -> dict[str, Gate]:
+    """The approve that covers each gated step, by the step's name; for a document that passed."""
+    return gates_of(Document(document))

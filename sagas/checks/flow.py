@@ -1,0 +1,384 @@
+"""What is known at every place of the flow: surely, maybe, or not at all.
+
+The flow is walked once, as it would run. A fact is ("results", "pay"): that name can be read;
+("covered", "pay"): a decision that allows this step has been taken; ("pivot", "pay"): that pivot
+may be done. Sure is what holds on every path to a place, maybe what holds on some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from sagas.checks.tree import Branch, Document, Flow, Handler, Node, frame_of, objects
+
+__all__ = ["NOTHING", "Fact", "Place", "State", "Walk", "covers_well", "root_of", "walk"]
+
+Fact = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The facts at a place; `maybe` holds those that are sure too."""
+
+    sure: frozenset[Fact]
+    maybe: frozenset[Fact]
+
+    def with_sure(self, *facts: Fact) -> State:
+        return State(self.sure | frozenset(facts), self.maybe | frozenset(facts))
+
+    def with_maybe(self, facts: Iterable[Fact]) -> State:
+        return State(self.sure, self.maybe | frozenset(facts))
+
+
+NOTHING = State(frozenset(), frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an expression stands. `member` is where in the document of its node: `args.company`.
+
+    `inside` says whose data it sees besides the facts: a node in the flow that is being read.
+    """
+
+    node: Node | None
+    handler: Handler | None
+    member: str
+    text: str
+    state: State
+    order: int
+    inside: Flow | None
+
+    @property
+    def template(self) -> str:
+        if self.handler is not None:
+            return self.handler.template
+        return "" if self.node is None else self.node.template
+
+
+@dataclass(slots=True)
+class Walk:
+    """What the walk found.
+
+    `before`: the state at a node's entry; `dead`: what never runs, with the node behind which
+    nothing does; `lacks`: a way on which a decision is missing.
+    """
+
+    places: list[Place] = field(default_factory=list[Place])
+    before: dict[Node, State] = field(default_factory=dict[Node, State])
+    dead: list[tuple[Node, Node]] = field(default_factory=list[tuple[Node, Node]])
+    lacks: dict[Fact, str] = field(default_factory=dict[Fact, str])
+    end: State | None = None
+
+
+def walk(d: Document) -> Walk:
+    """Walk the whole definition."""
+    walker = _Walker()
+    walker.found.end = walker.scope(d.root, NOTHING)
+    walker.found.places.sort(key=lambda place: place.order)
+    return walker.found
+
+
+def root_of(node: Node) -> str:
+    """Under which root a node's value is read."""
+    return {"wait_for": "events", "approve": "decisions"}.get(node.kind, "results")
+
+
+def yields(node: Node) -> tuple[Fact, ...]:
+    """The name under which a node's value can be read; a scope without `out` has none."""
+    if node.kind in ("step", "wait_for", "approve", "choose", "race", "parallel", "repeat"):
+        return ((root_of(node), node.name),)
+    if node.kind == "scope" and "out" in node.doc:
+        return (("results", node.name),)
+    return ()
+
+
+def covers_well(approve: Node, step: Node) -> bool:
+    """Whether the approve's level is enough for the step, and its decision reaches it.
+
+    A decision binds the actions of its own round or run: inside another it knows none.
+    """
+    wanted = [c.a for c in (step.contract, step.undo) if c is not None and c.a is not None]
+    level = max(wanted, default="A0")
+    return approve.doc["level"] >= level and frame_of(approve) == frame_of(step)
+
+
+def _yielded(flow: Flow | None) -> Iterator[Fact]:
+    """What the nodes of a flow may have yielded once it ran, without ended rounds and runs."""
+    for node in flow.nodes if flow is not None else ():
+        yield from yields(node)
+        if node.is_pivot:
+            yield ("pivot", node.name)
+        if node.kind == "scope" and node.continues:
+            yield ("results", node.name)
+        yield from _inner(node)
+
+
+def _inner(node: Node) -> Iterator[Fact]:
+    """What a block may have yielded inside once it ran, or was stopped."""
+    if node.kind == "repeat":
+        yield from _pivots(node.inside())
+        return
+    for flow in node.flows():
+        if flow.handler is None:
+            yield from _yielded(flow)
+        else:
+            yield from _pivots(_all(flow))
+
+
+def _all(flow: Flow) -> Iterator[Node]:
+    for node in flow.nodes:
+        yield node
+        yield from node.inside()
+
+
+def _pivots(nodes: Iterable[Node]) -> list[Fact]:
+    return [("pivot", node.name) for node in nodes if node.is_pivot]
+
+
+def _join(states: Iterable[State | None]) -> State | None:
+    """What holds behind ways that come together; a way that ends is none."""
+    open_ = [state for state in states if state is not None]
+    if not open_:
+        return None
+    sure = open_[0].sure.intersection(*(state.sure for state in open_))
+    return State(sure, frozenset[Fact]().union(*(state.maybe for state in open_)))
+
+
+class _Walker:
+    def __init__(self) -> None:
+        self.found = Walk()
+
+    def flow(self, flow: Flow, state: State) -> State | None:
+        ended: Node | None = None
+        reached = True
+        for node in flow.nodes:
+            if ended is not None:
+                self.found.dead.append((node, ended))
+                ended = None
+            after = self._node(node, state)
+            if after is None:
+                # What never runs is looked at as if it did: its other faults are told at once.
+                ended, reached = node, False
+            else:
+                state = after
+        return state if reached else None
+
+    def _node(self, node: Node, state: State) -> State | None:
+        self.found.before[node] = state
+        guarded = "when" in node.doc and node.kind != "wait_for"
+        if guarded:
+            self._place(node, "when", state)
+        after = self._kind(node, state)
+        if node.continues and (node.flow is not None or node.branches) and node.kind != "approve":
+            expired = state.with_sure(("results", node.name)).with_maybe(_inner(node))
+            after = _join([after, expired])
+        return _join([after, state]) if guarded else after
+
+    def _kind(self, node: Node, state: State) -> State | None:
+        match node.kind:
+            case "step":
+                return self._step(node, state)
+            case "approve":
+                return self._approve(node, state)
+            case "choose":
+                return self._choose(node, state)
+            case "race":
+                return self._race(node, state)
+            case "parallel":
+                return self._parallel(node, state)
+            case "repeat":
+                return self._repeat(node, state)
+            case "scope":
+                return self.scope(node, state)
+            case _:
+                return self._leaf(node, state)
+
+    def _place(self, node: Node, member: str, state: State, inside: Flow | None = None) -> None:
+        outer, _, inner = member.partition(".")
+        found = objects(node.doc, outer).get(inner) if inner else node.doc.get(outer)
+        if isinstance(found, str):
+            self._add(node, None, member, found, state, inside)
+
+    def _add(
+        self, node: Node | None, handler: Handler | None, member: str, text: str, state: State,
+        inside: Flow | None = None,
+    ) -> None:  # fmt: skip
+        order = handler.order if handler is not None else node.order if node is not None else 0
+        flow = inside if inside is not None else None if node is None else node.parent
+        self.found.places.append(Place(node, handler, member, text, state, order, flow))
+
+    def _args(self, node: Node, member: str, doc: dict[str, str], state: State) -> None:
+        for name, text in doc.items():
+            self._add(node, None, f"{member}.{name}", text, state)
+
+    # --- leaves -------------------------------------------------------------------------------
+
+    def _leaf(self, node: Node, state: State) -> State | None:
+        for member in _LEAF.get(node.kind, ()):
+            self._place(node, member, state)
+        if node.kind == "wait_for":
+            self._place(node, "collect.until", state.with_sure(*yields(node)))
+        if node.kind == "set":
+            self._args(node, "values", node.doc["values"], state)
+        if node.kind in ("fulfil", "fail"):
+            return None
+        return state.with_sure(*yields(node))
+
+    def _step(self, node: Node, state: State) -> State:
+        self._args(node, "args", objects(node.doc, "args"), state)
+        self._args(node, "undo.args", objects(node.doc, "undo").get("args", {}), state)
+        after = state.with_sure(*yields(node))
+        return after.with_maybe([("pivot", node.name)]) if node.is_pivot else after
+
+    def _approve(self, node: Node, state: State) -> State | None:
+        self._place(node, "subject", state)
+        decided = state.with_sure(*yields(node))
+        covered = [("covered", step.name) for step in node.covers if covers_well(node, step)]
+        after: State | None = decided.with_sure(*covered)
+        if node.flow is not None:
+            after = self.flow(node.flow, decided.with_sure(*covered))
+        if node.doc.get("on_reject") == "continue" or node.continues:
+            self._lost(covered, f"{node.template} when it is not approved")
+            after = _join([after, decided])
+        return after
+
+    # --- blocks -------------------------------------------------------------------------------
+
+    def _choose(self, node: Node, state: State) -> State | None:
+        ends: dict[str, State | None] = {}
+        for branch in node.branches:
+            self._add(node, None, f"branches.{branch.name}.when", branch.doc["when"], state)
+            end = self.flow(branch.flow, state)
+            ends[_way(branch)] = end
+            self._out(node, branch, end)
+        other = state if node.otherwise is None else self.flow(node.otherwise, state)
+        ends[f"{node.template}/else"] = other
+        return self._together(node, ends)
+
+    def _race(self, node: Node, state: State) -> State | None:
+        ends: dict[str, State | None] = {}
+        for branch in node.branches:
+            assert branch.trigger is not None
+            won = self._node(branch.trigger, state)
+            end = None if won is None else self.flow(branch.flow, won)
+            ends[_way(branch)] = end
+            self._out(node, branch, end)
+        return self._together(node, ends)
+
+    def _together(self, node: Node, ends: dict[str, State | None]) -> State | None:
+        end = _join(ends.values())
+        if end is None:
+            return None
+        for way, one in ends.items():
+            if one is not None:
+                others = (s for s in ends.values() if s is not None)
+                gone = frozenset[Fact]().union(*(s.sure for s in others)) - one.sure
+                self._lost(gone, way)
+        return end.with_sure(*yields(node))
+
+    def _lost(self, facts: Iterable[Fact], way: str) -> None:
+        for fact in facts:
+            self.found.lacks.setdefault(fact, way)
+
+    def _out(self, node: Node, branch: Branch, end: State | None) -> None:
+        if "out" in branch.doc and end is not None:
+            text = branch.doc["out"]
+            self._add(node, None, f"branches.{branch.name}.out", text, end, branch.flow)
+
+    def _parallel(self, node: Node, state: State) -> State | None:
+        """Branches do not see each other; a branch `after` others may come behind their pivots."""
+        ends: dict[str, State | None] = {}
+        for branch in node.branches:
+            if "when" in branch.doc:
+                self._add(node, None, f"branches.{branch.name}.when", branch.doc["when"], state)
+            before = _pivots(n for name in _all_after(node, branch) for n in _all(name.flow))
+            end = self.flow(branch.flow, state.with_maybe(before))
+            ends[branch.name] = end
+            self._out(node, branch, end)
+        all_of_them = (
+            node.doc.get("join", "all") == "all" and node.doc.get("on_branch") != "collect"
+        )
+        guarded = {b.name for b in node.branches if "when" in b.doc}
+        stuck = [name for name, end in ends.items() if end is None and name not in guarded]
+        if len(stuck) == len(node.branches) or (all_of_them and stuck):
+            return None
+        joined = state.with_maybe(_pivots(node.inside()))
+        for branch in node.branches:
+            end = ends[branch.name]
+            if end is not None:
+                sure = end.sure if all_of_them and branch.name not in guarded else frozenset[Fact]()
+                joined = State(joined.sure | sure, joined.maybe | end.maybe)
+                self._lost(end.sure - state.sure - sure, f"{node.template} without {branch.name}")
+        return joined.with_sure(*yields(node))
+
+    def _repeat(self, node: Node, state: State) -> State | None:
+        """A round sees what came before the loop; only `out` and vars remain of it."""
+        self._place(node, "while", state)
+        assert node.flow is not None
+        again = _pivots(node.inside())
+        end = self.flow(node.flow, state.with_maybe(again))
+        if end is not None:
+            self._place(node, "until", end, node.flow)
+            self._place(node, "out", end, node.flow)
+        elif "while" not in node.doc:
+            return None
+        return state.with_sure(*yields(node)).with_maybe(again)
+
+    def scope(self, node: Node, state: State) -> State | None:
+        """A scope, with its clauses and handlers; the root is one."""
+        self._place(node, "deadline.at", state)
+        for handler in node.handlers:
+            self._add(None, handler, "key", handler.doc["key"], state, node.flow)
+        assert node.flow is not None
+        inner = frozenset(_yielded(node.flow))
+        main = self.flow(node.flow, state)
+        ends = [main]
+        for clause in node.clauses:
+            ends.append(self.flow(clause.flow, state.with_maybe(inner)))
+        after_handlers: list[Fact] = []
+        for handler in node.handlers:
+            end = self._handler(handler, state, inner)
+            after_handlers += _pivots(_all(handler.flow))
+            if handler.interrupts:
+                own = frozenset(_yielded(handler.flow)) - state.sure
+                ends.append(None if end is None else State(end.sure - own, end.maybe - own))
+        after = _join(ends)
+        if after is None:
+            return None
+        after = after.with_maybe(after_handlers)
+        self._place(node, "out", after, node.flow)
+        return after.with_sure(*yields(node))
+
+    def _handler(self, handler: Handler, state: State, inner: frozenset[Fact]) -> State | None:
+        """A run sees what was sure when its scope opened, later names as maybe, and its own."""
+        closed = handler.interrupts and not handler.doc.get("after_pivot", False)
+        later = {fact for fact in inner if not (closed and fact[0] == "pivot")}
+        entry = state.with_maybe(later)
+        if "when" in handler.doc:
+            self._add(None, handler, "when", handler.doc["when"], entry, handler.flow)
+        return self.flow(handler.flow, entry)
+
+
+_LEAF: dict[str, tuple[str, ...]] = {
+    "wait_for": ("key", "when"), "sleep": ("until",), "emit": ("key", "data"),
+    "fulfil": ("result",), "fail": ("message",),
+}  # fmt: skip
+
+
+def _way(branch: Branch) -> str:
+    owner = branch.flow.owner
+    return f"{owner.template}/{branch.name}" if branch.named else f"{owner.template}"
+
+
+def _all_after(node: Node, branch: Branch) -> list[Branch]:
+    """The branches that are over before this one begins, directly or through others."""
+    by_name = {b.name: b for b in node.branches}
+    found: dict[str, Branch] = {}
+    waiting = list(branch.after)
+    while waiting:
+        name = waiting.pop()
+        if name in by_name and name not in found:
+            found[name] = by_name[name]
+            waiting.extend(by_name[name].after)
+    return list(found.values())

@@ -1,0 +1,217 @@
+"""Whether what an expression reads is there when it is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sagas.checks.flow import Place, root_of, yields
+from sagas.checks.report import Report
+from sagas.checks.tree import Document, Flow, Node, objects
+from sagas.expressions import Expr, Read
+from sagas.schema_refs import closest
+
+__all__ = ["Sights", "events_at", "label_of", "rounds_at"]
+
+_FACTS = frozenset({"results", "events", "decisions"})
+_ASKED = frozenset({"active", "done", "deadline"})
+
+
+def rounds_at(flow: Flow | None) -> Iterator[str]:
+    """The repeats around a place."""
+    for around in _flows(flow):
+        if around.owner.kind == "repeat":
+            yield around.owner.name
+
+
+def events_at(place: Place) -> list[str] | None:
+    """The types of `event` at this place, or None where there is no event."""
+    if place.node is not None and place.node.kind == "wait_for" and place.member == "when":
+        return place.node.doc["events"]
+    for around in _flows(place.inside):
+        if around.handler is not None:
+            return around.handler.doc["events"]
+    return None
+
+
+def error_at(place: Place) -> bool:
+    return any(around.clause is not None for around in _flows(place.inside))
+
+
+def _flows(flow: Flow | None) -> Iterator[Flow]:
+    while flow is not None:
+        yield flow
+        flow = flow.owner.parent
+
+
+def label_of(place: Place) -> str:
+    """How a message names the place: `argument company of pay`, `when of size`."""
+    owner = place.handler.name if place.handler else place.node.label if place.node else ""
+    head, _, rest = place.member.partition(".")
+    match head:
+        case "args":
+            return f"{owner}: argument `{rest}`"
+        case "undo":
+            return f"undo of {owner}: argument `{rest.partition('.')[2]}`"
+        case "values":
+            return f"{owner}: `{rest}`"
+        case "branches":
+            branch, _, member = rest.partition(".")
+            return f"{member} of {owner}" if branch == owner else f"{member} of branch {branch}"
+        case _:
+            return f"{place.member} of {owner}" if owner else place.member
+
+
+class Sights:
+    """Says for each read of each place what is wrong with it."""
+
+    def __init__(self, d: Document) -> None:
+        self._d = d
+        self._vars = objects(d.doc, "vars")
+        self._params = objects(d.doc, "params")
+
+    def check(self, place: Place, expr: Expr, report: Report) -> bool:
+        """Add what the expression reads and cannot; whether all of it is in reach."""
+        fine = True
+        for read in expr.reads:
+            found = self._problem(place, read, read in expr.guarded)
+            if found is not None:
+                alias, text, do = found
+                at = place.handler or place.node
+                report.add(alias, at, f"{label_of(place)}: {text}", do)
+                fine = False
+        return fine
+
+    def _problem(
+        self, place: Place, read: Read, guarded: bool
+    ) -> tuple[str, str, str | None] | None:
+        root, name = read
+        match root:
+            case "results" | "events" | "decisions":
+                return self._fact(place, root, name or "", guarded)
+            case "vars" | "params":
+                known = self._vars if root == "vars" else self._params
+                if name not in known:
+                    text = f"`{root}.{name}` is not declared{closest(name or '', known)}"
+                    return "def.unbound", text, f"declare it in {root}, or correct its name"
+            case "round":
+                return self._round(place, name or "")
+            case "event" if events_at(place) is None:
+                return "def.unbound", "`event` exists only in guards and handlers of events", None
+            case "error" if not error_at(place):
+                return "def.unbound", "`error` exists only in flows of on_failure", None
+            case "result" if not place.member.startswith("undo."):
+                return "def.unbound", "`result` exists only in the arguments of an undo", None
+            case "args" | "each":
+                return "def.not_yet", f"`{root}` comes with parts that are not built yet", None
+            case _ if root in _ASKED:
+                return self._asked(place, root, name or "")
+            case _:
+                pass
+        return None
+
+    def _round(self, place: Place, name: str) -> tuple[str, str, str | None] | None:
+        around = list(rounds_at(place.inside))
+        if name in around:
+            return None
+        node = self._d.by_name.get(name)
+        if node is not None and node.kind == "repeat":
+            return "def.not_visible", f"`round.{name}` exists only inside {name}", None
+        return "def.unbound", f"`round.{name}`: no repeat of that name{closest(name, around)}", None
+
+    def _asked(self, place: Place, root: str, name: str) -> tuple[str, str, str | None] | None:
+        """active, done and deadline want a node; a deadline is there while its node is open."""
+        node = self._d.by_name.get(name)
+        handler = self._d.handler_named(name)
+        known = [*self._d.by_name, *(h.name for h in self._d.handlers)]
+        if node is None and handler is None:
+            text = f"{root}('{name}'): no node of that name{closest(name, known)}"
+            return "def.unbound", text, "name a node of this definition"
+        if root != "deadline":
+            return None
+        if node is None or not _timed(node):
+            return "def.unbound", f"{name} has no within, no deadline and is no sleep", None
+        if any(flow.owner is node for flow in _flows(place.inside)) or node is place.node:
+            return None
+        text = f"deadline('{name}') is there only while {name} is open"
+        return "def.maybe_unset", text, f"ask for it inside {name}"
+
+    # --- what nodes yield -------------------------------------------------------------------------
+
+    def _fact(
+        self, place: Place, root: str, name: str, guarded: bool
+    ) -> tuple[str, str, str | None] | None:
+        if (root, name) in place.state.sure:
+            return None
+        node = self._d.by_name.get(name)
+        if node is None or ((root, name) not in yields(node) and not _when_expired(node, root)):
+            return self._unbound(root, name, node)
+        reason = _why(place, node, hidden=(root, name) not in place.state.maybe)
+        if (root, name) in place.state.maybe:
+            if guarded:
+                return None
+            text = f"`{root}.{name}` {reason or 'is set only on some paths'}"
+            return "def.maybe_unset", text, "guard it with has(), or yield it by out"
+        return "def.not_visible", f"`{root}.{name}` {reason or 'is known only later'}", None
+
+    def _unbound(self, root: str, name: str, node: Node | None) -> tuple[str, str, str | None]:
+        if node is None:
+            known = [other for n in self._d.nodes for r, other in yields(n) if r == root]
+            text = f"`{root}.{name}`: no node of that name{closest(name, known)}"
+            return "def.unbound", text, None
+        right = root_of(node)
+        if right != root and yields(node):
+            text = f"`{root}.{name}`: {name} is a {node.kind}; {right}.{name}?"
+            return "def.unbound", text, f"write {right}.{name}"
+        what = "has no out" if node.kind == "scope" else f"is a {node.kind} and yields nothing"
+        return "def.unbound", f"`{root}.{name}`: {name} {what}", None
+
+
+def _when_expired(node: Node, root: str) -> bool:
+    """A scope without `out` yields something only when its time is over."""
+    return root == "results" and node.kind == "scope" and node.continues
+
+
+def _timed(node: Node) -> bool:
+    return "within" in node.doc or node.kind == "sleep" or "deadline" in node.doc
+
+
+def _why(place: Place, node: Node, *, hidden: bool) -> str | None:
+    """How the node lies to the place, in words: in another branch, in a round, in a handler."""
+    here = set(_flows(place.inside))
+    reasons: list[str] = []
+    if "when" in node.doc and node.kind != "wait_for":
+        reasons.append("is not set when its node is skipped")
+    for flow in node.above():
+        if flow in here:
+            break
+        reason = _why_flow(flow, here)
+        if reason is not None:
+            reasons.append(reason)
+        if "when" in flow.owner.doc:
+            reasons.append(f"is not set when {flow.owner.name} is skipped")
+    if not reasons:
+        return None
+    return reasons[-1] if hidden else reasons[0]
+
+
+def _why_flow(flow: Flow, here: set[Flow]) -> str | None:
+    owner, branch = flow.owner, flow.branch
+    if flow.handler is not None:
+        return f"is set in runs of handler {flow.handler.name}"
+    if flow.clause is not None:
+        return f"is set in the on_failure of {owner.label}"
+    if owner.kind == "repeat":
+        return f"ends with the round of {owner.name}: yield it by out"
+    beside = any(inner.owner is owner for inner in here)
+    if flow.role == "else":
+        return f"is set only in the else of {owner.name}"
+    if branch is None:
+        return f"is set only while {owner.label} goes well" if owner.clauses else None
+    if owner.kind != "parallel":
+        return f"is set only in branch {branch.name} of {owner.name}"
+    if beside:
+        return f"is set in branch {branch.name}, which runs beside"
+    certain = owner.doc.get("join", "all") == "all" and owner.doc.get("on_branch") != "collect"
+    if certain and "when" not in branch.doc:
+        return None
+    return f"is set in branch {branch.name} of {owner.name}, which need not be done"
