@@ -40,7 +40,7 @@ class UndoRule:
 
 @dataclass(slots=True)
 class Contract:
-    """One contract of a participant, `crm/create-account@1` or its undo, `crm/create-account@1:undo`.
+    """One contract of a participant: `crm/create-account@1`, or its undo with `:undo` behind it.
 
     Attributes:
         name: the stored name.

@@ -61,7 +61,7 @@ class Step(Generic[P, T]):
         return Step(self.contract, name=name, within=self._within, on_expiry=self._on_expiry)
 
     def within(self, duration: str, *, on_expiry: OnExpiry | None = None) -> Step[P, T]:
-        """The same step, done within `duration` over all attempts, or failed as `timeout:<name>`."""
+        """The same step, done within `duration` over all attempts, else it fails as a timeout."""
         check_duration(duration, "within")
         return Step(self.contract, name=self._name, within=duration, on_expiry=on_expiry)
 

@@ -33,7 +33,8 @@ _HERE = str(Path(__file__).parent)
 def place(flow: CodeType | None = None) -> tuple[str, int]:
     """The file and line of the user's code that called us.
 
-    With `flow` it is the line of that function, even if a helper of the user lies between.
+    With `flow` it is the nearest line in the file of that function: one of a helper beside it, or
+    the line that called a helper from elsewhere.
     """
     frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # the only way to a caller
     nearest: tuple[str, int] | None = None
@@ -42,7 +43,7 @@ def place(flow: CodeType | None = None) -> tuple[str, int]:
         if not code.co_filename.startswith(_HERE):
             found = (code.co_filename, frame.f_lineno)
             nearest = nearest or found
-            if flow is None or code is flow:
+            if flow is None or code.co_filename == flow.co_filename:
                 return found
         frame = frame.f_back
     return nearest or ("<unknown>", 0)

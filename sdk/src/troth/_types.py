@@ -51,7 +51,7 @@ def union_of(parts: Sequence[Any]) -> Any:
 
 
 def kind_of(type_: Any) -> Kind:
-    """The kind of value that operators ask for; "any" when it is not known, "other" for the rest."""
+    """The kind of value that operators ask for: "any" if it is not known, "other" for the rest."""
     kinds: list[Kind] = [_kind(alternative) for alternative in alternatives(type_)]
     return "any" if "any" in kinds else _common(kinds)
 

@@ -1,8 +1,8 @@
 """Eight wrong lines that an editor must find; never imported, and not formatted."""
 from pydantic import BaseModel
-from tests.typing.right.partner import Http, PartnerApplied, PartnerSigned, activate, crm, create_account
+from tests.typing.right.partner import Http, PartnerApplied, PartnerSigned, activate
+from tests.typing.right.partner import create_account, crm
 from troth import A1, A2, R2, S2, Effect, approve, event, fail, saga, wait_for, when
-
 @saga("wrong", version=1, starts_on=PartnerApplied)
 def wrong(applied: PartnerApplied) -> None:
     account = create_account(applied)

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from tests.typing.right import invoices, partner
-from tests.unit.sdk.world import Order, check_stock, document_of, tell
+from tests.unit.sdk.world import Order, check_stock, document_of, tell, told_elsewhere
 from troth import (
     App,
     Saga,
@@ -186,3 +186,19 @@ def test_an_app_gives_documents_and_contracts() -> None:
         "crm/activate@1:undo",
     ]
     assert App().documents() == []
+
+
+def helper(order: Order) -> None:
+    tell(order.number, "x")
+
+
+def test_a_helper_in_the_same_file_has_lines_of_its_own() -> None:
+    """A helper elsewhere is known by the line that calls it."""
+
+    def flow(order: Order) -> None:
+        helper(order)
+        told_elsewhere(order)
+
+    lines = document_of(flow)["source"]["lines"]
+    assert lines["tell"] == helper.__code__.co_firstlineno + 1
+    assert lines["elsewhere"] == flow.__code__.co_firstlineno + 2

@@ -302,7 +302,8 @@ GUARDS: list[tuple[Callable[[Order], bool], str]] = [
     (lambda o: o.size == Size.BIG, "input.size == 'big'"),
     (lambda o: o.note != None, "input.note != null"),  # noqa: E711  # `is` cannot be seen
     (lambda o: has(o.note), "has(input.note)"),
-    (lambda o: "a" + o.number == "a\\\"'\u2028\x07é", r"""'a' + input.number == 'a\\"\'\u2028\u0007é'"""),
+    (lambda o: "a" + o.number == "a\\\"'\u2028\x07é",
+     r"""'a' + input.number == 'a\\"\'\u2028\u0007é'"""),
     (lambda o: o.lines[0].count > size(o.lines), "input.lines[0].count > size(input.lines)"),
     (lambda o: o.labels["kind of"] == "b", "input.labels['kind of'] == 'b'"),
     (lambda o: cel("a ? b : c", bool) & o.express, "(a ? b : c) && input.express"),

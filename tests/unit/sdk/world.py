@@ -150,3 +150,8 @@ def document_of(flow: Callable[[Order], Any], **options: Any) -> dict[str, Any]:
 def nodes_of(flow: Callable[[Order], Any]) -> Any:
     """The nodes of its root flow."""
     return document_of(flow)["flow"]
+
+
+def told_elsewhere(order: Order) -> None:
+    """A helper that flows of other files call."""
+    tell.named("elsewhere")(order.number, "x")

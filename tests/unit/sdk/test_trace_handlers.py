@@ -1,29 +1,13 @@
-"""Approvals around what they allow, handlers beside a flow, clauses for what goes wrong."""
+"""Handlers beside a flow, clauses for what goes wrong, and what a refusal leads to."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.unit.sdk.world import (
-    Order,
-    Paid,
-    Stock,
-    Withdrawn,
-    charge,
-    check_stock,
-    document_of,
-    nodes_of,
-    sign,
-    tell,
-)
+from tests.unit.sdk.world import Order, Paid, Withdrawn, check_stock, document_of, nodes_of, tell
 from troth import (
-    A1,
-    A2,
-    A3,
-    approve,
     emit,
-    expired,
     fail,
     fulfil,
     new,
@@ -34,7 +18,6 @@ from troth import (
     repeat,
     scope,
     wait_for,
-    when,
 )
 
 
@@ -50,69 +33,6 @@ CHECK = {
     "args": {"order": "input"},
     "retry": {"attempts": 3, "first": "1s"},
 }
-CHARGE = {
-    "node": "step",
-    "name": "charge",
-    "contract": "bank/charge@1",
-    "args": {"order": "input"},
-    "unknown": "probe",
-    "undo": {"contract": "bank/charge@1:undo", "args": {"receipt": "result"}},
-}
-SIGN = {
-    "node": "step",
-    "name": "sign",
-    "contract": "bank/sign@1",
-    "args": {"number": "input.number"},
-    "unknown": "ask",
-    "irreversible": "pivot",
-    "why": "binds us",
-}
-
-
-def an_approval(order: Order) -> None:
-    stock = check_stock(order)
-    with approve("boss", level=A1, evidence=[stock], within="2d"):
-        tell(order.number, "x")
-        charge(order)
-        with when("big", order.amount > 9):
-            sign(order.number)
-
-
-def an_approval_with_everything(order: Order) -> None:
-    with approve("first", level=A1, within=None) as decided:
-        pass
-    with approve(
-        "board",
-        level=A3,
-        evidence=[decided],
-        within="3d",
-        subject=order,
-        edit=Stock,
-        needs={"cfo": 1, "clerk": 2},
-        not_by=[decided],
-        escalate=[("1d", "chair"), ("2d", "owner")],
-        on_reject="continue",
-        on_expiry="continue",
-        valid="5d",
-        uses=2,
-    ) as board:
-        tell(board.subject.number, board.decision)
-    with when("no_answer", expired(board)):
-        fail("slow")
-
-
-def an_approval_inside_another(order: Order) -> None:
-    with approve("outer", level=A2, within="1d"):
-        charge(order)
-        with approve("inner", level=A3, within="1d", subject=order.number, edit=False) as inner:
-            sign(inner.subject)
-
-
-def an_edited_subject(order: Order) -> None:
-    with approve("boss", level=A1, within="1d", subject=order) as boss:
-        charge(boss.subject)
-    with approve("clerk", level=A1, within="1d", subject=order.number, edit=Stock) as clerk:
-        tell(clerk.subject, clerk.payload.place)
 
 
 def handlers_of_the_root(order: Order) -> None:
@@ -165,126 +85,6 @@ def a_refusal_in_a_branch(order: Order) -> None:
 
 
 CASES: list[tuple[Callable[[Order], None], list[Any]]] = [
-    (
-        an_approval,
-        [
-            CHECK,
-            {
-                "node": "approve",
-                "name": "boss",
-                "level": "A1",
-                "for": ["charge", "sign"],
-                "evidence": ["check_stock"],
-                "within": "2d",
-                "flow": [
-                    told("tell"),
-                    CHARGE,
-                    {
-                        "node": "choose",
-                        "name": "big",
-                        "branches": [{"when": "input.amount > 9", "flow": [SIGN]}],
-                        "else": [],
-                    },
-                ],
-            },
-        ],
-    ),
-    (
-        an_approval_with_everything,
-        [
-            {"node": "approve", "name": "first", "level": "A1", "flow": []},
-            {
-                "node": "approve",
-                "name": "board",
-                "level": "A3",
-                "subject": "input",
-                "evidence": ["first"],
-                "needs": [{"role": "cfo", "count": 1}, {"role": "clerk", "count": 2}],
-                "not_by": ["first"],
-                "edit": {"$ref": "Stock"},
-                "within": "3d",
-                "on_expiry": "continue",
-                "escalate": [{"after": "1d", "to": "chair"}, {"after": "2d", "to": "owner"}],
-                "on_reject": "continue",
-                "valid": "5d",
-                "uses": 2,
-                "flow": [
-                    told(
-                        "tell",
-                        "input.number",
-                        "decisions.board.decision",
-                    )
-                ],
-            },
-            {
-                "node": "choose",
-                "name": "no_answer",
-                "branches": [
-                    {
-                        "when": "decisions.board.expired",
-                        "flow": [{"node": "fail", "name": "slow", "code": "slow"}],
-                    }
-                ],
-                "else": [],
-            },
-        ],
-    ),
-    (
-        an_approval_inside_another,
-        [
-            {
-                "node": "approve",
-                "name": "outer",
-                "level": "A2",
-                "for": ["charge", "sign"],
-                "within": "1d",
-                "flow": [
-                    CHARGE,
-                    {
-                        "node": "approve",
-                        "name": "inner",
-                        "level": "A3",
-                        "for": ["sign"],
-                        "subject": "input.number",
-                        "within": "1d",
-                        "flow": [SIGN],
-                    },
-                ],
-            }
-        ],
-    ),
-    (
-        an_edited_subject,
-        [
-            {
-                "node": "approve",
-                "name": "boss",
-                "level": "A1",
-                "for": ["charge"],
-                "subject": "input",
-                "edit": {"$ref": "Order"},
-                "within": "1d",
-                "flow": [
-                    CHARGE
-                    | {
-                        "args": {
-                            "order": "decisions.boss.decision == 'edit' "
-                            "? decisions.boss.payload : input"
-                        }
-                    }
-                ],
-            },
-            {
-                "node": "approve",
-                "name": "clerk",
-                "level": "A1",
-                "subject": "input.number",
-                "edit": {"$ref": "Stock"},
-                "within": "1d",
-                "flow": [told("tell", "input.number", "decisions.clerk.payload.place")],
-            },
-        ],
-    ),
     (handlers_of_the_root, [CHECK]),
     (
         handlers_of_a_scope,
