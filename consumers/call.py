@@ -10,17 +10,32 @@ from consumers.round import Answer, Done
 from domain.errors import Refusal
 from domain.requests import ClaimRequest, ControlRequest, RegisterRequest, Request
 
-__all__ = ["Call", "Processed"]
+__all__ = ["Call", "Counts", "Processed"]
 
 Json = Any
 
 
 @dataclass(slots=True)
 class Processed:
-    """`answers` are in the order of the requests; `served` are waiting claims that got work."""
+    """`answers` are in the order of the requests; `served` are waiting claims that got work.
+
+    `notes` are what an operator's log should say: an action and what belongs to it.
+    """
 
     answers: list[Answer] = field(default_factory=list)
     served: list[tuple[int, Json]] = field(default_factory=list)
+    notes: list[tuple[str, dict[str, Json]]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the lane has done since it was made."""
+
+    commits: int = 0
+    messages: int = 0
+    events: int = 0
+    halved: int = 0
+    lost: int = 0
 
 
 class Call:
@@ -73,6 +88,10 @@ class Call:
         for index, answer in served:
             self._served.add(still[index])
             self.out.served.append((still[index], answer))
+
+    def note(self, action: str, **what: Json) -> None:
+        """Have something logged."""
+        self.out.notes.append((action, what))
 
     def refuse_rest(self, refused: Refusal) -> None:
         rest = len(self._requests) - len(self.out.answers)

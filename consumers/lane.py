@@ -7,15 +7,15 @@ Synchronous, without threads, clocks or tasks: whoever drives it says what time 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from traceback import format_exception
 from typing import Any
 from uuid import UUID
 
 import orjson
 
 from consumers import accept, registering, steering, work
-from consumers.batch import Batch, Parts
-from consumers.call import Call, Processed
+from consumers.batch import DETAIL_MAX, FAULT, Batch, Parts
+from consumers.call import Call, Counts, Processed
 from consumers.core import Core
 from consumers.limits import LaneLimits
 from consumers.registry import Registry
@@ -38,24 +38,13 @@ from domain.requests import (
     StartsRequest,
 )
 
-__all__ = ["Answer", "Counts", "Lane", "Processed"]
+__all__ = ["Answer", "Lane", "Processed"]
 
 Json = Any
 DATA_ERROR = "store.failed"
 """The database refused what was written: the round is halved until the culprit stands alone."""
 CLAIMS_AGAIN_MAX = 3
 """How often a lane that was lost is claimed again for one call."""
-
-
-@dataclass(slots=True)
-class Counts:
-    """What the lane has done since it was made."""
-
-    commits: int = 0
-    messages: int = 0
-    events: int = 0
-    halved: int = 0
-    lost: int = 0
 
 
 class Lane:
@@ -173,12 +162,13 @@ class Lane:
             if has_mail and self._is_careful:
                 self._take_carefully(call)
             elif call.is_next_alone and not has_mail:
-                call.answer([self._alone(call.next, call.now_us)])
+                call.answer([self._alone(call.next, call)])
             else:
                 self._run(call, has_mail, takes_due)
             self.fault = None
         except LaneLost as lost:
             self._forget()
+            call.note("lane_lost", lane=self._number, detail=str(lost))
             self.counts.lost += 1
             call.lost += 1
             if call.lost >= CLAIMS_AGAIN_MAX:
@@ -186,10 +176,16 @@ class Lane:
                 return False
         except StoreFailed as failed:
             self._forget()
+            call.note("store_failed", alias=failed.alias, detail=failed.detail)
             return self._recover(call, failed)
-        except BaseException:
+        except Exception as fault:
+            # The culprit is found and set aside; if there is none to find, it is raised.
             self._forget()
-            raise
+            if call.done is None or call.done.units == 0:
+                raise
+            call.note("lane_fault", detail="".join(format_exception(fault)))
+            said = f"{type(fault).__name__}: {fault}"[:DETAIL_MAX]
+            return self._recover(call, StoreFailed(FAULT, said))
         return True
 
     def _is_due(self, call: Call) -> bool:
@@ -242,6 +238,10 @@ class Lane:
         sent_on = any(mail.stream not in parked for mail in batch.write.inbox)
         self._has_mail = done.has_mail or sent_on
         call.is_due_done = call.is_due_done or (takes_due and not done.has_due)
+        for stream, tenant, reason, detail in batch.write.parked_streams:
+            call.note(
+                "stream_parked", stream=str(stream), tenant=tenant, reason=reason, detail=detail
+            )
         call.served(done.served)
         call.answer(done.answers)
         if self._quota is not None:
@@ -272,14 +272,22 @@ class Lane:
 
     # --- requests that stand alone ---------------------------------------------------------------
 
-    def _alone(self, request: Request, now_us: int) -> Answer:
+    def _alone(self, request: Request, call: Call) -> Answer:
         try:
             if isinstance(request, RegisterRequest):
-                return registering.register(
-                    self.registry, self._store, self._current(), request, now_us
+                answer = registering.register(
+                    self.registry, self._store, self._current(), request, call.now_us
                 )
+                if answer["created"]:
+                    call.note("definition_registered", by=request.asked.actor, **answer)
+                return answer
             assert isinstance(request, ControlRequest)
-            return self._release(request)
+            answer = self._release(request)
+            call.note(
+                "stream_released", stream=str(request.commitment), by=request.asked.actor,
+                reason=request.reason,
+            )  # fmt: skip
+            return answer
         except Refusal as refused:
             return refused
 
@@ -314,7 +322,8 @@ class Lane:
     def _recover(self, call: Call, failed: StoreFailed) -> bool:
         """Halve the round after a data error; park or refuse a culprit that stands alone."""
         done = call.done
-        if failed.alias != DATA_ERROR or done is None or done.units == 0:
+        is_of_the_data = failed.alias in (DATA_ERROR, FAULT)
+        if not is_of_the_data or done is None or done.units == 0:
             self.fault = failed
             call.refuse_rest(refusal(failed.alias, failed.detail))
             return False
@@ -327,7 +336,7 @@ class Lane:
             call.answer([refusal(failed.alias, failed.detail)])
             return True
         try:
-            self._set_aside(done, failed)
+            self._set_aside(call, done, failed)
         except (LaneLost, StoreFailed) as again:
             self._forget()
             self.fault = again if isinstance(again, StoreFailed) else failed
@@ -335,7 +344,7 @@ class Lane:
             return False
         return True
 
-    def _set_aside(self, done: Done, failed: StoreFailed) -> None:
+    def _set_aside(self, call: Call, done: Done, failed: StoreFailed) -> None:
         """Count a try of mail and park its stream after the last; park a stream that was due."""
         suspect = done.suspect
         assert suspect is not None
@@ -349,6 +358,7 @@ class Lane:
         if stream is not None:
             write.parked_streams.append((stream, tenant, failed.alias, failed.detail))
             self._parts.parked[stream] = 0
+            call.note("stream_parked", stream=str(stream), tenant=tenant, reason=failed.alias)
         self._write_alone(write, belief)
 
     def _take_carefully(self, call: Call) -> None:
