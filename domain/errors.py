@@ -38,12 +38,20 @@ ALL = _table(
     """
 TR110 event.no_key 422  The key names no field of the event
   name a field of the model in key=
+TR111 flow.handler 422  A handler does not fit its declaration
+  type every parameter and the result; an effect takes fx: Effect first
 TR120 flow.syntax 422  The flow holds Python that cannot be data
   use assignment, call, with, for over each(), return
 TR121 flow.symbol 422  A value of the flow was used as if it were known
   use when(), &, or, not_() or cel()
 TR122 flow.name 422  A name does not fit
   use lower case letters, digits and _ (stored names also - and .), 64 at most
+TR123 flow.place 422  A form of the flow stands where it cannot
+  move it to the flow or block it belongs to
+TR124 flow.value 422  A value cannot be data of a saga
+  give a value that is JSON, a duration such as 1h30m, or the value of a node
+TR125 app.not_found 422  The application cannot be found
+  name it as module:attribute, or as app in [tool.troth] of pyproject.toml
 TR130 def.changed 409  The definition changed under the same version
   raise version=, or restore the frozen file
 TR201 def.no_approval 422  A gated step is reached without a decision
