@@ -46,7 +46,7 @@ class GroupCommit:
         self._waiting.append((writes, future))
         if self._running is None:
             self._running = asyncio.create_task(self._drain())
-        return await asyncio.shield(future)
+        return await future
 
     async def purge(self) -> None:
         """Remove old entries now and then, until cancelled."""

@@ -16,8 +16,9 @@ from ._problems import EngineError
 __all__ = ["beat", "keep_alive"]
 
 TICK_S = 1.0
-"""How often leases are looked at."""
-SPACING_S = 0.2
+"""How often leases are looked at; more often while one is shorter than four of these."""
+TICK_MIN_S = 0.05
+SPACING_S = 0.1
 """The shortest time between two renewals, however much progress is reported."""
 RENEW_BELOW = 2 / 3
 """A lease with less than this share of its time left is renewed."""
@@ -32,11 +33,16 @@ async def keep_alive(lines: Sequence[Line], woken: asyncio.Event, worker: str) -
     """Renew what needs it, until cancelled. `woken` is set when a handler reports progress."""
     while True:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(woken.wait(), TICK_S)
+            await asyncio.wait_for(woken.wait(), _tick_s(lines))
         woken.clear()
         for line in lines:
             await beat(line, worker)
         await asyncio.sleep(SPACING_S)
+
+
+def _tick_s(lines: Sequence[Line]) -> float:
+    shortest_s = min((lease.lease_s for line in lines for lease in line.running), default=TICK_S)
+    return max(TICK_MIN_S, min(TICK_S, shortest_s / 4))
 
 
 async def beat(line: Line, worker: str) -> None:

@@ -46,7 +46,7 @@ BUSY_TIMEOUT_S = 10.0
 
 DDL = """CREATE TABLE IF NOT EXISTS troth_journal (
   effect TEXT PRIMARY KEY, digest TEXT NOT NULL, token TEXT NOT NULL, state TEXT NOT NULL,
-  attempt INTEGER NOT NULL, outcome TEXT, at_us BIGINT NOT NULL)"""
+  attempt INTEGER NOT NULL, outcome TEXT, at_us INTEGER NOT NULL)"""
 
 _INSERT = (
     "INSERT INTO troth_journal (effect, digest, token, state, attempt, outcome, at_us) "
@@ -56,6 +56,10 @@ _SELECT = "SELECT digest, token, state, attempt, outcome FROM troth_journal WHER
 _CHANGE = (
     "UPDATE troth_journal SET digest = ?, token = ?, state = ?, attempt = ?, outcome = ?, "
     "at_us = ? WHERE effect = ? AND token = ? AND state = ? AND attempt = ?"
+)
+_ANSWER = (
+    "UPDATE troth_journal SET state = 'answered', outcome = ?, at_us = ? "
+    "WHERE effect = ? AND token = ? AND attempt = ? AND state = 'started'"
 )
 _RECORD = (
     "UPDATE troth_journal SET state = 'answered', outcome = ?, at_us = ? "
@@ -108,9 +112,9 @@ class Journal:
     ) -> None:
         self._connect = connect
         self._connection: Connection | None = None
-        self._paramstyle = paramstyle
         self._retention_us = int(retention_s * 1_000_000)
         self._now_us = now_us
+        self._marks = paramstyle != "qmark"
         self.kind = "shared" if shared else "local"
 
     @classmethod
@@ -133,7 +137,8 @@ class Journal:
         """Connect and make the table if it is missing. Raises what the driver raises."""
         if self._connection is None:
             connection = self._connect()
-            self._execute(connection, DDL, ())
+            ddl = DDL.replace("at_us INTEGER", "at_us BIGINT") if self._marks else DDL
+            self._execute(connection, ddl, ())
             connection.commit()
             self._connection = connection
 
@@ -233,15 +238,14 @@ class Journal:
         return refuse("journal.busy", "another worker changes this effect at the same moment")
 
     def _answer(self, connection: Connection, answer: Answer) -> Verdict:
-        entry = self._read(connection, answer.effect)
-        mine = entry is not None and (entry.token, entry.attempt) == (answer.token, answer.attempt)
-        if entry is not None and mine:
-            if entry.state == "answered" and entry.outcome is not None:
-                return Repeat(entry.outcome)
-            if entry.state == "started":
-                told = Entry(entry.digest, entry.token, "answered", entry.attempt, answer.outcome)
-                self._change(connection, answer.effect, entry, told)
-        # Barred or begun anew meanwhile: the reply still says what happened here.
+        mine = (answer.effect, answer.token, answer.attempt)
+        text = dumps(answer.outcome)
+        if self._execute(connection, _ANSWER, (text, self._now_us(), *mine)) != 1:
+            entry = self._read(connection, answer.effect)
+            recorded = None if entry is None or entry.state != "answered" else entry.outcome
+            if entry is not None and (entry.token, entry.attempt) == mine[1:] and recorded:
+                return Repeat(recorded)
+            # Barred or begun anew meanwhile: the reply still says what happened here.
         return Repeat(answer.outcome)
 
     def _insert(self, connection: Connection, effect: str, entry: Entry) -> bool:
@@ -272,7 +276,7 @@ class Journal:
         return count
 
     def _sql(self, sql: str) -> str:
-        return sql if self._paramstyle == "qmark" else sql.replace("?", "%s")
+        return sql.replace("?", "%s") if self._marks else sql
 
 
 def _columns(entry: Entry) -> tuple[str, str, str, int, str | None]:

@@ -62,7 +62,7 @@ class Lease:
     overdue: bool = False
     task: asyncio.Task[Any] | None = None
     notes: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
-    wake: Callable[[], None] = _nobody
+    wake: Callable[[], object] = _nobody
 
     @classmethod
     def of(
@@ -70,7 +70,7 @@ class Lease:
         claim: dict[str, Any],
         now_s: float,
         lag: timedelta = NO_LAG,
-        wake: Callable[[], None] = _nobody,
+        wake: Callable[[], object] = _nobody,
     ) -> Lease:
         """The lease of a claim that was answered at `now_s`; `wake` is called on progress.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ._begin import Begun, begin_in_journal, plain, start_at_engine
 from ._commit import GroupCommit
 from ._journal_rules import Answer, Outcome, Repeat
 from ._lease import Lease, lag_of
-from ._link import Link
+from ._link import Link, Stopping
 from ._outcomes import not_run
 from ._replies import Replies
 from ._run import Served, run_handler, run_probe
@@ -20,8 +20,6 @@ from ._threads import Threads
 
 __all__ = ["Line"]
 
-CLAIM_WAIT_S = 20.0
-"""How long the engine holds a claim open when there is no work."""
 CLAIMS_MAX = 500
 """Claims of one request."""
 UNSENT_MAX = 10_000
@@ -40,7 +38,9 @@ class Line:
         served: what it serves, by contract and kind.
         worker: the name of this worker process.
         concurrency: handlers that run at once.
+        claim_wait_s: how long the engine holds a claim open when there is no work.
         journal: for effects; steps that touch nothing outside need none.
+        stopping: set when the worker drains: nothing new begins then.
         wake: called from any thread when a handler reports progress.
     """
 
@@ -52,9 +52,11 @@ class Line:
         *,
         worker: str,
         concurrency: int,
+        claim_wait_s: float,
         threads: Threads,
         journal: GroupCommit | None,
-        wake: Any,
+        stopping: asyncio.Event,
+        wake: Callable[[], object],
     ) -> None:
         self.name = name
         self.link = link
@@ -64,33 +66,40 @@ class Line:
         self._contracts = sorted({contract for contract, kind in served if kind != "probe"})
         self._worker = worker
         self._concurrency = concurrency
+        self._claim_wait_s = claim_wait_s
         self._threads = threads
         self._journal = journal
+        self._stopping = stopping
         self._wake = wake
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
-        self._draining = False
 
     # --- from outside ---
 
     async def claim(self) -> None:
-        """Claim as long as there is room, until cancelled. Raises EngineError if not allowed."""
-        while True:
+        """Claim as long as there is room, until the worker stops. Raises EngineError if not allowed.
+
+        A claim that is under way is waited for: the engine may just be giving us work.
+        """
+        while not self._stopping.is_set():
             free = self._concurrency - len(self.running)
             if free <= 0 or self.replies.unsent >= UNSENT_MAX:
                 self._freed.clear()
                 await self._freed.wait()
                 continue
-            leases = await self._ask(min(free, CLAIMS_MAX))
+            try:
+                leases = await self._ask(min(free, CLAIMS_MAX))
+            except Stopping:
+                return
             if leases:
                 self.running.update(leases)
                 self._spawn(self._take(leases))
                 # Quick handlers end in this very moment: one large claim beats many small ones.
                 await asyncio.sleep(0)
 
-    def drain(self) -> None:
-        """From now on nothing new begins; what runs may end."""
-        self._draining = True
+    def wake(self) -> None:
+        """Let `claim` see that the worker stops, though there is no room."""
+        self._freed.set()
 
     async def idle(self) -> None:
         """Wait until no handler runs and every reply was taken."""
@@ -112,7 +121,11 @@ class Line:
         if self._journal is not None:
             body["journal"] = self._journal.kind
         answer = await self.link.ask(
-            "claims", body, query={"wait_s": CLAIM_WAIT_S}, timeout_s=CLAIM_WAIT_S + ANSWER_SLACK_S
+            "claims",
+            body,
+            query={"wait_s": self._claim_wait_s},
+            timeout_s=self._claim_wait_s + ANSWER_SLACK_S,
+            stops=True,
         )
         if answer.json is None:
             return []
@@ -131,7 +144,7 @@ class Line:
     async def _begun(self, leases: list[Lease]) -> list[Begun]:
         """Those that may act now, by the engine's word and the journal's."""
         reserved = [lease for lease in leases if not lease.started]
-        if reserved and not self._draining:
+        if reserved and not self._stopping.is_set():
             await start_at_engine(self.link, self._worker, reserved, self._leave)
         begun: list[Begun] = []
         effects: list[tuple[Lease, Served]] = []
@@ -153,7 +166,7 @@ class Line:
     async def _work(self, lease: Lease, served: Served, begun: Any) -> None:
         outcome: Outcome | None = None
         try:
-            if self._draining:
+            if self._stopping.is_set():
                 outcome = not_run("draining", "the worker is stopping")
             elif not lease.holds(time.monotonic()):
                 outcome = not_run("lease", "the lease ended before the handler could begin")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 
 from ._problems import EngineError
 from ._transport import Answer, Call, Transport
 
-__all__ = ["Link"]
+__all__ = ["Link", "Stopping"]
 
 BACKOFF_FIRST_S = 0.05
 """The wait before a call is made again for the first time; it doubles."""
@@ -20,11 +21,16 @@ DOUBLINGS_MAX = 10
 log = logging.getLogger("troth.worker")
 
 
-class Link:
-    """Calls that outlive restarts of the engine."""
+class Stopping(Exception):
+    """The worker stops, and the call has not been answered yet."""
 
-    def __init__(self, transport: Transport, participant: str) -> None:
+
+class Link:
+    """Calls that outlive restarts of the engine. `stopping` is set when the worker drains."""
+
+    def __init__(self, transport: Transport, participant: str, stopping: asyncio.Event) -> None:
         self._transport = transport
+        self._stopping = stopping
         self._path = f"/v1/participants/{participant}/"
 
     async def once(self, what: str, body: object, *, timeout_s: float) -> Answer:
@@ -33,9 +39,18 @@ class Link:
         return await self._transport.send(call)
 
     async def ask(
-        self, what: str, body: object, *, query: dict[str, float] | None = None, timeout_s: float
+        self,
+        what: str,
+        body: object,
+        *,
+        query: dict[str, float] | None = None,
+        timeout_s: float,
+        stops: bool = False,
     ) -> Answer:
-        """The answer, however long it takes. Raises EngineError for a refusal that will stay."""
+        """The answer, however long it takes. Raises EngineError for a refusal that will stay.
+
+        With `stops` it is not asked again once the worker stops, but raises Stopping.
+        """
         call = Call("POST", self._path + what, body, query=query or {}, timeout_s=timeout_s)
         failures = 0
         while True:
@@ -48,11 +63,20 @@ class Link:
                 wait_s = backoff_s(failures, error.retry_after_s)
                 if failures == 1:
                     log.warning("action=engine_unreached path=%s %s", call.path, error.message)
-                await asyncio.sleep(wait_s)
+                if stops:
+                    await self._pause(wait_s)
+                else:
+                    await asyncio.sleep(wait_s)
             else:
                 if failures:
                     log.info("action=engine_back path=%s tries=%d", call.path, failures + 1)
                 return answer
+
+    async def _pause(self, wait_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), wait_s)
+        if self._stopping.is_set():
+            raise Stopping
 
 
 def passing(error: EngineError) -> bool:

@@ -38,6 +38,11 @@ class Operations:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
+    @property
+    def url(self) -> str:
+        """The address of the engine."""
+        return self._transport.url
+
     async def close(self) -> None:
         """Close the connections."""
         await self._transport.close()

@@ -27,6 +27,7 @@ from ._transport import AsyncTransport
 
 __all__ = ["Worker"]
 
+CLAIM_WAIT_S = 5.0
 DRAIN_STOP_S = 3.0
 """After the drain time: how long cancelled handlers and their replies may still take."""
 CONCURRENCY_MAX = 1_000
@@ -34,6 +35,7 @@ CONCURRENCY_MAX = 1_000
 NAME_MAX = 256
 DEFAULT_JOURNAL = "sqlite:///troth-journal.db"
 
+Task = asyncio.Task[Any]
 AnyContext = contextlib.AbstractAsyncContextManager[Any]
 
 log = logging.getLogger("troth.worker")
@@ -68,6 +70,8 @@ class Worker:
             shared journal, in the participant's database.
         name: of this worker in the audit trail; default host and process id.
         drain_timeout_s: how long `stop` waits for running handlers; default 25.
+        claim_wait_s: how long the engine holds a claim open when there is no work. A worker that
+            stops waits for it: what the engine gives away at that moment must not get lost.
 
     Plain handlers run in threads, async ones in the event loop.
     """
@@ -83,6 +87,7 @@ class Worker:
         journal: Journal | None = None,
         name: str | None = None,
         drain_timeout_s: float | None = None,
+        claim_wait_s: float = CLAIM_WAIT_S,
         http: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         settings = Settings.load()
@@ -97,6 +102,7 @@ class Worker:
         self._journal_url = settings.journal_url
         self.name = (name or f"{socket.gethostname()}/{os.getpid()}")[:NAME_MAX]
         self._drain_s = settings.drain_timeout_s if drain_timeout_s is None else drain_timeout_s
+        self._claim_wait_s = claim_wait_s
         self._http = http
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -141,9 +147,8 @@ class Worker:
                 try:
                     await self._until_stopped([*background, *claiming])
                 finally:
-                    for task in claiming:
-                        task.cancel()
-                    await self._drain(lines, background)
+                    self._stopping.set()
+                    await self._drain(lines, background, claiming)
 
     # --- inside ---
 
@@ -185,11 +190,13 @@ class Worker:
                 Line(
                     one.name,
                     served,
-                    Link(transport, one.name),
+                    Link(transport, one.name, self._stopping),
                     worker=self.name,
                     concurrency=self._concurrency,
+                    claim_wait_s=self._claim_wait_s,
                     threads=threads,
                     journal=journal,
+                    stopping=self._stopping,
                     wake=lambda: loop.call_soon_threadsafe(woken.set),
                 )
             )
@@ -203,7 +210,7 @@ class Worker:
         # A file that nobody chose is not known to be the one all workers use.
         return Journal.at(DEFAULT_JOURNAL, shared=False)
 
-    async def _until_stopped(self, tasks: list[asyncio.Task[Any]]) -> None:
+    async def _until_stopped(self, tasks: list[Task]) -> None:
         """Until `stop`, or until one of the loops fails; then its error is raised."""
         async with _tasks([self._stopping.wait()]) as (stopping,):
             await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -211,16 +218,19 @@ class Worker:
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 
-    async def _drain(self, lines: list[Line], background: list[asyncio.Task[Any]]) -> None:
+    async def _drain(self, lines: list[Line], background: list[Task], claiming: list[Task]) -> None:
         """Let handlers end within the drain time, then stop them; send what they answered."""
         for line in lines:
-            line.drain()
+            line.wake()
         log.info("action=worker_draining name=%s running=%d", self.name, _running(lines))
-        everything = asyncio.gather(*(line.idle() for line in lines))
-        async with _tasks([everything, self._hurry.wait(), _any_end(background)]) as ends:
+        async with _tasks(
+            [_all_ended(claiming, lines), self._hurry.wait(), _any_end(background)]
+        ) as ends:
             await asyncio.wait(ends, timeout=self._drain_s, return_when=asyncio.FIRST_COMPLETED)
             if not ends[0].done():
                 log.warning("action=handlers_stopped count=%d", _running(lines))
+                for task in claiming:
+                    task.cancel()
                 for line in lines:
                     line.stop_handlers()
                 await asyncio.wait(ends[:1], timeout=DRAIN_STOP_S)
@@ -234,7 +244,13 @@ def _running(lines: list[Line]) -> int:
     return sum(len(line.running) for line in lines)
 
 
-async def _any_end(tasks: list[asyncio.Task[Any]]) -> None:
+async def _all_ended(claiming: list[Task], lines: list[Line]) -> None:
+    """Until nothing is claimed any more, and everything claimed is answered."""
+    await asyncio.gather(*claiming, return_exceptions=True)
+    await asyncio.gather(*(line.idle() for line in lines))
+
+
+async def _any_end(tasks: list[Task]) -> None:
     """Until one of the loops ended: with it gone, waiting for the rest is in vain."""
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
@@ -250,7 +266,7 @@ async def _entered(stack: contextlib.AsyncExitStack, deps: Any) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def _tasks(works: Iterable[Any]) -> AsyncGenerator[list[asyncio.Task[Any]]]:
+async def _tasks(works: Iterable[Any]) -> AsyncGenerator[list[Task]]:
     """Tasks that end with the block, and whose end is waited for."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from troth._journal import Journal
 from troth._worker import Worker
 
@@ -39,6 +40,7 @@ def serve(engine: FakeEngine, journal_file: Path) -> Serve:
     async def serving(app: Any, **settings: Any) -> AsyncIterator[Worker]:
         settings.setdefault("journal", Journal.at(f"sqlite:///{journal_file}"))
         settings.setdefault("drain_timeout_s", 5.0)
+        settings.setdefault("claim_wait_s", 0.1)
         worker = Worker(app, url=engine.url, api_key="key", name="w1", **settings)
         task = asyncio.create_task(worker.serve())
         try:

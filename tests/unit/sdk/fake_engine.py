@@ -155,6 +155,11 @@ class FakeEngine:
 
         return self.wait(found)
 
+    def next_beat(self) -> None:
+        """Wait for a heartbeat that is not there yet."""
+        count = len(self.beats)
+        self.wait(lambda: len(self.beats) > count)
+
     # --- the participants' API ---
 
     def answer(self, asked: Asked) -> Response:
@@ -277,14 +282,18 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Server
+
+    @property
+    def home(self) -> _Server:
+        assert isinstance(self.server, _Server)
+        return self.server
 
     def setup(self) -> None:
         super().setup()
-        self.server.connections.add(self.connection)
+        self.home.connections.add(self.connection)
 
     def finish(self) -> None:
-        self.server.connections.discard(self.connection)
+        self.home.connections.discard(self.connection)
         super().finish()
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -300,7 +309,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def _serve(self) -> None:
-        engine = self.server.engine
+        engine = self.home.engine
         length = int(self.headers.get("content-length", 0))
         raw = self.rfile.read(length)
         parts = urlsplit(self.path)

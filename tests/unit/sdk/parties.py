@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
+
 from troth._app import App
 from troth._classes import A0, A2, R1, R2, S2
 from troth._contracts import Participant
@@ -140,6 +141,14 @@ def _crm(crm: Participant[World], world: World) -> None:
 
 
 __all__ = [
-    "Account", "App", "CannotTell", "Company", "NotDone", "R1_CLASSES", "R2_CLASSES", "Refused",
-    "World", "app_of",
+    "R1_CLASSES",
+    "R2_CLASSES",
+    "Account",
+    "App",
+    "CannotTell",
+    "Company",
+    "NotDone",
+    "Refused",
+    "World",
+    "app_of",
 ]  # fmt: skip
