@@ -9,11 +9,11 @@ from typing import Any
 from pydantic import BaseModel
 from typing_extensions import TypeVar
 
-from ._schema import JsonObject, Schemas
+from ._schema import JsonObject, Schemas, type_name
 from ._text import check_stored_name, check_version, wrong
-from ._types import Field, field_of
+from ._types import Field, field_of, kind_of
 
-__all__ = ["EventType", "event", "event_of", "is_event", "key_field"]
+__all__ = ["EventType", "event", "event_of", "input_field", "is_event", "key_field"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -59,16 +59,25 @@ def event(type: str, *, version: int, key: str) -> Callable[[type[M]], type[M]]:
 
 
 def key_field(model: type[BaseModel], key: str) -> Field:
-    """The field that holds the key; TR110 if the model has none of this name."""
+    """The field that holds the key, text or an integer; TR110 if the model has none such."""
+    field = input_field(model, key)
+    if kind_of(field.type_) not in ("str", "int", "any"):
+        shown = type_name(field.type_)
+        raise wrong(
+            "TR110", f"the key `{key}` of {model.__name__} is {shown}", "a field of str or int"
+        )
+    return field
+
+
+def input_field(model: type[BaseModel], name: str) -> Field:
+    """A field of a model by name; TR110 if it has none."""
     try:
-        field = field_of(model, key)
+        field = field_of(model, name)
     except ValueError as error:
-        raise wrong("TR110", f"the key of {model.__name__}: {error}", "alias=") from error
+        raise wrong("TR110", f"{model.__name__}: {error}", "alias=") from error
     if field is None:
         fields = ", ".join(model.model_fields) or "none"
-        raise wrong(
-            "TR110", f"{model.__name__} has no field `{key}` for its key", f"key= one of: {fields}"
-        )
+        raise wrong("TR110", f"{model.__name__} has no field `{name}`", f"one of: {fields}")
     return field
 
 

@@ -147,6 +147,8 @@ def sleep(name: str, duration: str | None = None, *, until: datetime | None = No
 def var(name: str, type: type[T], initial: T) -> T:
     """A variable of the saga: its type and first value; written by `set_`."""
     tracer = current("var")
+    if name == "name":
+        raise tracer.wrong("TR122", "no var is called `name`: set_ has that for its node", "label")
     tracer.take(name, tracer.line())
     start = _plain(tracer, type, initial, f"var {name}")
     tracer.variables[name] = {"schema": tracer.schemas.of(type), "initial": start}

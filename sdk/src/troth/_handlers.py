@@ -16,7 +16,7 @@ from ._errors import TrothError
 from ._schema import Json, JsonObject, Schemas, adapter_of
 from ._text import wrong
 
-__all__ = ["Handler", "Parameter", "handler_of"]
+__all__ = ["Handler", "Parameter", "handler_of", "signature_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,7 @@ def handler_of(function: Callable[..., Any], *, effect: bool) -> Handler:
         function: plain or async, every parameter and the result with its type.
         effect: the first parameter must be an `Effect`.
     """
-    if not inspect.isfunction(function):
-        raise wrong("TR111", f"{function!r} is no handler", "a function: def or async def")
-    signature = _signature(function)
+    signature = signature_of(function, "a handler")
     rest = list(signature.parameters.values())
     wants_effect = bool(rest) and _is_effect(rest[0].annotation)
     if effect and not wants_effect:
@@ -110,21 +108,25 @@ def handler_of(function: Callable[..., Any], *, effect: bool) -> Handler:
             name = parameter.name
             raise _wrong(function, f"the parameter `{name}` has no type", f"{name}: Type")
         parameters[parameter.name] = Parameter(parameter.annotation, parameter.default)
-    if signature.return_annotation is inspect.Signature.empty:
-        raise _wrong(function, "it does not say what it gives", "-> Type, or -> None")
     return Handler(function, wants_effect, parameters, signature.return_annotation)
 
 
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
+def signature_of(function: Callable[..., Any], what: str) -> inspect.Signature:
+    """The signature with its types; TR111 if it is no function, or does not say what it gives."""
+    if not inspect.isfunction(function):
+        raise wrong("TR111", f"{function!r} is not {what}", "a function: def")
     # Names of a surrounding function are visible to annotations as in the reader's eyes.
     frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]  # the only way to a caller
     inside = function.__globals__
     while frame.f_back is not None and frame.f_globals is not inside:
         frame = frame.f_back
     try:
-        return inspect.signature(function, eval_str=True, locals=dict(frame.f_locals))
+        found = inspect.signature(function, eval_str=True, locals=dict(frame.f_locals))
     except NameError as error:
         raise _wrong(function, f"a type is not known here: {error}", "define it above") from error
+    if found.return_annotation is inspect.Signature.empty:
+        raise _wrong(function, "it does not say what it gives", "-> Type, or -> None")
+    return found
 
 
 def _is_effect(annotation: Any) -> bool:
@@ -135,7 +137,7 @@ def _wrong(function: Callable[..., Any], message: str, do: str) -> TrothError:
     code = function.__code__
     return TrothError(
         "TR111",
-        f"`{function.__name__}` is no handler: {message}",
+        f"`{function.__name__}`: {message}",
         file=code.co_filename,
         line=code.co_firstlineno,
         do=do,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypedDict, cast, get_type_hints
+from typing import Any, Generic, Literal, TypedDict, cast
 
 from pydantic import BaseModel
 from typing_extensions import TypeVar
 
 from ._contract import Contract
 from ._errors import TrothError, shown_file
-from ._events import event_of, is_event, key_field
+from ._events import event_of, input_field, is_event, key_field
 from ._expressions import Expr, member
+from ._handlers import signature_of
 from ._parts import document_of, lines_of
 from ._schema import Json, JsonObject
 from ._symbols import About, is_symbol, symbol
@@ -50,7 +51,15 @@ class SagaOptions:
 
 
 class Saga(Generic[I, O]):
-    """A saga; `document()` is the data that is registered."""
+    """A saga; `document()` is the data that is registered.
+
+    Attributes:
+        name: stored name.
+        version: from 1.
+        input: the model of the start payload.
+        flow: the function that is traced.
+        result: the type that it gives.
+    """
 
     def __init__(
         self,
@@ -58,12 +67,14 @@ class Saga(Generic[I, O]):
         version: int,
         model: type[I],
         flow: Callable[[I], O],
+        result: Any,
         options: SagaOptions,
     ) -> None:
         self.name = name
         self.version = version
         self.input = model
         self.flow = flow
+        self.result = result
         self._options = options
         self._traced: tuple[JsonObject, dict[str, Contract]] | None = None
 
@@ -149,7 +160,7 @@ class _Trace:
     def _of_input(self, given: Any) -> str:
         """A field of the input by name, or a lambda over it."""
         if isinstance(given, str):
-            found = key_field(self.saga.input, given)
+            found = input_field(self.saga.input, given)
             return member(Expr("input"), found.json_name or given).text
         return self.tracer.text(given(symbol(About(Expr("input"), self.saga.input, self.tracer))))
 
@@ -158,8 +169,7 @@ class _Trace:
         tracer = self.tracer
         if source is not None:
             check_returns(source, tracer.kinds_at)
-        flow: Any = self.saga.flow
-        declared = get_type_hints(flow, include_extras=True).get("return")
+        declared = self.saga.result
         if declared is None or declared is type(None):
             if given is not None and not is_symbol(given):
                 raise self._undeclared(given)
@@ -252,6 +262,9 @@ def saga(
     )
 
     def declare(flow: Callable[[I], O]) -> Saga[I, O]:
-        return Saga(name, version, starts_on, flow, options)
+        signature = signature_of(flow, "the flow of a saga")
+        if len(signature.parameters) != 1:
+            raise wrong("TR111", f"the flow of {name} takes one parameter", "(input: Model)")
+        return Saga(name, version, starts_on, flow, signature.return_annotation, options)
 
     return declare

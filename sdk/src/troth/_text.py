@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ _STORED_NAME = re.compile(rf"[a-z][a-z0-9_.-]{{0,{NAME_MAX - 1}}}")
 _UNITS = ("w", "d", "h", "m", "s", "ms", "us")
 _PART = re.compile(r"([0-9]{1,15})(ms|us|[wdhms])")
 _KEYWORDS = frozenset({"in", "true", "false", "null"})
-_HERE = str(Path(__file__).parent)
+_HERE = f"{Path(__file__).parent}{os.sep}"
 
 
 def place(flow: CodeType | None = None) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NewType, Union, cast, get_args, get_
 
 from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
-from typing_extensions import TypeAliasType, get_type_hints, is_typeddict
+from typing_extensions import get_type_hints, is_typeddict
 
 __all__ = ["Field", "alternatives", "field_of", "item_type", "kind_of", "union_of"]
 
@@ -30,13 +30,12 @@ def alternatives(type_: Any) -> list[Any]:
     """The plain types a value may have, without None, aliases and annotations."""
     if isinstance(type_, NewType):
         return alternatives(type_.__supertype__)
-    if isinstance(type_, TypeAliasType):
-        return alternatives(type_.__value__)
     origin = get_origin(type_)
+    # `type X = ...` and its backport are two classes of one name.
+    if "TypeAliasType" in (type(type_).__name__, type(origin).__name__):
+        return alternatives(type_.__value__)
     if origin is Annotated:
         return alternatives(get_args(type_)[0])
-    if isinstance(origin, TypeAliasType):
-        return alternatives(type_.__value__)
     if origin in (Union, types.UnionType):
         found: list[Any] = []
         for argument in get_args(type_):

@@ -115,6 +115,7 @@ FLOWS: list[tuple[tuple[str, ...], str, int, str]] = [
     (("sleep('a-b', '1d')",), "TR122", 1, "'a-b'"),
     (("check(order)", "check(order)"), "TR204", 2, r"`check` is used at line \d+ and again"),
     (("a = var('check', int, 0)", "check(order)"), "TR204", 2, "`check` is used"),
+    (("a = var('name', str, '')",), "TR122", 1, "no var is called"),
     (("a = param('a', 1)", "b = param('a', 2)"), "TR204", 2, "two defaults"),
     (("check()",), "TR205", 1, "argument `order` is bound to nothing"),
     (("check(order, 1)",), "TR205", 1, "takes 1 arguments and is given 2"),
@@ -192,6 +193,22 @@ def test_a_wrong_line_is_named(
 
 MODULES: list[tuple[str, str, str]] = [
     ('@event("x", version=1, key="nr")\nclass X(BaseModel): number: str', "TR110", "no field `nr`"),
+    (
+        '@event("x", version=1, key="a")\nclass X(BaseModel): a: list[str]',
+        "TR110",
+        r"is list\[str\]",
+    ),
+    (
+        '@saga("s", version=1, starts_on=Order)\ndef s(x: Order): ...',
+        "TR111",
+        "does not say what it gives",
+    ),
+    (
+        '@saga("s", version=1, starts_on=Order)\ndef s(x: Order, y: int) -> None: ...',
+        "TR111",
+        "takes one parameter",
+    ),
+    ('shop.step("a")(len)', "TR111", "is not a handler"),
     ('@event("X", version=1, key="a")\nclass X(BaseModel): a: str', "TR122", "'X'"),
     ('@event("x", version=0, key="a")\nclass X(BaseModel): a: str', "TR122", "is 0"),
     ('p = Participant("Shop")', "TR122", "'Shop'"),
