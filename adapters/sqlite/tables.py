@@ -53,6 +53,7 @@ lanes = _table(
 events = _table(
     "events", "lane:i position:i stream:b version:i topic:t state:b prev:b", "lane position",
     _index("events_stream", "stream version", unique=True),
+    _index("events_facts", "lane position", where="topic = 'fact.emitted'"),
 )  # fmt: skip
 snapshots = _table(
     "snapshots", "stream:b version:i lane:i topic:t state:b hash:b", "stream version"
@@ -96,7 +97,7 @@ current_steps = _table(
     " since_us:i body:b",
     "commitment",
     _index("current_steps_key", "tenant saga key run", unique=True),
-    _index("current_steps_status", "tenant status step"),
+    _index("current_steps_status", "tenant status step saga"),
 )  # fmt: skip
 approvals = _table(
     "approvals", "id:t tenant:t commitment:b status:t asked_us:i version:i body:b", "id",

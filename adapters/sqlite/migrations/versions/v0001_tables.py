@@ -26,6 +26,9 @@ _STATEMENTS = (
     CREATE UNIQUE INDEX events_stream ON events (stream, version)
     """,
     """
+    CREATE INDEX events_facts ON events (lane, position) WHERE topic = 'fact.emitted'
+    """,
+    """
     CREATE TABLE snapshots (stream BLOB NOT NULL, version INTEGER NOT NULL, lane INTEGER NOT
       NULL, topic TEXT NOT NULL, state BLOB NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (stream,
       version)) STRICT
@@ -105,7 +108,7 @@ _STATEMENTS = (
     CREATE UNIQUE INDEX current_steps_key ON current_steps (tenant, saga, key, run)
     """,
     """
-    CREATE INDEX current_steps_status ON current_steps (tenant, status, step)
+    CREATE INDEX current_steps_status ON current_steps (tenant, status, step, saga)
     """,
     """
     CREATE TABLE approvals (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, commitment BLOB NOT NULL,

@@ -1,0 +1,190 @@
+"""Lists in pages, as SQLAlchemy Core queries over the reader's connections.
+
+A cursor is the place of the last item in the order of its list: opaque to readers, good as long as
+they like, and no page is read twice for another item that came or went.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+
+import orjson
+from sqlalchemy import ColumnElement, Select, Table, literal_column, select, tuple_
+from sqlalchemy.dialects import sqlite
+
+from adapters.sqlite import tables
+from adapters.sqlite.pool import ReadPool
+from domain.errors import refusal
+
+__all__ = ["iso", "page_of", "rows_of"]
+
+Json = Any
+Query: TypeAlias = Select[*tuple[Any, ...]]
+Columns: TypeAlias = tuple[ColumnElement[Any], ...]
+_DIALECT = sqlite.dialect(paramstyle="named")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def iso(us: int) -> str:
+    """Microseconds since the epoch as RFC 3339 in UTC."""
+    at = _EPOCH + timedelta(microseconds=us)
+    return f"{at.isoformat(timespec='microseconds')[:-6]}Z"
+
+
+def rows_of(pool: ReadPool, query: Query) -> list[tuple[Any, ...]]:
+    """The rows of a Core query."""
+    compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    return pool.rows(str(compiled), dict(compiled.params))
+
+
+def page_of(
+    pool: ReadPool,
+    query: Query,
+    order: Sequence[ColumnElement[Any]],
+    item: Callable[..., Json],
+    *,
+    cursor: str | None,
+    limit: int,
+) -> Json:
+    """One page: {"items", "next"}. `item` gets the selected columns without those of the order.
+
+    Raises Refusal (http.body) for a cursor that is not one of this list.
+    """
+    ordered = query.add_columns(*order).order_by(*order).limit(limit + 1)
+    if cursor is not None:
+        ordered = ordered.where(tuple_(*order) > tuple_(*_place(cursor, len(order))))
+    rows = rows_of(pool, ordered)
+    width = len(query.selected_columns)
+    places = [row[width:] for row in rows]
+    more = len(rows) > limit
+    return {
+        "items": [item(*row[:width]) for row in rows[:limit]],
+        "next": _cursor(places[limit - 1]) if more else None,
+    }
+
+
+def _cursor(place: Sequence[Any]) -> str:
+    plain = [value.hex() if isinstance(value, bytes) else value for value in place]
+    kinds = "".join("b" if isinstance(value, bytes) else "v" for value in place)
+    return urlsafe_b64encode(orjson.dumps([kinds, *plain])).decode().rstrip("=")
+
+
+def _place(cursor: str, width: int) -> list[Any]:
+    try:
+        kinds, *plain = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if len(plain) != width or len(kinds) != width:
+            raise ValueError(width)
+        return [
+            bytes.fromhex(v) if k == "b" else _plain(v) for k, v in zip(kinds, plain, strict=True)
+        ]
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise refusal("http.body", "the cursor is not one of this list") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str | int):
+        return value
+    raise ValueError(value)
+
+
+class Lists:
+    """The lists of `domain.requests.Reader`."""
+
+    def __init__(self, pool: ReadPool) -> None:
+        self._pool = pool
+
+    def search(
+        self,
+        tenant: str,
+        *,
+        saga: str | None,
+        status: str | None,
+        step: str | None,
+        key: str | None,
+        cursor: str | None,
+        limit: int,
+        item: Callable[..., Json],
+    ) -> Json:
+        """Current steps: by step where a status is asked for, else by saga, key and run."""
+        t = tables.current_steps
+        wanted = {"saga": saga, "status": status, "step": step, "key": key}
+        query = _of(t, (t.c.body, t.c.lane, t.c.position), tenant, **wanted)
+        # Each order is that of an index: a page costs what it shows, not what there is.
+        by_row: ColumnElement[int] = literal_column("current_steps.rowid")
+        by_name = [t.c.saga, t.c.key, t.c.run]
+        order = [t.c.step, t.c.saga, by_row] if status is not None else by_name
+        return page_of(self._pool, query, order, item, cursor=cursor, limit=limit)
+
+    def approvals(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json:
+        """Longest asked first."""
+        t = tables.approvals
+        query = _of(t, (t.c.body, t.c.version), tenant, status=status)
+        order = [t.c.asked_us, t.c.id]
+        return page_of(self._pool, query, order, with_version, cursor=cursor, limit=limit)
+
+    def debts(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json:
+        """Longest open first."""
+        t = tables.debts
+        query = _of(t, (t.c.body, t.c.version), tenant, status=status)
+        order = [t.c.opened_us, t.c.id]
+        return page_of(self._pool, query, order, with_version, cursor=cursor, limit=limit)
+
+    def parked(self, tenant: str, *, reason: str | None, cursor: str | None, limit: int) -> Json:
+        """Longest kept first."""
+        t = tables.parked_events
+        columns = (
+            t.c.key, t.c.type, t.c.event_id, t.c.reason, t.c.kept_us, t.c.expires_us, t.c.body
+        )  # fmt: skip
+        query = _of(t, columns, tenant, reason=reason)
+        order = [t.c.kept_us, t.c.stream, t.c.position]
+        return page_of(self._pool, query, order, _parked, cursor=cursor, limit=limit)
+
+    def dead_letters(
+        self, tenant: str, *, status: str | None, cursor: str | None, limit: int
+    ) -> Json:
+        """In the order they came, without the bytes."""
+        t = tables.dead_letters
+        columns = (
+            t.c.id, t.c.source, t.c.event_id, t.c.code, t.c.detail, t.c.at_us, t.c.seen,
+            t.c.status,
+        )  # fmt: skip
+        query = _of(t, columns, tenant, status=status)
+        return page_of(self._pool, query, [t.c.id], letter, cursor=cursor, limit=limit)
+
+
+def with_version(body: bytes, version: int) -> Json:
+    """The body of a view row, with the version of its stream."""
+    return {**orjson.loads(body), "version": version}
+
+
+def letter(
+    number: int, source: str, event_id: str, code: str, detail: str, at_us: int, seen: int,
+    status: str,
+) -> Json:  # fmt: skip
+    """A dead letter without its bytes."""
+    return {
+        "id": number, "source": source, "event_id": event_id, "code": code, "detail": detail,
+        "at": iso(at_us), "seen": seen, "status": status,
+    }  # fmt: skip
+
+
+def _parked(
+    key: str, kind: str, event_id: str, reason: str, kept_us: int, expires_us: int, body: bytes
+) -> Json:
+    return {
+        "event_id": event_id, "type": kind, "key": key, "reason": reason, "kept_at": iso(kept_us),
+        "expires_at": iso(expires_us), "event": orjson.loads(body),
+    }  # fmt: skip
+
+
+def _of(table: Table, columns: Columns, tenant: str, **wanted: str | None) -> Query:
+    """Columns of a tenant's rows, of those that have what is wanted."""
+    query: Query = select(*columns).where(table.c.tenant == tenant)
+    for name, value in wanted.items():
+        if value is not None:
+            query = query.where(table.c[name] == value)
+    return query
