@@ -144,6 +144,7 @@ async def activate(fx: Effect[Crm], account: Account, signed: PartnerSigned) -> 
 
 @activate.probe
 async def is_active(fx: Effect[Crm], account: Account, signed: PartnerSigned) -> Account | None:
+    del account, signed  # the key says enough
     return await fx.deps.activated(fx.key)
 
 
