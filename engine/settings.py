@@ -60,12 +60,6 @@ class Settings(BaseSettings):
     payload_bytes_max: int = Field(
         262_144, ge=1_024, le=4_194_304, description="Size of arguments, a result, an answer."
     )
-    parked_ttl_s: float = Field(
-        604_800, ge=60, le=31_622_400, description="How long an event that nothing takes is kept."
-    )
-    step_attempts_max: int = Field(
-        100, ge=1, le=1_000, description="Attempts of a step, whatever its retry says."
-    )
     api_keys_file: Path = Field(Path("troth-keys.jsonl"), description="Hashes of the API keys.")
     log_format: Literal["json", "text", "auto"] = Field(
         "auto", description="Logs on stderr; auto is text on a terminal, else json."

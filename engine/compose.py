@@ -1,0 +1,107 @@
+"""The composition root: from settings to an engine, every part made here and handed in."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+
+from adapters.clock import SystemClock
+from adapters.sqlite.reader import SqliteReader
+from adapters.sqlite.store import SqliteStore
+from api.app import build_app
+from api.identity import Keys
+from api.limits import Limits
+from consumers.desk import LaneDesk
+from consumers.lane import Lane
+from consumers.limits import DeskLimits, LaneLimits
+from engine.settings import Settings
+from projections.audit import text_of
+
+__all__ = ["Engine", "build_engine"]
+
+US_PER_S = 1_000_000
+
+_log = structlog.get_logger("engine")
+
+
+@dataclass(slots=True)
+class Engine:
+    """One engine: an HTTP application over a lane of a store. `start` it on the loop it serves."""
+
+    app: FastAPI
+    desk: LaneDesk
+    store: SqliteStore
+    reader: SqliteReader
+    drain_timeout_s: float
+    _begun_s: float = field(default_factory=time.monotonic)
+
+    async def start(self) -> None:
+        """Open the lane and begin to write. Raises StoreFailed."""
+        await self.desk.start()
+
+    def serving(self) -> None:
+        """Requests are taken from now on."""
+        self.desk.serving()
+        _log.info(
+            "engine_started",
+            store=self.store.path,
+            pid=os.getpid(),
+            after_s=round(time.monotonic() - self._begun_s, 3),
+        )
+
+    async def stop(self) -> None:
+        """After the last answer: finish what is queued, close the store, let go of its lock."""
+        ended = await self.desk.stop(self.drain_timeout_s)
+        self.reader.close()
+        if ended:
+            self.store.close()
+        _log.info("engine_stopped", orderly=ended)
+
+
+def build_engine(
+    settings: Settings, keys: Keys, *, event_clock: bool = False, debug: bool = False
+) -> Engine:
+    """An engine on the store of the settings, made if it is not there. Raises StoreFailed.
+
+    `event_clock`: accept times come from the events (`dev --clock events`).
+    """
+    clock = SystemClock()
+    store = SqliteStore.open(settings.store_url, now_us=clock.now_us(), lanes=settings.lanes)
+    try:
+        reader = SqliteReader(settings.store_url, text_of)
+    except BaseException:
+        store.close()
+        raise
+    lane = Lane(store, limits=_lane_limits(settings), event_time=event_clock)
+    desk = LaneDesk(lane, clock, limits=DeskLimits(batch_messages_max=settings.batch_messages_max))
+    app = build_app(desk, reader, keys, _limits(settings), lambda: _gauges(desk), debug=debug)
+    return Engine(app, desk, store, reader, settings.drain_timeout_s)
+
+
+def _lane_limits(settings: Settings) -> LaneLimits:
+    return LaneLimits(
+        payload_bytes_max=settings.payload_bytes_max,
+        lease_us=int(settings.lease_s * US_PER_S),
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(event_bytes_max=settings.event_bytes_max)
+
+
+def _gauges(desk: LaneDesk) -> Mapping[str, Iterable[tuple[dict[str, str], float]]]:
+    """What is true now, for whoever scrapes /metrics."""
+    state: dict[str, Any] = desk.state()
+    lane = {"lane": str(state["lane"])}
+    return {
+        "lane_head": [(lane, state["head"])],
+        "lane_lag_messages": [(lane, state["lag"])],
+        "lane_commit_seconds": [(lane, desk.round_s)],
+        "parked_streams": [({}, state["parked"])],
+    }
