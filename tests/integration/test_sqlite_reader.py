@@ -352,5 +352,5 @@ def test_the_queries_of_one_commitment_use_an_index(reader: SqliteReader) -> Non
         assert "SCAN events" not in plan, (sql, plan)
         assert "SCAN r" not in plan, (sql, plan)
         if "receipts" not in sql:
-            assert "TEMP B-TREE" not in plan, (sql, plan)
+            assert "TEMP B-TREE FOR ORDER BY" not in plan, (sql, plan)
         db.close()
