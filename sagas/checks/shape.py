@@ -44,6 +44,7 @@ _DURATIONS = frozenset({
     "timeout", "heartbeat", "within", "valid", "first", "cap", "quiet", "after", "period", "for",
     "early_ttl", "debt_due", "undo_deadline",
 })  # fmt: skip
+_HOLD_DURATIONS = frozenset({"retry", "undo", "collect", "deadline", "every", "escalate"})
 # Which definition of the schema describes an object that stands at this member.
 _DESCRIBED = {
     "handlers": "handler", "on_failure": "clause", "contracts": "contract", "events": "event",
@@ -272,7 +273,8 @@ def _durations(value: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
         for name, inner in cast(dict[str, Json], found).items():
             if name in _DURATIONS and isinstance(inner, str):
                 yield name, inner
-            elif name in ("retry", "undo", "collect", "deadline", "every", "escalate"):
+            # The `undo` of a handler or clause is a word, that of a step an object.
+            elif name in _HOLD_DURATIONS and not isinstance(inner, str):
                 waiting.append(inner)
 
 
