@@ -133,6 +133,8 @@ def _character(character: str) -> str:
     if character in _ESCAPES:
         return _ESCAPES[character]
     code = ord(character)
+    if code == 0:
+        raise NotExpressible("the character U+0000 cannot be computed with")
     if 0xD800 <= code <= 0xDFFF:
         raise NotExpressible("half of a surrogate pair is no text")
     # Control characters and line separators would be lost or hidden on the way to a reader.

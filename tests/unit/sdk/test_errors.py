@@ -130,6 +130,7 @@ FLOWS: list[tuple[tuple[str, ...], str, int, str]] = [
     (("wait_for(Paid, order.number, within='soon')",), "TR124", 1, "within= is 'soon'"),
     (("wait_for(BaseModel, 'a', within='1d')",), "TR123", 1, "BaseModel is no event"),
     (("check(object())",), "TR124", 1, "cannot be data"),
+    (("check('a\\0')",), "TR124", 1, r"U\+0000"),
     (("check(2 ** 70)",), "TR124", 1, "more than 64 bits"),
     (("when('a', order.amount > 1)", "check(order)"), "TR123", 1, r"with when\(...\):"),
     (("when('a', order.amount > 1)",), "TR123", 1, "not entered"),
