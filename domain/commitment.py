@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -22,6 +23,10 @@ __all__ = ["FINAL", "TAKEN_POSITIONS_MAX", "Commitment", "CommitmentSnapshot"]
 
 Json = Any
 FINAL = frozenset({"fulfilled", "compensated", "failed", "cancelled"})
+
+# What the root is stopped for when it is to be undone; it also stops to be fulfilled.
+_UNDOING = frozenset({"failure", "cancel"})
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _RECORDS: Mapping[str, Any] = {
     "nodes": s.Instance, "trail": s.Trail, "effects": s.Effect, "entries": s.Entry,
@@ -104,7 +109,9 @@ class Commitment(Aggregate):
             return "paused"
         if self.debts:
             return "in_debt"
-        if "" in self.undoing or ("" in self.stops and not self.stops[""].pending):
+        root = self.stops.get("")
+        stopping = root is not None and not root.pending and root.cause["kind"] in _UNDOING
+        if "" in self.undoing or stopping:
             return "compensating"
         if any(e.state in ("offered", "started", "backoff") for e in self.effects.values()):
             return "open"
@@ -116,7 +123,8 @@ class Commitment(Aggregate):
 
 
 def _micros(event: Event) -> int:
-    return int(event.timestamp.timestamp() * 1_000_000 + 0.5)
+    since = event.timestamp - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 @dataclass(frozen=True)
@@ -143,7 +151,8 @@ class CommitmentSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
             values[name] = tuple(values[name])
         values |= {
             "_id": self.originator_id, "_version": self.originator_version,
-            "_created_on": self.timestamp, "_modified_on": self.timestamp, "_pending_events": [],
+            "_created_on": _EPOCH + timedelta(microseconds=values["started_us"]),
+            "_modified_on": self.timestamp, "_pending_events": [],
         }  # fmt: skip
         aggregate.__dict__ = values
         return aggregate

@@ -6,16 +6,19 @@ A path is an instance path (docs/format.md section 3). Times are microseconds si
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 
 __all__ = [
     "Asked", "Binding", "Debt", "Effect", "Entry", "Instance", "Stop", "Sub", "Trail", "Undoing",
-    "frame_of", "frames_of", "is_under", "restore",
+    "binding_paths", "changed", "frame_of", "frames_of", "in_flight", "is_kept", "is_under",
+    "restore",
 ]  # fmt: skip
 
 Json = Any
+Record = TypeVar("Record")
 _INSTANCE = re.compile(r"[#@]\d+")
 
 
@@ -40,6 +43,7 @@ class Asked:
     args: Mapping[str, Json]
     evidence: Json = None
     payload: Json = None
+    uses: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +182,14 @@ class Debt:
     effect: str | None = None
 
 
+IN_FLIGHT = frozenset({"offered", "started", "backoff", "unknown"})
+
+
+def in_flight(effect: Effect) -> bool:
+    """Whether the effect is neither settled nor given up."""
+    return effect.state in IN_FLIGHT
+
+
 def is_under(path: str, target: str) -> bool:
     """Whether an instance path is the target or lies in it; the empty target is the root."""
     if not target:
@@ -185,6 +197,11 @@ def is_under(path: str, target: str) -> bool:
     if not path.startswith(target):
         return False
     return len(path) == len(target) or path[len(target)] in "/#@"
+
+
+def is_kept(path: str, keep: tuple[str, ...]) -> bool:
+    """Whether an instance path lies in one of the parts that a stop leaves alone."""
+    return any(is_under(path, k) for k in keep)
 
 
 def frame_of(path: str) -> str:
@@ -202,6 +219,42 @@ def frames_of(path: str) -> tuple[str, ...]:
         return ("",)
     ends = [m.end() for m in _INSTANCE.finditer(path)]
     return (*(path[:end] for end in reversed(ends)), "")
+
+
+def binding_paths(path: str) -> Iterator[str]:
+    """Where a decision on the step at `path` may be kept: at the path itself, or, decided before a
+    repeat was entered, at the path without its innermost rounds.
+    """
+    yield path
+    while "#" in path:
+        mark = path.rfind("#")
+        end = path.find("/", mark)
+        path = path[:mark] + (path[end:] if end >= 0 else "")
+        yield path
+
+
+# --- making records --------------------------------------------------------------------------
+
+_Parts = tuple[Callable[[Any], tuple[Any, ...]], dict[str, Callable[[Any, Any], None]]]
+_PARTS: dict[type, _Parts] = {}
+
+
+def changed(record: Record, **values: Any) -> Record:
+    """A copy of a frozen record with some fields replaced.
+
+    It does what `dataclasses.replace` does, in half its time: folding does little else.
+    """
+    cls = type(record)
+    if cls not in _PARTS:
+        names = [f.name for f in fields(cls)]  # pyright: ignore[reportArgumentType] - a dataclass
+        _PARTS[cls] = attrgetter(*names), {n: getattr(cls, n).__set__ for n in names}
+    read, setters = _PARTS[cls]
+    copy = object.__new__(cls)
+    for write, value in zip(setters.values(), read(record), strict=True):
+        write(copy, value)
+    for name, value in values.items():
+        setters[name](copy, value)
+    return copy
 
 
 _NESTED: dict[str, Any] = {"asked": Asked}

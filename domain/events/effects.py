@@ -89,7 +89,7 @@ class EffectFailed(Event):
 
 
 class EffectUnknown(Event):
-    """`next` is probe or ask."""
+    """`next` is probe or ask; `due_us`: when to probe again, or by when a person should say."""
 
     TOPIC: ClassVar[str] = "effect.unknown"
     effect: str
@@ -163,10 +163,13 @@ class PartStopped(Event):
 class UndoBegun(Event):
     """What the part has done is being undone."""
 
+    """`due_us`: when what is not undone by then becomes a debt."""
+
     TOPIC: ClassVar[str] = "undo.begun"
     target: str
     why: Json
     cause: Json
+    due_us: int | None = None
 
 
 class UndoEnded(Event):

@@ -232,6 +232,7 @@ class ApprovalAsked(Event):
     valid_us: int | None = None
     asked: int = 1
     gate: str | None = None
+    uses: int = 1
 
 
 class ApprovalAmended(Event):

@@ -1,0 +1,1 @@
+"""How each stored event changes a commitment, one small function an event."""

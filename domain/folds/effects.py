@@ -1,0 +1,152 @@
+"""Folds of the events of effects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain import events as ev
+from domain.folds.parts import close, put
+from domain.state import Effect, Entry, Instance, binding_paths, changed
+
+__all__ = [
+    "attempt_failed", "done", "failed", "intended", "probed", "retried", "started", "stop_asked",
+    "unknown", "withdrawn",
+]  # fmt: skip
+
+Json = Any
+
+
+def intended(c: Any, e: ev.EffectIntended) -> None:
+    old = c.effects.get(e.effect)
+    if e.kind == "probe":
+        c.effects[e.effect] = changed(old, probes=old.probes + 1)
+        c.timers.pop(f"{e.node}:probe_retry", None)
+        return
+    if e.kind == "undo":
+        c.entries[e.node] = changed(c.entries[e.node], state="undoing")
+    else:  # also where the decision was asked for anew
+        c.nodes[e.node] = Instance("step", c.clock_us, effect=e.effect)
+    c.effects[e.effect] = Effect(
+        e.node, e.kind, e.contract, e.participant, e.digest, e.attempt, "offered", c.clock_us,
+        e.timeout_us, e.args, e.start_by_us, e.not_after_us, e.approval, e.undoes, e.classes,
+        e.undo, unanswered=old.unanswered if old else (),
+    )  # fmt: skip
+    if e.approval is not None:
+        _use(c, e.node, e.approval)
+    if e.undo is not None and e.kind == "do":
+        _enter(c, e.node, e.effect, e.undo, e.originator_version)
+
+
+def _use(c: Any, node: str, approval: str) -> None:
+    """A decision allows a number of uses; this is one of them."""
+    for path in binding_paths(node):
+        binding = c.bindings.get(path)
+        if binding is not None and binding.approval == approval:
+            c.bindings[path] = changed(binding, uses_left=binding.uses_left - 1)
+            return
+
+
+def _enter(c: Any, node: str, effect: str, undo: Json, seq: int) -> None:
+    c.entries[node] = Entry(
+        seq, effect, undo["contract"], undo["participant"], undo["args"], undo["digest"],
+        undo["when"], undo["timeout_us"], undo.get("retry"), undo.get("classes"),
+    )  # fmt: skip
+
+
+def started(c: Any, e: ev.EffectStarted) -> None:
+    old = c.effects[e.effect]
+    if old.state == "offered":
+        c.effects[e.effect] = changed(old, state="started", worker=e.worker)
+
+
+def _retry_timer(effect: Effect) -> str:
+    return f"{effect.node}:undo_retry" if effect.kind == "undo" else f"{effect.node}:retry"
+
+
+def attempt_failed(c: Any, e: ev.AttemptFailed) -> None:
+    old = c.effects[e.effect]
+    open_ = (*old.unanswered, e.attempt) if e.unanswered else old.unanswered
+    c.effects[e.effect] = changed(old, state="backoff", unanswered=open_, error=e.error, next=None)
+    c.timers[_retry_timer(old)] = e.retry_us
+
+
+def retried(c: Any, e: ev.EffectRetried) -> None:
+    old = c.effects[e.effect]
+    c.effects[e.effect] = changed(
+        old, state="offered", attempt=e.attempt, start_by_us=e.start_by_us, next=None
+    )
+    c.timers.pop(_retry_timer(old), None)
+
+
+def _settle(c: Any, effect: str, **changes: Any) -> Effect:
+    old: Effect = c.effects[effect]
+    c.effects[effect] = changed(old, args=None, undo=None, next=None, stop=False, **changes)
+    if c.timers:
+        c.timers.pop(_retry_timer(old), None)
+        c.timers.pop(f"{old.node}:probe_retry", None)
+    return old
+
+
+def done(c: Any, e: ev.EffectDone) -> None:
+    _settle(
+        c, e.effect, state="done", attempt=e.attempt, worker=e.worker,
+        result_digest=e.result_digest, unanswered=(),
+    )  # fmt: skip
+    if e.kind == "undo":
+        c.entries.pop(e.node, None)
+        c.undone += 1
+        for key in [d for d, debt in c.debts.items() if debt.effect == e.effect]:
+            del c.debts[key]
+        return
+    if e.node in c.nodes:
+        close(c, e.node, "done", e.originator_version, e.attempt)
+        put(c, e.node, "results", e.result)
+    if e.undo is not None:
+        _enter(c, e.node, e.effect, e.undo, e.originator_version)
+    if e.pivot:
+        c.pivots = (*c.pivots, e.node)
+    for key in [d for d, debt in c.debts.items() if debt.node == e.node and debt.kind == "forward"]:
+        del c.debts[key]
+        put(c, e.node, "results", e.result)
+
+
+def failed(c: Any, e: ev.EffectFailed) -> None:
+    _settle(c, e.effect, state="failed", error=e.error)
+    if e.kind == "undo":
+        c.entries[e.node] = changed(c.entries[e.node], state="debt")
+        return
+    close(c, e.node, "failed", e.originator_version, e.attempt)
+    if e.undo is not None and e.node not in c.entries:
+        _enter(c, e.node, e.effect, e.undo, e.originator_version)
+
+
+def unknown(c: Any, e: ev.EffectUnknown) -> None:
+    old = c.effects[e.effect]
+    unanswered = old.unanswered if e.attempt in old.unanswered else (*old.unanswered, e.attempt)
+    c.effects[e.effect] = changed(old, state="unknown", next=e.next, unanswered=unanswered)
+    if e.next == "probe" and e.due_us is not None:
+        c.timers[f"{old.node}:probe_retry"] = e.due_us
+
+
+def probed(c: Any, e: ev.EffectProbed) -> None:
+    if e.answer != "absent":
+        return
+    old = c.effects[e.effect]
+    c.effects[e.effect] = changed(old, unanswered=())
+    entry = c.entries.get(old.node)
+    if entry is not None and entry.when == "attempted" and entry.state == "open":
+        del c.entries[old.node]
+
+
+def stop_asked(c: Any, e: ev.EffectStopAsked) -> None:
+    for effect in e.effects:
+        c.effects[effect] = changed(c.effects[effect], stop=True)
+
+
+def withdrawn(c: Any, e: ev.EffectWithdrawn) -> None:
+    """Nobody started it: there is nothing to undo, not even for an entry made at dispatch."""
+    old = _settle(c, e.effect, state="withdrawn")
+    close(c, old.node, "stopped", e.originator_version, old.attempt)
+    entry = c.entries.get(old.node)
+    if entry is not None and entry.effect == e.effect and entry.when == "attempted":
+        del c.entries[old.node]

@@ -1,0 +1,96 @@
+"""Folds of the events of nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain import events as ev
+from domain.folds.parts import arm, close, forget_inside, put
+from domain.state import Instance, Trail, changed, frame_of, is_under
+
+__all__ = [
+    "begin_run", "branch_closed", "done", "entered", "failed", "set_at_once", "skipped", "stopped",
+    "vars_set",
+]  # fmt: skip
+
+_ROOTS = {"wait": "events", "approve": "decisions"}
+
+
+def entered(c: Any, e: ev.NodeEntered) -> None:
+    """A block was entered, took a branch, or began a round."""
+    if e.branch == "queued":
+        handler = e.node[: e.node.rfind("@")]
+        event, *rest = c.queues[handler]
+        c.queues[handler] = tuple(rest)
+        begin_run(c, handler, e.node, event)
+        return
+    old = c.nodes.get(e.node)
+    if old is None:
+        old = Instance("block", c.clock_us, anchor_us=c.clock_us)
+    guards = old.guards if e.guards is None else tuple(e.guards)
+    if e.round is None:
+        branch = old.branch if e.branch is None else e.branch
+        c.nodes[e.node] = changed(old, branch=branch, guards=guards)
+    else:
+        forget_inside(c, f"{e.node}#{old.round}")
+        c.timers.pop(f"{e.node}:round", None)
+        c.nodes[e.node] = changed(old, branch=None, round=e.round, guards=guards)
+    arm(c, e.node, e.timers)
+    if e.error is not None:
+        c.errors[e.node] = e.error
+
+
+def begin_run(c: Any, handler: str, run: str, event: Any) -> None:
+    c.runs[handler] = int(run[run.rfind("@") + 1 :])
+    c.nodes[run] = Instance("block", c.clock_us)
+    c.frames[run] = {"event": event}
+
+
+def done(c: Any, e: ev.NodeDone) -> None:
+    instance = close(c, e.node, "done", e.originator_version)
+    kind = instance.kind if instance else "block"
+    if e.value is not None:
+        put(c, e.node, _ROOTS.get(kind, "results"), e.value)
+    if kind != "block":
+        return
+    for data in (c.subs, c.queues):
+        for path in [p for p in data if is_under(p, e.node)]:
+            del data[path]
+    if instance is not None and instance.round:
+        forget_inside(c, f"{e.node}#{instance.round}")
+    if "@" in e.node and frame_of(e.node) == e.node:
+        trail = c.trail[e.node]
+        forget_inside(c, e.node)
+        c.trail[e.node] = trail
+
+
+def branch_closed(c: Any, e: ev.BranchClosed) -> None:
+    old = c.nodes[e.node]
+    outs = old.outs if e.out is None else {**old.outs, e.branch: e.out}
+    c.nodes[e.node] = changed(old, branches={**old.branches, e.branch: e.outcome}, outs=outs)
+
+
+def skipped(c: Any, e: ev.NodeSkipped) -> None:
+    c.trail[e.node] = Trail("skipped", e.originator_version, c.clock_us, 0)
+
+
+def failed(c: Any, e: ev.NodeFailed) -> None:
+    close(c, e.node, "failed", e.originator_version)
+
+
+def stopped(c: Any, e: ev.NodesStopped) -> None:
+    for node in e.nodes:
+        if node in c.nodes:
+            close(c, node, "stopped", e.originator_version)
+        else:  # a handler: it has a subscription only
+            c.subs.pop(node, None)
+
+
+def vars_set(c: Any, e: ev.VarsSet) -> None:
+    c.vars.update(e.values)
+    set_at_once(c, e)
+
+
+def set_at_once(c: Any, e: ev.VarsSet | ev.FactEmitted) -> None:
+    """A node that is done as soon as it is entered."""
+    c.trail[e.node] = Trail("done", e.originator_version, c.clock_us, 0)

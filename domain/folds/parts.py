@@ -1,0 +1,59 @@
+"""What several folds do: closing a node, keeping what it yielded, forgetting a round."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain.state import Instance, Trail, frame_of, in_flight, is_under
+
+__all__ = ["arm", "close", "disarm", "forget_inside", "put"]
+
+Json = Any
+
+
+def arm(c: Any, node: str, timers: dict[str, int] | None) -> None:
+    for name, due_us in (timers or {}).items():
+        c.timers[f"{node}:{name}"] = due_us
+
+
+def disarm(c: Any, node: str) -> None:
+    if not c.timers:
+        return
+    prefix = node + ":"
+    for name in [t for t in c.timers if t.startswith(prefix)]:
+        del c.timers[name]
+
+
+def close(c: Any, node: str, state: str, version: int, attempt: int = 0) -> Instance | None:
+    """Close a node: its trail stays, its timers and its subscription go."""
+    instance = c.nodes.pop(node, None)
+    since_us = instance.since_us if instance else c.clock_us
+    c.trail[node] = Trail(state, version, c.clock_us, c.clock_us - since_us, attempt)
+    disarm(c, node)
+    c.subs.pop(node, None)
+    return instance
+
+
+def put(c: Any, node: str, root: str, value: Json) -> None:
+    """Keep what a node yielded, in the frame (round, run or commitment) that it belongs to."""
+    frame = frame_of(node)
+    if frame == node:  # a handler run yields nothing by itself
+        return
+    data = c.frames.get(frame) or {}
+    values = {**data.get(root, {}), node[node.rfind("/") + 1 :]: value}
+    c.frames[frame] = {**data, root: values}
+
+
+def forget_inside(c: Any, frame: str) -> None:
+    """A finished round or run leaves vars, `out` and undo entries; everything else of it goes.
+
+    An effect that may yet turn out to have happened is remembered, so that it can be undone.
+    """
+    for data in (c.frames, c.trail, c.bindings, c.deciders, c.runs, c.queues, c.errors):
+        for path in [p for p in data if is_under(p, frame)]:
+            del data[path]
+    kept = {entry.effect for entry in c.entries.values()}
+    for key, effect in list(c.effects.items()):
+        doubtful = in_flight(effect) or effect.unanswered or effect.state == "withdrawn"
+        if is_under(effect.node, frame) and not doubtful and key not in kept:
+            del c.effects[key]
