@@ -7,7 +7,7 @@ same state. A commitment that is decided on is a `fork`; the one in the cache is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
@@ -138,6 +138,8 @@ class CommitmentSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
     @classmethod
     def take(cls, aggregate: Any) -> CommitmentSnapshot:
         state = {k: v for k, v in vars(aggregate).items() if not k.startswith("_")}
+        for name in _RECORDS:
+            state[name] = {k: asdict(record) for k, record in state[name].items()}
         return cls(aggregate.id, aggregate.version, aggregate.modified_on, Commitment.STORED_AS, state)
 
     def mutate(self, _: None) -> Commitment:

@@ -1,0 +1,418 @@
+"""Faults: one bad message, stream or row stops no other, and nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from consumers.core import Core
+from consumers.limits import LaneLimits
+from consumers.registry import Registry
+from domain.ids import commitment_id, key_id
+from domain.messages import Answered, Control, Mail, Offer, Open, Wake
+from domain.ports import LaneBelief, LaneLost, LaneWrite, StoreFailed, Transaction
+from sagas.decide import decide as real_decide
+from tests.integration.lane_world import (
+    DAY_US,
+    NORTH,
+    OPERATOR,
+    World,
+    alias_of,
+    aliases,
+    reply_request,
+    sale,
+)
+
+POISON: set[tuple[str, type]] = set()
+"""Which commitments, by key, raise at which message."""
+
+
+def poisoned(definition: Any, state: Any, message: Any, **more: Any) -> Any:
+    key = message.key if isinstance(message, Open) else state.key
+    if (key, type(message)) in POISON:
+        raise ArithmeticError(f"{key} cannot take it")
+    return real_decide(definition, state, message, **more)
+
+
+def poisoned_core(registry: Registry) -> Core:
+    return Core(registry, decide=poisoned)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    POISON.clear()
+    world = World(tmp_path / "troth.db", make_core=poisoned_core)
+    assert world.register(sale())["created"]
+    yield world
+    world.close()
+
+
+def test_a_stream_whose_decide_raises_is_parked_and_its_neighbours_commit(world: World) -> None:
+    """The event was accepted; what it causes waits, with the reason."""
+    POISON.add(("bad", Open))
+    companies = ("good", "bad", "fine")
+    out = world.process(*[world.event("applied", c) for c in companies])
+    assert aliases(out.answers) == ["", "", ""]
+    assert [bool(world.step(c)) for c in companies] == [True, False, True]
+    ((stream, tenant, reason, detail),) = world.rows(
+        "SELECT stream, tenant, reason, detail FROM parked_streams"
+    )
+    assert UUID(bytes=stream) == commitment_id("north", "sale", "bad", 1)
+    assert (tenant, reason) == ("north", "internal.fault")
+    assert detail == "ArithmeticError: bad cannot take it"
+    assert world.rows("SELECT kind FROM inbox") == [("open",)]
+    assert [action for action, _ in out.notes] == ["stream_parked"]
+    assert world.lane.parked == (world.id("bad"),)
+
+
+def test_what_follows_is_held_in_order_and_runs_when_it_is_released(world: World) -> None:
+    """Across a restart; a control is told, an answer of a worker is recorded."""
+    world.publish("applied")
+    (claim,) = world.claim()
+    POISON.add(("acme", Offer))
+    world.publish("signed")
+    world.reply(claim)
+    assert world.step()["step"] == "signed"
+    assert world.rows("SELECT kind FROM inbox ORDER BY id") == [("offer",)]
+    world.publish("signed")
+    assert alias_of(world.control("cancel")) == "internal.fault"
+    world.restart()
+    assert world.lane.parked == (world.id(),)
+    assert alias_of(world.control("release", key_id("north", "x"))) == "control.target"
+    POISON.clear()
+    assert world.control("release")["status"] == "released"
+    assert world.step()["status"] == "fulfilled"
+    assert world.count("inbox") == world.count("parked_streams") == 0
+    assert world.lane.parked == ()
+
+
+def test_an_answer_for_a_parked_stream_is_held_and_recorded(world: World) -> None:
+    """The worker did its part."""
+    world.publish("applied")
+    (claim,) = world.claim()
+    POISON.add(("acme", Answered))
+    assert world.reply(claim)["status"] == "recorded"
+    assert world.reply(claim)["status"] == "recorded"
+    POISON.clear()
+    world.control("release")
+    assert world.step()["step"] == "signed"
+    assert world.topics(world.id()).count("effect.done") == 1
+
+
+def test_a_stream_that_still_raises_is_parked_again(world: World) -> None:
+    """Its mail stays, each try counted."""
+    POISON.add(("bad", Open))
+    world.publish("applied", "bad")
+    for tries in (1, 2):
+        world.control("release", world.id("bad"))
+        assert world.rows("SELECT tries FROM inbox") == [(tries,)]
+    assert world.lane.parked == (world.id("bad"),)
+
+
+def test_a_request_that_raises_is_refused_and_parks_nothing(world: World) -> None:
+    """It was not acknowledged, and its stream can take everything else."""
+    world.publish("applied")
+    POISON.add(("acme", Control))
+    assert alias_of(world.control("cancel")) == "internal.fault"
+    assert world.count("parked_streams") == world.count("inbox") == 0
+    world.work()
+    assert world.step()["step"] == "signed"
+
+
+def test_a_timer_that_raises_parks_its_stream_and_the_others_fire(world: World) -> None:
+    """Its wake-up runs again after the release."""
+    for company in ("bad", "good"):
+        world.publish("applied", company)
+    world.work()
+    POISON.add(("bad", Wake))
+    world.later(15 * DAY_US)
+    assert [world.step(c)["status"] for c in ("bad", "good")] == ["waiting", "compensating"]
+    commits = world.lane.counts.commits
+    world.process()
+    assert world.lane.counts.commits == commits
+    POISON.clear()
+    world.control("release", world.id("bad"))
+    assert world.step("bad")["status"] == "compensating"
+
+
+def test_a_parked_key_holds_events_up_to_its_bound(world: World) -> None:
+    """A stream that cannot be folded; a further event is refused before it is accepted."""
+    world.lane.limits = replace(world.limits, parked_held_max=2)
+    world.lane._parts.limits = world.lane.limits
+    world.publish("signed")
+    stream = key_id("north", "acme").bytes
+    world.rows("UPDATE events SET topic = 'key.of_a_later_release' WHERE stream = ?", stream)
+    world.restart()
+    world.lane._parts.limits = world.lane.limits = replace(world.limits, parked_held_max=2)
+    answers = [world.publish("signed") for _ in range(4)]
+    assert aliases(answers) == ["", "", "bound.mailbox", "bound.mailbox"]
+    assert world.count("inbox") == 2
+
+
+# --- the database refuses ----------------------------------------------------------------------
+
+
+class Breaking:
+    """A transaction that fails where it is told to."""
+
+    def __init__(self, real: Transaction, world: BrokenWorld) -> None:
+        self._real = real
+        self._world = world
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def write(self, write: LaneWrite, *, clock_us: int) -> LaneBelief:
+        self._world.check(write)
+        return self._real.write(write, clock_us=clock_us)
+
+    def commit(self) -> None:
+        self._real.commit()
+        if self._world.unclear:
+            raise self._world.unclear.pop()
+
+
+class BrokenWorld:
+    """Makes a world's store refuse data that holds a word, or fail as a whole."""
+
+    def __init__(self, world: World) -> None:
+        self.word: bytes | None = None
+        self.failures: list[Exception] = []
+        self.unclear: list[Exception] = []
+        self.writes = 0
+        self._begin = world.store.begin
+        world.store.begin = self.begin
+
+    def begin(self, belief: LaneBelief) -> Any:
+        return Breaking(self._begin(belief), self)
+
+    def check(self, write: LaneWrite) -> None:
+        self.writes += 1
+        if self.failures:
+            raise self.failures.pop()
+        if self.word is not None and any(self.word in e.state for e in write.events):
+            raise StoreFailed("store.failed", "a value that cannot be stored")
+
+
+@pytest.fixture
+def broken(world: World) -> BrokenWorld:
+    return BrokenWorld(world)
+
+
+def test_a_data_error_finds_its_culprit_and_the_rest_commits(
+    world: World, broken: BrokenWorld
+) -> None:
+    """The batch is halved until the culprit stands alone; it alone is refused."""
+    broken.word = b"culprit"
+    companies = [f"c{n}" for n in range(5)] + ["culprit"] + [f"d{n}" for n in range(5)]
+    out = world.process(*[world.event("applied", c) for c in companies])
+    refused = [c for c, a in zip(companies, out.answers, strict=True) if alias_of(a)]
+    assert refused == ["culprit"]
+    assert aliases(out.answers)[5] == "store.failed"
+    assert world.count("current_steps") == 10
+    assert world.lane.fault is None
+    broken.word = None
+    assert world.publish("applied", "culprit")["status"] == "accepted"
+
+
+def test_mail_that_the_database_refuses_parks_its_stream_after_three_tries(
+    world: World, broken: BrokenWorld
+) -> None:
+    """Its neighbours in the inbox go on."""
+    POISON.update({("bad", Open), ("good", Open)})
+    for company in ("bad", "good"):
+        world.publish("applied", company)
+    POISON.clear()
+    broken.word = b'"key":"bad"'
+    world.control("release", world.id("bad"))
+    world.control("release", world.id("good"))
+    assert world.step("good")["step"] == "create"
+    assert world.rows("SELECT reason FROM parked_streams") == [("store.failed",)]
+    assert world.lane.parked == (world.id("bad"),)
+    broken.word = None
+    world.control("release", world.id("bad"))
+    assert world.step("bad")["step"] == "create"
+
+
+def test_a_timer_that_the_database_refuses_parks_its_stream(
+    world: World, broken: BrokenWorld
+) -> None:
+    """And the others fire."""
+    for company in ("bad", "good"):
+        world.publish("applied", company)
+    world.work()
+    broken.word = b'"target":""'
+    bad = world.id("bad").bytes
+    world.rows("UPDATE timers SET due_us = due_us - 1 WHERE stream = ?", bad)
+    world.later(15 * DAY_US)
+    assert set(world.lane.parked) == {world.id("bad"), world.id("good")}
+    assert world.rows("SELECT DISTINCT reason FROM parked_streams") == [("store.failed",)]
+
+
+def test_a_full_disk_refuses_everything_and_is_over_when_there_is_room(
+    world: World, broken: BrokenWorld
+) -> None:
+    """Nothing was acknowledged, and nothing is lost."""
+    broken.failures = [StoreFailed("store.full", "no space")]
+    out = world.process(world.event("applied", "a"), world.event("applied", "b"))
+    assert aliases(out.answers) == ["store.full", "store.full"]
+    assert world.lane.fault is not None
+    assert out.notes[0][0] == "store_failed"
+    assert world.publish("applied", "a")["status"] == "accepted"
+    assert world.lane.fault is None
+
+
+def test_an_unclear_commit_drops_what_is_believed(world: World, broken: BrokenWorld) -> None:
+    """It had happened: the same event again is a repeat."""
+    event = world.event("applied")
+    broken.unclear = [StoreFailed("store.locked", "who knows")]
+    assert alias_of(world.ask(event)) == "store.locked"
+    assert world.ask(event)["status"] == "repeated"
+    assert world.step()["step"] == "create"
+
+
+def test_a_lane_that_was_taken_is_claimed_again_or_given_up(
+    world: World, broken: BrokenWorld
+) -> None:
+    """Its caches are dropped; a lane that stays lost refuses."""
+    world.publish("applied", "a")
+    broken.failures = [LaneLost("epoch 2")]
+    assert world.publish("applied", "b")["status"] == "accepted"
+    assert world.lane.counts.lost == 1
+    broken.failures = [LaneLost("epoch 2")] * 9
+    assert alias_of(world.publish("applied", "c")) == "store.lane_lost"
+    broken.failures = []
+    world.restart()
+    assert world.step("b")["step"] == "create"
+
+
+def test_a_fault_of_the_loop_itself_refuses_the_request_that_brings_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its neighbours are answered."""
+    from consumers import accept
+
+    real = accept.content_digest
+
+    def brittle(event: dict[str, Any]) -> str:
+        if event["data"]["company"] == "bad":
+            raise RuntimeError("a bug")
+        return real(event)
+
+    monkeypatch.setattr(accept, "content_digest", brittle)
+    out = world.process(*[world.event("applied", c) for c in ("a", "bad", "b")])
+    assert aliases(out.answers) == ["", "internal.fault", ""]
+    assert "RuntimeError: a bug" in out.notes[0][1]["detail"]
+
+
+# --- much at once, and unclean ends ---------------------------------------------------------------
+
+
+def test_more_mail_than_a_transaction_takes_waits_in_the_inbox(tmp_path: Path) -> None:
+    """It is applied before later requests; nothing is lost over a restart."""
+    world = World(tmp_path / "troth.db", limits=LaneLimits(mail_per_batch_max=3))
+    world.register(sale())
+    out = world.process(*[world.event("applied", f"c{n}") for n in range(10)])
+    assert aliases(out.answers) == [""] * 10
+    assert world.count("current_steps") == 10
+    assert world.count("inbox") == 0
+    assert world.lane.counts.commits > 5
+    world.close()
+
+
+def test_mail_found_at_the_start_is_tried_singly_and_counted(tmp_path: Path) -> None:
+    """It may be why the last owner died: after three tries its stream is parked."""
+    world = World(tmp_path / "troth.db", make_core=poisoned_core)
+    POISON.clear()
+    world.register(sale())
+    for company in ("killer", "calm"):
+        POISON.add((company, Open))
+        world.publish("applied", company)
+    POISON.clear()
+    world.rows("DELETE FROM parked_streams")
+    world.rows("UPDATE inbox SET tries = 3 WHERE CAST(body AS TEXT) LIKE '%killer%'")
+    world.restart()
+    world.process()
+    assert world.step("calm")["step"] == "create"
+    assert world.lane.parked == (world.id("killer"),)
+    assert world.count("inbox") == 1
+    world.close()
+
+
+def test_a_crash_in_the_middle_leaves_the_try_counted(tmp_path: Path) -> None:
+    """The count is committed before the message is applied."""
+    world = World(tmp_path / "troth.db", make_core=poisoned_core)
+    POISON.clear()
+    POISON.add(("killer", Open))
+    world.register(sale())
+    world.publish("applied", "killer")
+    POISON.clear()
+    world.rows("DELETE FROM parked_streams")
+    world.restart()
+    broken = BrokenWorld(world)
+    broken.word = b"killer"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(broken, "check", _die_at(broken.word))
+        with pytest.raises(KeyboardInterrupt):
+            world.process()
+    world.restart()
+    assert world.rows("SELECT tries FROM inbox") == [(1,)]
+    world.process()
+    assert world.step("killer")["step"] == "create"
+    world.close()
+
+
+def _die_at(word: bytes) -> Any:
+    def check(write: LaneWrite) -> None:
+        if any(word in event.state for event in write.events):
+            raise KeyboardInterrupt
+
+    return check
+
+
+def test_more_timers_than_a_transaction_takes_all_fire_before_requests(tmp_path: Path) -> None:
+    """And what is accepted later is not applied before them."""
+    limits = LaneLimits(timers_per_batch_max=2, sweep_per_batch_max=2)
+    world = World(tmp_path / "troth.db", limits=limits)
+    world.register(sale())
+    companies = [f"c{n}" for n in range(7)]
+    for company in companies:
+        world.publish("applied", company)
+    world.work()
+    world.now_us += 15 * DAY_US
+    world.process(*[world.event("signed", c) for c in companies])
+    assert {world.step(c)["status"] for c in companies} == {"compensating"}
+    world.close()
+
+
+def test_a_due_wake_up_that_changes_nothing_does_not_turn_in_a_circle(world: World) -> None:
+    """It is looked at again a second later."""
+    world.publish("applied")
+    world.work()
+    stale_us = world.now_us + 5
+    world.rows("UPDATE timers SET due_us = ?", stale_us)
+    world.restart()
+    world.later(10)
+    assert world.step()["status"] == "waiting"
+    due_us = world.lane.next_due_us()
+    assert due_us is not None
+    assert due_us > stale_us + 1
+
+
+def test_mail_of_this_lane_is_data_that_can_be_stored(world: World) -> None:
+    """What waits in the inbox reads back as it was sent."""
+    reply = reply_request({"effect": "ab" * 32, "attempt": 1, "token": "1.1.1", "kind": "do",
+                           "commitment": str(world.id()), "contract": "x"})  # fmt: skip
+    assert reply.asked == NORTH
+    message = Answered("ab", 1, "1.1.1", "do", "done", "w", {"id": 1})
+    mail = Mail(world.id(), "north", message, NORTH.ctx(correlation="c", causation=None), 5, 9)
+    tx = world.store.begin(world.store.belief(0))
+    tx.write(LaneWrite(inbox=[mail]), clock_us=1)
+    assert tx.inbox(10)[0].mail == mail
+    tx.rollback()
+    assert OPERATOR.tenant == "north"
