@@ -1,14 +1,11 @@
-"""Clocks behind `domain.ports.Clock`: the machine's, and one driven by events of the past."""
+"""The machine's clock behind `domain.ports.Clock`."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from domain.errors import refusal
-from domain.ports import Clock
-
-__all__ = ["EventClock", "SystemClock", "boot_us", "wall_us"]
+__all__ = ["SystemClock", "boot_us", "wall_us"]
 
 US_PER_S = 1_000_000
 
@@ -50,33 +47,3 @@ class SystemClock:
         either way: a clock that jumped would fire them early, or accept after a deadline.
         """
         return (self._wall() - self._boot() - self._offset_us) / US_PER_S
-
-
-class EventClock:
-    """Accept times from the events themselves, for `dev --clock events` and logs of the past.
-
-    It stands still between events and never goes back. Leases need `real`, for workers live now.
-    """
-
-    def __init__(self, real: Clock, start_us: int = 0) -> None:
-        self.real = real
-        self._now_us = start_us
-
-    def now_us(self) -> int:
-        """The time of the latest event."""
-        return self._now_us
-
-    def advance(self, event_us: int) -> int:
-        """Move to the time of an event that is accepted now, and answer it.
-
-        Raises Refusal (event.out_of_order) for a time before that of an event accepted already.
-        """
-        if event_us < self._now_us:
-            late_s = (self._now_us - event_us) / US_PER_S
-            raise refusal("event.out_of_order", f"{late_s} s before the last accepted event")
-        self._now_us = event_us
-        return event_us
-
-    def clock_skew_s(self) -> float:
-        """None: nothing but events moves this clock."""
-        return 0.0

@@ -19,7 +19,7 @@ class CommitmentOpened(Opening):
     definition: str
     key: str
     run: int
-    input: Json
+    input: Json = None
     params: Json = None
     vars: Json = None
     parent: Json = None

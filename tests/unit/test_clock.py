@@ -1,9 +1,8 @@
-"""Clocks never go back, and say when the machine's clock was set."""
+"""The clock never goes back, and says when the machine's clock was set."""
 
 import pytest
 
-from adapters.clock import EventClock, SystemClock
-from domain.errors import Refusal
+from adapters.clock import SystemClock
 
 
 class Machine:
@@ -50,19 +49,3 @@ def test_the_machines_own_clocks_agree() -> None:
     clock = SystemClock()
     assert clock.now_us() <= clock.now_us()
     assert abs(clock.clock_skew_s()) < 5
-
-
-def test_the_event_clock_stands_at_the_last_event() -> None:
-    clock = EventClock(SystemClock())
-    assert clock.advance(50) == 50
-    assert clock.advance(50) == 50
-    assert clock.now_us() == 50
-    assert clock.real.now_us() > 50
-
-
-def test_an_event_before_the_last_one_is_refused() -> None:
-    clock = EventClock(SystemClock(), start_us=50)
-    with pytest.raises(Refusal) as refused:
-        clock.advance(49)
-    assert refused.value.alias == "event.out_of_order"
-    assert clock.now_us() == 50
