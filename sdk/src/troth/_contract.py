@@ -177,6 +177,8 @@ class Contract:
                 f"the probe of {self.name} takes other arguments than the step",
                 f"(fx, {', '.join(self.run.parameters)})",
             )
+        if self.gives_none and handler.result is not bool:
+            raise wrong("TR111", f"{self.name} gives None, so its probe says yes or no", "-> bool")
         self.probe = handler
 
     def document(self, schemas: Schemas) -> JsonObject:

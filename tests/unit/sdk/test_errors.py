@@ -230,6 +230,12 @@ MODULES: list[tuple[str, str, str]] = [
     ),
     ("@pay.probe\ndef a(fx: Effect, o: Order) -> str | None: ...", "TR111", r"\(fx, order\)"),
     (
+        '@shop.effect("a", A0, R0, S0)\ndef a(fx: Effect) -> None: ...\n@a.probe\n'
+        + "def b(fx: Effect) -> None: ...",
+        "TR111",
+        "-> bool",
+    ),
+    (
         '@saga("s", version=1, starts_on=BaseModel)\ndef s(x: BaseModel) -> None: ...',
         "TR110",
         "needs a key",
@@ -248,7 +254,7 @@ def test_a_wrong_declaration_is_named_at_import(
     error = said(project, text + "\n" + in_flow("pass"))
     assert error.code == code, str(error)
     assert error.file == str(project / "shopping.py")
-    assert LINES_BEFORE < (error.line or 0) <= LINES_BEFORE + 2, str(error)
+    assert LINES_BEFORE < (error.line or 0) <= LINES_BEFORE + 3, str(error)
     assert re.search(words, str(error), re.DOTALL), str(error)
 
 
