@@ -10,18 +10,21 @@ from typing import Any, cast
 
 from sagas.checks.bounds import check_bounds
 from sagas.checks.contracts import check_contracts, check_events
+from sagas.checks.data import check_data
 from sagas.checks.flow import walk
 from sagas.checks.gates import Gate, check_gates, gates_of
 from sagas.checks.names import check_names
 from sagas.checks.order import check_order
+from sagas.checks.pivots import check_pivots
 from sagas.checks.report import Fault, Report
 from sagas.checks.shape import check_shape
 from sagas.checks.tree import Document
 from sagas.checks.types import Typing
+from sagas.checks.undo import plan_of, undo_order
 from sagas.checks.values import check_schemas
 from sagas.checks.waits import check_waits
 
-__all__ = ["Fault", "Gate", "check", "gates"]
+__all__ = ["Fault", "Gate", "check", "gates", "undo_order", "undo_plan"]
 
 
 def check(document: Any) -> list[Fault]:
@@ -48,10 +51,20 @@ def check(document: Any) -> list[Fault]:
         typing = Typing(d, schemas, report)
         typing.run(found)
         exprs = typing.exprs
+        check_data(d, found, exprs, schemas, report)
     check_gates(d, found, exprs, report)
+    check_pivots(d, found, report)
     return report.faults()
 
 
 def gates(document: dict[str, Any]) -> dict[str, Gate]:
     """The approve that covers each gated step, by the step's name; for a document that passed."""
     return gates_of(Document(document))
+
+
+def undo_plan(document: dict[str, Any]) -> list[Any]:
+    """What is undone in which order if everything was done; for a document that passed.
+
+    Items as in `sagas.checks.undo.plan_of`; `undo_order` makes one line of them.
+    """
+    return plan_of(Document(document))

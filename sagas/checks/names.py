@@ -19,6 +19,8 @@ def check_names(d: Document, report: Report) -> None:
             _approve(d, node, report)
         elif node.kind == "parallel":
             _after(node, report)
+        elif node.kind == "set":
+            _values(d, node, report)
 
 
 def _taken(d: Document, report: Report) -> None:
@@ -42,6 +44,14 @@ def _taken(d: Document, report: Report) -> None:
         named.append((handler.order, handler.name, handler.template, handler))
     for _, name, where, at in sorted(named, key=lambda item: item[0]):
         use(name, where, at)
+
+
+def _values(d: Document, node: Node, report: Report) -> None:
+    known = objects(d.doc, "vars")
+    for name in node.doc["values"]:
+        if name not in known:
+            text = f"{node.name} sets {name}, which is not declared{closest(name, known)}"
+            report.add("def.unbound", node, text, "declare it in vars, or correct its name")
 
 
 def _approve(d: Document, node: Node, report: Report) -> None:

@@ -145,13 +145,16 @@ class Sights:
         node = self._d.by_name.get(name)
         if node is None or ((root, name) not in yields(node) and not _when_expired(node, root)):
             return self._unbound(root, name, node)
-        reason = _why(place, node, hidden=(root, name) not in place.state.maybe)
-        if (root, name) in place.state.maybe:
-            if guarded:
-                return None
-            text = f"`{root}.{name}` {reason or 'is set only on some paths'}"
-            return "def.maybe_unset", text, "guard it with has(), or yield it by out"
-        return "def.not_visible", f"`{root}.{name}` {reason or 'is known only later'}", None
+        hidden = (root, name) not in place.state.maybe
+        reason = _why(place, node, hidden=hidden)
+        if hidden:
+            text = f"`{root}.{name}` {reason or 'is known only later'}"
+            do = None if reason is not None else f"move this behind {name}"
+            return "def.not_visible", text, do
+        if guarded:
+            return None
+        text = f"`{root}.{name}` {reason or 'is set only on some paths'}"
+        return "def.maybe_unset", text, "guard it with has(), or yield it by out"
 
     def _unbound(self, root: str, name: str, node: Node | None) -> tuple[str, str, str | None]:
         if node is None:
@@ -202,14 +205,16 @@ def _why_flow(flow: Flow, here: set[Flow]) -> str | None:
         return f"is set in the on_failure of {owner.label}"
     if owner.kind == "repeat":
         return f"ends with the round of {owner.name}: yield it by out"
-    beside = any(inner.owner is owner for inner in here)
+    beside = next((inner for inner in here if inner.owner is owner), None)
     if flow.role == "else":
         return f"is set only in the else of {owner.name}"
     if branch is None:
-        return f"is set only while {owner.label} goes well" if owner.clauses else None
+        if beside is not None and beside.handler is not None:
+            return f"need not be there yet when {beside.handler.name} runs"
+        return f"need not be there when {owner.label} fails" if owner.clauses else None
     if owner.kind != "parallel":
         return f"is set only in branch {branch.name} of {owner.name}"
-    if beside:
+    if beside is not None:
         return f"is set in branch {branch.name}, which runs beside"
     certain = owner.doc.get("join", "all") == "all" and owner.doc.get("on_branch") != "collect"
     if certain and "when" not in branch.doc:

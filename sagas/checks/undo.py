@@ -1,0 +1,82 @@
+"""What a definition undoes, in which order, if everything was done (semantics section 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sagas.checks.tree import Document, Flow, Node
+
+__all__ = ["plan_of", "undo_order"]
+
+Json = Any
+
+
+def plan_of(d: Document) -> list[Json]:
+    """The plan, the first to be undone first.
+
+    An item is `{"node", "contract", "participant"}`, or holds plans of its own:
+    `{"beside": [...]}` for branches that are undone beside each other, `{"one_of": [...]}` for
+    those of which one was taken, `{"rounds": node, "plan": [...]}` for a loop, the last round first.
+    What lies before a pivot is left out: once that is done there is only forward.
+    """
+    return _scope(d.root)
+
+
+def undo_order(plan: list[Json]) -> list[str]:
+    """The nodes of a plan in one line."""
+    names: list[str] = []
+    for item in plan:
+        if "node" in item:
+            names.append(item["node"])
+        for inner in item.get("beside", item.get("one_of", [item.get("plan", [])])):
+            names += undo_order(inner)
+    return names
+
+
+def _scope(node: Node) -> list[Json]:
+    plan: list[Json] = []
+    if node.flow is not None:
+        plan += _flow(node.flow)
+    return plan
+
+
+def _flow(flow: Flow) -> list[Json]:
+    """A list: the last one first. A pivot drops what is before it."""
+    plan: list[Json] = []
+    for node in reversed(flow.nodes):
+        plan += _node(node)
+        if node.is_pivot or (node.kind in ("scope", "approve") and _sealed(node)):
+            break
+    return plan
+
+
+def _sealed(node: Node) -> bool:
+    """Whether a block surely does a pivot: then what is before the block is dropped too."""
+    nodes = node.flow.nodes if node.flow is not None else []
+    sure = [inner for inner in nodes if "when" not in inner.doc]
+    return any(n.is_pivot or (n.kind in ("scope", "approve") and _sealed(n)) for n in sure)
+
+
+def _node(node: Node) -> list[Json]:
+    match node.kind:
+        case "step":
+            if node.undo is None:
+                return []
+            undo = node.undo
+            return [{"node": node.template, "contract": undo.name, "participant": undo.participant}]
+        case "choose" | "race":
+            flows = [branch.flow for branch in node.branches]
+            flows += [node.otherwise] if node.otherwise is not None else []
+            plans = [plan for flow in flows if (plan := _flow(flow))]
+            return [] if not plans else plans[0] if len(plans) == 1 else [{"one_of": plans}]
+        case "parallel":
+            plans = [plan for b in reversed(node.branches) if (plan := _flow(b.flow))]
+            return [] if not plans else plans[0] if len(plans) == 1 else [{"beside": plans}]
+        case "repeat":
+            plan = _scope(node)
+            kept = plan and not node.doc.get("keep_rounds", False)
+            return [{"rounds": node.template, "plan": plan}] if kept else []
+        case "scope" | "approve":
+            return _scope(node)
+        case _:
+            return []
