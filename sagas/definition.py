@@ -244,7 +244,8 @@ class _Loader:
             schemas=self.schemas, events=self._events(), contracts=self.contracts,
             key=_expr(doc["key"]), input_validator=self.schemas.validator(doc["input"]),
             starts=tuple(
-                (s["event"], _maybe(s.get("when")), _expr(s["input"])) for s in doc["starts_on"]
+                (s["event"], _maybe(s.get("when")), _expr(s["input"]))
+                for s in doc.get("starts_on", ())
             ),
             root=root, by_template=self.by_template, by_name=self.by_name,
             attributes={n: _expr(t) for n, t in doc.get("attributes", {}).items()},
