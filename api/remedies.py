@@ -13,7 +13,7 @@ from api.docs import documented
 from api.edge import Edge, answer, edge_of
 from api.identity import asked, identified
 from api.waits import PAGE_DEFAULT, Cursor, Limit, listed
-from domain.errors import refusal
+from domain.errors import code_of, refusal
 from domain.requests import RedriveRequest
 
 __all__ = ["router"]
@@ -31,8 +31,11 @@ async def dead_letters(
 ) -> Response:
     """What came and could not be taken, with the reason and how often it was seen."""
     edge, tenant = edge_of(request), asked(request).tenant
-    query = edge.reader.dead_letters
-    return await listed(edge, query, tenant, status=status, cursor=cursor, limit=limit)
+    position = edge.reader.position()
+    found = await edge.read(
+        edge.reader.dead_letters, tenant, status=status, cursor=cursor, limit=limit
+    )
+    return answer({**found, "items": [_shown(one) for one in found["items"]]}, position=position)
 
 
 @router.get(
@@ -44,7 +47,8 @@ async def dead_letter(request: Request, number: Number) -> Response:
     """One dead letter with the bytes that came (`raw`)."""
     edge = edge_of(request)
     position = edge.reader.position()
-    return answer(_found(edge, asked(request).tenant, number), position=position)
+    found = _found(edge, asked(request).tenant, number)
+    return answer(_shown(found), position=position)
 
 
 @router.post(
@@ -128,6 +132,12 @@ def _found(edge: Edge, tenant: str, number: int) -> Json:
     if found is None:
         raise refusal("http.not_found", f"dead letter {number} is not there")
     return found
+
+
+def _shown(letter: Json) -> Json:
+    """With the code in both forms, as in every other answer."""
+    code = code_of(letter["code"])
+    return {**letter, "code": code.number, "alias": code.alias, "do": code.do}
 
 
 def _raw(letter: Json) -> bytes:

@@ -91,7 +91,7 @@ class FakeReader:
         self.events: list[Json] = []
         self.applied_ids: set[str] = set()
         self.current: Json = CURRENT
-        self.letter: Json = {"id": 7, "status": "open", "raw": '{"specversion":"1.0","id":"a",'
+        self.letter: Json = {"id": 7, "code": "event.schema", "raw": '{"specversion":"1.0","id":"a",'
                              '"source":"urn:x","type":"partner.signed","data":{}}'}  # fmt: skip
 
     def position(self) -> str:

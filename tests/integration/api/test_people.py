@@ -178,7 +178,7 @@ async def test_an_unfit_remedy_is_refused(
 
 
 async def test_what_is_not_json_cannot_be_redriven_as_it_came(world: World) -> None:
-    world.reader.letter = {"id": 7, "raw": "{"}
+    world.reader.letter = {**world.reader.letter, "raw": "{"}
     path = "/v1/dead-letters/7/redrive"
     assert code_of(await call(world, "POST", path, "operator", {"reason": "x"})) == (400, "TR301")
 
@@ -205,3 +205,4 @@ async def test_lists_pass_their_filters(
 async def test_the_letter_is_shown_with_its_bytes(world: World) -> None:
     answer = await call(world, "GET", "/v1/dead-letters/7", "reader")
     assert json.loads(answer.json()["raw"])["id"] == "a"
+    assert (answer.json()["code"], answer.json()["alias"]) == ("TR312", "event.schema")

@@ -1,0 +1,1 @@
+"""The whole engine over its HTTP API: the real desk, lane, store and reader."""
