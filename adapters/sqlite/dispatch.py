@@ -1,7 +1,7 @@
 """The dispatch desk: who holds an attempt, decided row by row under the lane's lock.
 
-offered → reserved → started → gone (design: the stream says what an attempt means, the row says
-who holds it). Tokens are `incarnation.position.reservation`, so each holder has a higher one.
+offered, reserved, started, gone: the stream says what an attempt means, the row says who holds
+it. Tokens are `incarnation.position.reservation`, so each holder has a higher one.
 """
 
 from __future__ import annotations
@@ -48,12 +48,13 @@ _OFFER_AGAIN = """
 UPDATE dispatches SET state = 'offered', worker = NULL, lease_until_us = NULL WHERE effect = ?
 """
 _GONE = "DELETE FROM dispatches WHERE effect = ?"
+_UNSTARTED = "state <> 'started' AND not_after_us IS NOT NULL"
 _OVERDUE = tuple(
     f"SELECT {_COLUMNS} FROM dispatches WHERE lane = ? AND {due} LIMIT ?"  # noqa: S608 - as above
     for due in (
         "state <> 'offered' AND lease_until_us <= ? ORDER BY lease_until_us",
         "state = 'offered' AND start_by_us <= ? ORDER BY start_by_us",
-        "state <> 'started' AND not_after_us IS NOT NULL AND not_after_us < ? ORDER BY not_after_us",
+        f"{_UNSTARTED} AND not_after_us < ? ORDER BY not_after_us",
     )
 )
 LINE_CHUNK_MIN = 8

@@ -132,9 +132,10 @@ class SqliteAggregateRecorder(AggregateRecorder):
         desc: bool,
         limit: int | None,
     ) -> Sequence[StoredEvent]:
+        order = "DESC" if desc else "ASC"
         sql = (
-            f"SELECT version, topic, state FROM {table} WHERE stream = ? AND version > ?"  # noqa: S608 - our own names
-            f" AND version <= ? ORDER BY version {'DESC' if desc else 'ASC'} LIMIT ?"
+            f"SELECT version, topic, state FROM {table} WHERE stream = ?"  # noqa: S608 - our names
+            f" AND version > ? AND version <= ? ORDER BY version {order} LIMIT ?"
         )
         above = -1 if gt is None else gt
         values = (stream.bytes, above, 2**63 - 1 if lte is None else lte, _limit(limit))

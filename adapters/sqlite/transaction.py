@@ -40,7 +40,9 @@ SELECT version, topic, state, prev FROM events WHERE stream = ? AND version > ? 
 _RECEIPT = """
 SELECT digest, root, accepted_us, outcome FROM receipts WHERE tenant = ? AND source = ? AND id = ?
 """
-_LAST_ROOT = "SELECT max((SELECT ifnull(max(root), 0) FROM receipts), (SELECT ifnull(max(root), 0) FROM inbox))"
+_LAST_ROOT = """
+SELECT max((SELECT ifnull(max(root), 0) FROM receipts), (SELECT ifnull(max(root), 0) FROM inbox))
+"""
 # Mail of a parked stream waits until the stream is released, and never in anybody's way.
 _INBOX = """
 SELECT id, stream, tenant, kind, body, accepted_us, root, tries FROM inbox i WHERE lane = ?
@@ -221,7 +223,7 @@ class SqliteTransaction:
             try:
                 self._db.execute("ROLLBACK")
             except sqlite3.Error:
-                # The database rolled back by itself (disk full, I/O error): nothing is left to undo.
+                # The database rolled back by itself (disk full, I/O error): nothing is left.
                 if self._db.in_transaction:
                     raise
 

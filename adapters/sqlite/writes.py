@@ -193,8 +193,8 @@ def _view_sql(table: str, columns: tuple[str, ...] | None) -> str:
     names = (*keys, *columns)
     newer = f" WHERE excluded.version > {table}.version" if "version" in columns else ""
     return (
-        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - as above
-        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET"
+        f"INSERT INTO {table} ({', '.join(names)})"  # noqa: S608 - as above
+        f" VALUES ({', '.join('?' * len(names))}) ON CONFLICT ({', '.join(keys)}) DO UPDATE SET"
         f" {', '.join(f'{name} = excluded.{name}' for name in columns)}{newer}"
     )
 

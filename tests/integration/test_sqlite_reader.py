@@ -113,8 +113,8 @@ def test_a_key_shows_its_latest_run_unless_one_is_named(
 ) -> None:
     for run in (1, 2, 10):
         commit(store, rows(step_row(f"r{run}", 1, key="k", run=run, body={"run": run})))
-    assert reader.by_key("north", "loan", "k", None)["run"] == 10  # pyright: ignore[reportOptionalSubscript] - it is there
-    assert reader.by_key("north", "loan", "k", 2)["run"] == 2  # pyright: ignore[reportOptionalSubscript] - it is there
+    assert reader.by_key("north", "loan", "k", None) == {"run": 10, "position": "1:0:1"}
+    assert reader.by_key("north", "loan", "k", 2) == {"run": 2, "position": "1:0:1"}
     assert reader.by_key("north", "loan", "k", 3) is None
     assert reader.by_key("north", "other", "k", None) is None
 
@@ -246,8 +246,8 @@ def test_dead_letters_keep_the_bytes_that_came(store: SqliteStore, reader: Sqlit
     assert (first["id"], first["code"], first["seen"]) == (1, "event.json", 1)
     assert (second["seen"], second["at"]) == (2, "1970-01-01T00:00:01.000000Z")
     assert "raw" not in first
-    assert reader.dead_letter("north", 1)["raw"] == "{"  # pyright: ignore[reportOptionalSubscript] - it is there
-    assert reader.dead_letter("north", 2)["raw_base64"] == "/w=="  # pyright: ignore[reportOptionalSubscript] - it is there
+    assert (reader.dead_letter("north", 1) or {})["raw"] == "{"
+    assert (reader.dead_letter("north", 2) or {})["raw_base64"] == "/w=="
     ask(store, lambda t: t.redriven(1, "redriven"))
     assert [item["id"] for item in pages(reader.dead_letters, status="open")] == [2]
 

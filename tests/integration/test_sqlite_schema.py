@@ -1,4 +1,4 @@
-"""The tables are those of docs/format.md: in the migrations, and as the reader's queries see them."""
+"""The tables are those of docs/format.md, in the migrations and in the reader's queries."""
 
 import re
 import sqlite3
