@@ -16,6 +16,7 @@ from domain.ports import LaneWrite, Receipt, StoreFailed
 from tests.contract.store_world import ask, commit, event, events, stream
 
 BIG = b'{"x":"' + b"y" * 60_000 + b'"}'
+FULL = 2
 SMALL_DISK = 3 * 1024 * 1024
 HOLD = """
 import sys
@@ -55,6 +56,13 @@ def fill(path: Path, batches: int = 20) -> None:
         for number in range(1, batches + 1):
             found = ask(store, lambda t: t.load(stream("a")))
             commit(store, events(event("a", number, BIG), after=found.hash))
+
+
+def test_every_commit_is_flushed_unless_it_was_asked_otherwise(path: Path) -> None:
+    with closing(open_store(path)) as store:
+        names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        found = [store.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+    assert found == ["wal", FULL, 1, 5_000]
 
 
 def test_a_second_engine_is_refused_and_told_who_holds_the_store(path: Path) -> None:
