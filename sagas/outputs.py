@@ -26,6 +26,8 @@ _SETTLING = (
     ev.EffectDone, ev.EffectFailed, ev.AttemptFailed, ev.EffectUnknown, ev.EffectWithdrawn,
     ev.EffectProbed,
 )  # fmt: skip
+# Deferred, they are the last word about an attempt all the same: nobody holds it any more.
+_SETTLING_KINDS = frozenset({"answered", "lost", "not_started"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def outputs(before: Commitment | None, after: Commitment, events: Sequence[Event
             offered = [o for o in offered if o.dispatch.effect != event.effect]
         elif isinstance(event, ev.EffectStopAsked):
             withdraw.extend(event.effects)
-        elif isinstance(event, ev.MessageDeferred) and event.message["kind"] == "answered":
+        elif isinstance(event, ev.MessageDeferred) and event.message["kind"] in _SETTLING_KINDS:
             settled.append(event.message["body"]["effect"])
         elif isinstance(event, ev.CommitmentEnded):
             home = saga_key_id(after.tenant, after.saga, after.key)
@@ -121,7 +123,7 @@ def _subscriptions(
             for path, s in after.subs.items() if s.key == key and old.get(path) != s
         }  # fmt: skip
         closed = [p for p, s in old.items() if s.key == key and after.subs.get(p) != s]
-        taken = [p for p in after.taken.get(key, ()) if p not in old_taken.get(key, ())]
+        taken = _new_positions(old_taken.get(key, ()), after.taken.get(key, ()))
         if opened or closed or taken or ended:
             message = msg.Subscribe(
                 after.tenant, key, str(after.id), after.saga, after.key, opened or None,
@@ -129,3 +131,10 @@ def _subscriptions(
             )  # fmt: skip
             found.append((key_id(after.tenant, key), message))
     return found
+
+
+def _new_positions(old: Sequence[int], new: Sequence[int]) -> list[int]:
+    if old is new:
+        return []
+    known = set(old)
+    return [p for p in new if p not in known]

@@ -124,6 +124,7 @@ def unknown(c: Any, e: ev.EffectUnknown) -> None:
     old = c.effects[e.effect]
     unanswered = old.unanswered if e.attempt in old.unanswered else (*old.unanswered, e.attempt)
     c.effects[e.effect] = changed(old, state="unknown", next=e.next, unanswered=unanswered)
+    c.timers.pop(_retry_timer(old), None)
     if e.next == "probe" and e.due_us is not None:
         c.timers[f"{old.node}:probe_retry"] = e.due_us
 

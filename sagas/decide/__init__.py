@@ -48,29 +48,29 @@ def decide(
         if isinstance(message, msg.Open):
             _open(m, message)
             m.run(failures.fail)
+            timers.fire_due(m, m.now_us)
     else:
         timers.fire_due(m, m.now_us)
-        _handle(m, message, now_us)
+        if not _deferred(m, message, now_us):
+            _handle(m, message)
+            _replay(m)
+            timers.fire_due(m, m.now_us)
     return Decided(m.events, m.c, m.outcome)
 
 
-def _handle(m: Machine, message: Message, accepted_us: int) -> None:
-    if _deferred(m, message, accepted_us):
-        return
-    _apply(m, message)
+def _handle(m: Machine, message: Message) -> None:
+    m.guard(failures.fail, _apply, message)
     m.run(failures.fail)
-    while m.replay and not m.c.paused and m.c.held is None:
-        first, m.replay = m.replay[0], m.replay[1:]
-        m.at(first["accepted_us"])
-        timers.fire_due(m, m.now_us)
-        _handle(m, from_body(first["kind"], first["body"]), first["accepted_us"])
-    timers.fire_due(m, m.now_us)
+
+
+def _rests(m: Machine) -> bool:
+    """Paused or held: nothing but controls moves it."""
+    return (m.c.paused or m.c.held is not None) and not m.c.is_over
 
 
 def _deferred(m: Machine, message: Message, accepted_us: int) -> bool:
     """Paused or held: the message is recorded and handled when that ends, with its accept time."""
-    resting = (m.c.paused or m.c.held is not None) and not m.c.is_over
-    if not resting or isinstance(message, (msg.Control, msg.Wake, msg.Open)):
+    if not _rests(m) or isinstance(message, (msg.Control, msg.Wake, msg.Open)):
         return False
     if len(m.c.deferred) >= defaults.DEFERRED_MAX:
         m.outcome = {"code": "bound.mailbox", "detail": "too much waits for the resume"}
@@ -79,6 +79,20 @@ def _deferred(m: Machine, message: Message, accepted_us: int) -> bool:
     m.emit(ev.MessageDeferred, message=body)
     m.outcome = {"status": "deferred"}
     return True
+
+
+def _replay(m: Machine) -> None:
+    """After a rest: what was recorded meanwhile, in order, each after the timers due before it."""
+    waiting, outcome = m.replay, m.outcome
+    m.replay = ()
+    for item in waiting:
+        if not _rests(m):
+            timers.fire_due(m, item["accepted_us"])
+        if _rests(m):
+            m.emit(ev.MessageDeferred, message=item)
+        else:
+            _handle(m, from_body(item["kind"], item["body"]))
+    m.outcome = outcome
 
 
 def _open(m: Machine, message: msg.Open) -> None:
@@ -129,5 +143,3 @@ def _apply(m: Machine, message: Message) -> None:
             pass  # due timers have fired already; a second opening is a repeated mail
         case msg.Start() | msg.RunOver() | msg.Arrive() | msg.Subscribe():
             raise TypeError(f"{message.KIND} is not for a commitment")
-
-

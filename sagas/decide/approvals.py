@@ -8,16 +8,17 @@ from domain import events as ev
 from domain import messages as msg
 from domain.durations import duration_us
 from domain.ids import approval_digest, approval_id
-from domain.state import Asked, Binding, Effect, Instance, frames_of
+from domain.state import Asked, Binding, Effect, Instance, binding_paths, frames_of
 from sagas import defaults
-from sagas.decide import effects, failures, flow
+from sagas.decide import effects, failures, flow, outcomes, stopping
 from sagas.decide.machine import Machine, NodeFault, error_of, path_of
 from sagas.definition import Node
 
-__all__ = ["ask_again", "decide_approval", "enter_approve", "expire", "expired_before_start",
-           "missing_seats", "seats_of", "usable"]  # fmt: skip
+__all__ = ["ask_again", "binding_of", "decide_approval", "enter_approve", "expire",
+           "expired_before_start", "missing_seats", "seats_of", "usable"]  # fmt: skip
 
 Json = Any
+_ANYONE = "anyone"
 # A level wants all of its seats; a seat may have more than one role that can take it.
 LEVELS: dict[str, tuple[tuple[str, ...], ...]] = {
     "A0": (),
@@ -43,9 +44,13 @@ def _ask(m: Machine, path: str, node: Node, asked: int) -> None:
         args=args,
         digest=approval_digest(number, digests, subject), subject=subject,
         evidence=_evidence(m, path, node), needs=_needs(node), not_by=_not_by(m, path, node),
-        due_us=due_us, asked=asked,
+        due_us=due_us, asked=asked, uses=_uses(node),
         valid_us=duration_us(valid) if valid else defaults.DECISION_VALID_US,
     )  # fmt: skip
+
+
+def _uses(node: Node) -> int:
+    return node.doc.get("uses", defaults.DECISION_USES)
 
 
 def _needs(node: Node) -> list[str]:
@@ -94,7 +99,7 @@ def _raw_event(m: Machine, path: str, name: str) -> Json:
 
 def seats_of(asked: Asked) -> list[tuple[str, ...]]:
     """Every seat that the question wants, as the roles that can take it."""
-    return [*LEVELS[asked.level], *((role,) for role in asked.needs)]
+    return [*LEVELS[asked.level], *((role,) for role in asked.needs)] or [(_ANYONE,)]
 
 
 def _seat_name(index: int, roles: tuple[str, ...]) -> str:
@@ -162,6 +167,11 @@ def _refuse_edit(m: Machine, path: str, message: msg.Decide) -> tuple[str, str] 
     if schema is None:
         return "decision.not_editable", "approve or reject"
     problems = m.d.validator_of(schema).check(message.payload, "payload")
+    if not problems:
+        try:
+            _actions(m, path, m.node(path), message.payload)
+        except NodeFault as bad:
+            problems = [bad.error["message"]]
     return ("decision.payload", "; ".join(problems)) if problems else None
 
 
@@ -169,7 +179,8 @@ def _seat_for(asked: Asked, held: tuple[str, ...]) -> str | None:
     """The first seat still free that one of the held roles can take."""
     for index, roles in enumerate(seats_of(asked)):
         name = _seat_name(index, roles)
-        if name not in asked.seats and any(role in roles for role in held):
+        fits = _ANYONE in roles or any(role in roles for role in held)
+        if name not in asked.seats and fits:
             return name
     return None
 
@@ -252,7 +263,8 @@ def _reject(m: Machine, path: str, message: msg.Decide) -> None:
     if node.doc.get("on_reject") == "continue":
         flow.finish(m, path, node)
     else:
-        error = error_of("rejected", node.name, message.reason or "", path, {"by": message.by})
+        name = m.node(asked.gate).name
+        error = error_of("rejected", name, message.reason or "", path, {"by": message.by})
         failures.fail(m, path, error)
 
 
@@ -275,9 +287,14 @@ def usable(m: Machine, binding: Binding, action: str) -> bool:
     return binding.digest == action and fresh and binding.uses_left > 0
 
 
-def ask_again(m: Machine, path: str, node: Node) -> None:
+def binding_of(m: Machine, path: str) -> Binding | None:
+    """The decision that was bound to the step at `path`."""
+    found = [b for p in binding_paths(path) if (b := m.c.bindings.get(p)) is not None]
+    return found[0] if found else None
+
+
+def ask_again(m: Machine, path: str, node: Node, binding: Binding | None) -> None:
     """The decision is stale: the action changed or time passed. Ask anew, three times in all."""
-    binding = m.c.bindings.get(path)
     if binding is None:
         text = f"no decision covers {node.name}"
         raise NodeFault(path, error_of("rejected", "no_decision", text, path))
@@ -294,18 +311,21 @@ def ask_again(m: Machine, path: str, node: Node) -> None:
         args=args,
         digest=approval_digest(number, digests, None), evidence=_evidence(m, path, gate),
         needs=_needs(gate), not_by=_not_by(m, binding.node, gate), asked=binding.asked + 1,
-        gate=binding.node, valid_us=duration_us(valid) if valid else defaults.DECISION_VALID_US,
+        gate=binding.node, uses=_uses(gate), valid_us=duration_us(valid) if valid else defaults.DECISION_VALID_US,
         due_us=None if gate.within_us is None else flow.due_after(m, path, gate.within_us),
     )  # fmt: skip
 
 
 def expired_before_start(m: Machine, path: str, key: str, effect: Effect) -> None:
     """The decision's time passed before anybody started: surely not run; ask anew."""
-    m.emit(ev.EffectWithdrawn, effect=key)
-    if failures.stop_over(m, path) is not None:
-        failures.check_stops(m)
-    elif effect.unanswered:  # an earlier attempt may have run: that is not to be asked anew
+    if effect.unanswered:  # an earlier attempt may have run: that is not to be asked anew
         text = "the decision expired while an attempt was unanswered"
-        failures.fail(m, path, error_of("timeout", "no_reply", text, path))
-    else:
-        effects.enter_step(m, path, m.node(path))
+        outcomes.for_good(m, key, effect, error_of("timeout", "no_reply", text, path))
+        return
+    node = m.node(path)
+    m.emit(ev.EffectWithdrawn, effect=key)
+    stops = effects.is_pivot(node) and stopping.resolve_pivot(m, path)
+    if stopping.stop_over(m, path) is not None:
+        stopping.check_stops(m)
+    elif not stops:
+        effects.enter_step(m, path, node)

@@ -8,13 +8,14 @@ from domain import events as ev
 from domain.durations import duration_us
 from domain.state import Instance, is_under
 from sagas import defaults
-from sagas.decide import failures, flow, waits
+from sagas.decide import endings, flow, stopping, waits
 from sagas.decide.machine import Machine, NodeFault, container_of, error_of, join_path, to_us
 from sagas.definition import Branch, Flow, Node
 
 __all__ = [
     "branch_closed", "branch_target", "complete_scope", "enter_choose", "enter_parallel",
-    "enter_race", "enter_repeat", "enter_scope", "flow_ended", "scope_timers", "turn", "trigger_won",
+    "enter_race", "enter_repeat", "enter_scope", "flow_ended", "resume", "scope_timers", "turn",
+    "trigger_won",
 ]  # fmt: skip
 
 Json = Any
@@ -36,7 +37,7 @@ def flow_ended(m: Machine, container: str, ended: Flow) -> None:
     elif owner.kind == "parallel":
         assert ended.branch is not None
         block = _block_of(container, ended.branch)
-        out = _out(m, container, ended.branch)
+        out = _out(m, block, container, ended.branch)
         branch_closed(m, block, owner, ended.branch, "done", out)
     else:
         branch = ended.branch
@@ -44,7 +45,7 @@ def flow_ended(m: Machine, container: str, ended: Flow) -> None:
         name = "else" if branch is None else branch.name
         value: dict[str, Any] = {"branch": name}
         if branch is not None and branch.out is not None:
-            value["out"] = m.value(branch.out, container)
+            value["out"] = _out(m, block, container, branch)
         flow.finish(m, block, owner, value)
 
 
@@ -52,10 +53,10 @@ def _block_of(container: str, branch: Branch) -> str:
     return container[: -len(branch.name) - 1] if branch.named else container
 
 
-def _out(m: Machine, container: str, branch: Branch) -> Json:
+def _out(m: Machine, block: str, container: str, branch: Branch) -> Json:
     if branch.out is None:
         return None
-    return flow.bounded(container, m.value(branch.out, join_path(container, "_")))
+    return flow.bounded(block, m.value(branch.out, join_path(container, "_"), owner=block))
 
 
 def _within(m: Machine, path: str, node: Node) -> dict[str, int]:
@@ -193,11 +194,9 @@ def _joined(m: Machine, path: str, node: Node) -> None:
     m.emit(ev.NodeEntered, node=path, branch="joined")
     for branch in open_:
         target = branch_target(path, branch)
-        if not any(is_under(p, target) for p in m.c.nodes) and not m.busy(target):
-            m.prune(target)
         cause = {"kind": "join", "block": path, "branch": branch.name,
                  "undo": node.doc.get("losers", "undo")}  # fmt: skip
-        failures.request_stop(m, target, cause)
+        stopping.request_stop(m, target, cause)
     if not open_:
         _after_losers(m, path, node)
 
@@ -228,7 +227,7 @@ def turn(m: Machine, path: str, node: Node, out: Json) -> None:
     instance = m.c.nodes[path]
     inner = f"{path}#{instance.round}/_" if instance.round else path
     over = ("while" in node.x and not m.truth(node.x["while"], path)) or (
-        "until" in node.x and instance.round > 0 and m.truth(node.x["until"], inner)
+        "until" in node.x and instance.round > 0 and m.truth(node.x["until"], inner, owner=path)
     )
     if over:
         _complete_repeat(m, path, node, out)
@@ -270,8 +269,14 @@ def enter_round(m: Machine, path: str, node: Node) -> None:
 
 def _round_ended(m: Machine, container: str, node: Node) -> None:
     path = container[: container.rfind("#")]
-    out = m.value(node.x["out"], f"{container}/_") if "out" in node.x else None
-    m.push(turn, path, node, flow.bounded(path, out))
+    out = None
+    if "out" in node.x:
+        out = flow.bounded(path, m.value(node.x["out"], f"{container}/_", owner=path))
+    if node.doc.get("keep_rounds"):
+        dropped = [p for p in m.c.entries if is_under(p, container)]
+        if dropped:
+            m.emit(ev.UndoSealed, node=path, dropped=dropped)
+    m.push(turn, path, node, out)
 
 
 # --- scope -----------------------------------------------------------------------------------
@@ -283,7 +288,8 @@ def scope_timers(m: Machine, path: str, node: Node) -> dict[str, int]:
     if deadline and "after" in deadline:
         timers["deadline"] = flow.due_after(m, path, duration_us(deadline["after"]))
     elif deadline:
-        timers["deadline"] = to_us(m.value(node.x["at"], path))
+        due_us = to_us(m.value(node.x["at"], path))
+        timers["deadline"] = flow.due_after(m, path, due_us - m.now_us)
     return timers
 
 
@@ -296,9 +302,9 @@ def enter_scope(m: Machine, path: str, node: Node) -> None:
 
 
 def _open_runs(m: Machine, path: str, node: Node) -> list[str]:
-    prefixes = tuple(join_path(path, h.name) for h in node.handlers)
-    return [p for p in m.c.nodes if p.rpartition("@")[0] in prefixes] + [
-        q for q in prefixes if m.c.queues.get(q)
+    handlers = [join_path(path, h.name) for h in node.handlers]
+    return [r for h in handlers for r in waits.open_runs(m, h)] + [
+        h for h in handlers if m.c.queues.get(h)
     ]
 
 
@@ -317,9 +323,11 @@ def _main_ended(m: Machine, path: str, node: Node) -> None:
 def complete_scope(m: Machine, path: str, node: Node) -> None:
     """The scope is done; the end of the root's is the end of the commitment."""
     if node.parent is None:
-        failures.end_root(m)
+        endings.fulfil(m, None)
         return
-    value = {"out": m.value(node.x["out"], f"{path}/_")} if "out" in node.x else None
+    value = None
+    if "out" in node.x:
+        value = {"out": m.value(node.x["out"], f"{path}/_", owner=path)}
     flow.finish(m, path, node, value)
 
 
@@ -338,3 +346,27 @@ def _run_ended(m: Machine, container: str, ended: Flow) -> None:
     finishing = instance is not None and instance.branch == "finishing"
     if finishing and not _open_runs(m, path, scope):
         complete_scope(m, path, scope)
+
+
+def resume(m: Machine, path: str, node: Node) -> None:
+    """Go on with an open block that an internal fault held: what failed is read again."""
+    if node.kind == "repeat":
+        m.push(turn, path, node, None)
+    elif node.kind == "scope":
+        m.push(complete_scope, path, node)
+    for branch in node.branches:
+        if not _rests(m, path, node, branch):
+            continue
+        container = container_of(branch.flow, path)
+        m.push(flow.enter_flow, container, branch.flow, len(branch.flow.nodes))
+
+
+def _rests(m: Machine, path: str, node: Node, branch: Branch) -> bool:
+    """Whether the nodes of a branch are all done, and only its `out` is missing."""
+    instance = m.c.nodes[path]
+    if node.kind == "parallel":
+        waited = [a for a in branch.after if a in instance.guards and a not in instance.branches]
+        if branch.name not in instance.guards or branch.name in instance.branches or waited:
+            return False
+        return not any(is_under(p, branch_target(path, branch)) for p in m.c.nodes)
+    return instance.branch == branch.name

@@ -6,10 +6,10 @@ from typing import Any
 
 from domain import events as ev
 from domain import messages as msg
-from domain.state import Debt
-from sagas.decide import effects, failures, flow, outcomes, undoing
+from domain.state import Debt, Stop, is_under
+from sagas.decide import blocks, effects, endings, failures, flow, outcomes, stopping, undoing, waits
 from sagas.decide.machine import Machine
-from sagas.definition import Node, template_of
+from sagas.definition import Handler, Node, template_of
 
 __all__ = ["control"]
 
@@ -28,6 +28,7 @@ def control(m: Machine, message: msg.Control) -> None:
 
 
 _Refusal = tuple[str, str] | None
+_BLOCKS = frozenset({"scope", "choose", "race", "parallel", "repeat"})
 
 
 def _cancel(m: Machine, message: msg.Control) -> _Refusal:
@@ -38,22 +39,33 @@ def _cancel(m: Machine, message: msg.Control) -> _Refusal:
         return "cancel.past_pivot", f"{c.pivots[-1]} cannot be undone"
     if c.debts:
         return "cancel.in_debt", f"{len(c.debts)} debts are open"
-    root = c.stops.get("")
-    if c.cancelling is not None or "" in c.undoing or (root is not None and not root.pending):
+    if c.cancelling is not None or "" in c.undoing or _ends_anyway(c.stops.get("")):
         return "cancel.compensating", "already compensating"
+    waiting = c.deferred
     if c.held is not None:
         m.emit(ev.CommitmentReleased, reason=message.reason)
     if c.paused:
         m.emit(ev.CommitmentResumed, reason=message.reason)
+    m.replay = waiting
     m.emit(ev.CancelAsked, reason=message.reason)
-    cause: dict[str, Any] = {"kind": "cancel", "reason": message.reason, "block": ""}
-    error = {"class": "cancelled", "code": "cancelled", "message": message.reason, "node": ""}
-    for clause in m.d.root.clauses:
-        if any(failures.matches(on, error) for on in clause.on):
-            cause |= {"clause": clause.index, "error": error}
-            break
-    failures.request_stop(m, "", cause)
+    error = endings.cancel_error(message.reason)
+    cause: dict[str, Any] = {"kind": "cancel", "block": "", "error": error}
+    clause = failures.clause_for(m.d.root, error)
+    if clause is not None and not _in_clause(m):
+        cause["clause"] = clause.index
+    stopping.request_stop(m, "", cause)
     return None
+
+
+def _ends_anyway(stop: Stop | None) -> bool:
+    """Whether the root is stopping for its end: a cancel has nothing to add."""
+    return stop is not None and stop.cause["kind"] != "interrupt" and "clause" not in stop.cause
+
+
+def _in_clause(m: Machine) -> bool:
+    """In an on_failure flow a cancel stops it and undoes all."""
+    root = m.c.nodes.get("")
+    return root is not None and (root.branch or "").startswith(("clause:", "handler:"))
 
 
 def _pause(m: Machine, message: msg.Control) -> _Refusal:
@@ -94,32 +106,71 @@ def _probe_again(m: Machine, key: str) -> _Refusal:
     effect = m.c.effects[key]
     if not m.d.contracts[effect.contract].probe:
         return "control.target", "the participant has no probe: settle it with evidence"
-    m.emit(ev.EffectUnknown, effect=key, attempt=effect.attempt, reason="asked again", next="probe")
-    outcomes.send_probe(m, key)
+    outcomes.find_out(m, key, effect, "asked again", True)
     return None
 
 
 def _retry_held(m: Machine, message: msg.Control) -> _Refusal:
-    path, waiting = m.c.held["node"], m.c.deferred
+    held, waiting = m.c.held, m.c.deferred
     m.emit(ev.CommitmentReleased, reason=message.reason)
-    node = m.d.by_template.get(template_of(path)) if path else None
-    if isinstance(node, Node):
-        m.push(flow.enter, path, node)
+    for fault in reversed([held, *held.get("also", [])]):
+        _again(m, fault["node"])
     m.replay = waiting
     return None
 
 
+def _again(m: Machine, path: str) -> None:
+    """Enter a node again that an internal fault held, or go on with the block that it is."""
+    found = m.d.by_template.get(template_of(path)) if path else m.d.root
+    if isinstance(found, Handler):
+        if _is_open(m, path.rpartition("/")[0]) and path not in m.c.subs:
+            m.push(waits.open_handler, path, found)
+    elif found is not None and path in m.c.nodes:
+        blocks.resume(m, path, found)
+    elif found is not None and found.parent is not None and _goes_on(m, path, found):
+        if found.parent.role == "trigger":
+            m.push(flow.enter, path, found)
+        else:
+            container = path[: -len(found.name) - 1]
+            m.push(flow.enter_flow, container, found.parent, found.index)
+
+
+def _is_open(m: Machine, block: str) -> bool:
+    if m.c.is_over or stopping.stop_over(m, block) is not None:
+        return False
+    return not block or block in m.c.nodes
+
+
+def _goes_on(m: Machine, path: str, node: Node) -> bool:
+    """Whether the flow that a closed node lies in has not been stopped meanwhile."""
+    flow_ = node.parent
+    assert flow_ is not None
+    block = failures.block_of(node, path)
+    if not _is_open(m, block):
+        return False
+    phase = (m.c.nodes[block].branch or "") if block in m.c.nodes else ""
+    if flow_.role == "clause":
+        return flow_.clause is not None and phase == f"clause:{flow_.clause.name}"
+    if flow_.role == "handler":
+        return path[: -len(node.name) - 1] in m.c.nodes
+    return not phase.startswith(("clause:", "handler:"))
+
+
 def _retry_debt(m: Machine, number: str, debt: Debt, message: msg.Control) -> _Refusal:
-    m.emit(ev.DebtRetried, debt=number, reason=message.reason)
     if debt.kind == "undo":
         entry = m.c.entries.get(debt.node)
-        target = next((t for t in m.c.undoing if failures.covers(t, debt.node)), None)
+        target = next((t for t in m.c.undoing if is_under(debt.node, t)), None)
         if entry is None or target is None:
             return "control.target", "nothing is to be undone there"
+        if entry.state != "debt":
+            return "control.target", "it is being undone again"
+        m.emit(ev.DebtRetried, debt=number, reason=message.reason)
         undoing.command_again(m, debt.node, m.c.undoing[target].why)
         return None
     if debt.kind == "forward" and not m.c.is_over:
         node = m.node(debt.node)
+        if node.kind in _BLOCKS or not _goes_on(m, debt.node, node):
+            return "control.target", "a block is settled with a result, not retried"
         m.emit(ev.DebtSettled, debt=number, how="retry", reason=message.reason)
         m.push(flow.enter, debt.node, node)
         return None
@@ -167,9 +218,18 @@ def _settle_debt(m: Machine, number: str, debt: Debt, message: msg.Control) -> _
     if debt.kind == "undo":
         undoing.advance_over(m, debt.node)
     elif debt.kind == "forward" and not m.c.is_over:
-        m.emit(ev.NodeDone, node=debt.node, value=message.result)
-        flow.done(m, debt.node, m.node(debt.node))
+        _settle_forward(m, debt.node, message.result)
     return None
+
+
+def _settle_forward(m: Machine, path: str, result: Json) -> None:
+    """What failed past a pivot counts as done; the root itself, as fulfilled."""
+    node = m.node(path)
+    if node.parent is None:
+        endings.fulfil(m, result)
+    elif _goes_on(m, path, node):
+        m.emit(ev.NodeDone, node=path, value=result)
+        flow.done(m, path, node)
 
 
 def _debt(m: Machine, name: str | None) -> tuple[str, Debt] | None:

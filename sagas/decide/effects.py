@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from domain import events as ev
 from domain import messages as msg
-from domain.canonical import canonical
+from domain.canonical import CanonicalError
 from domain.durations import duration_us
 from domain.ids import action_digest, effect_id, jitter
 from domain.state import Effect
 from sagas import defaults
-from sagas.decide import approvals, failures, flow, outcomes, undoing
+from sagas.decide import approvals, flow, outcomes, stopping, undoing
 from sagas.decide.machine import Machine, NodeFault, error_of
 from sagas.definition import Node
 
-__all__ = ["action_of", "answered", "command", "enter_step", "lost", "not_started", "retry_due",
-           "started", "withdrawn"]  # fmt: skip
+__all__ = [
+    "action_of", "answered", "attempt_over", "command", "enter_step", "is_pivot", "lost",
+    "not_started", "retry_due", "settle_done", "started", "undo_entry", "withdrawn",
+]  # fmt: skip
 
 Json = Any
+_duration_us = lru_cache(maxsize=4_096)(duration_us)
 
 
 def enter_step(m: Machine, path: str, node: Node) -> None:
@@ -26,14 +30,17 @@ def enter_step(m: Machine, path: str, node: Node) -> None:
     contract = node.contract
     assert contract is not None
     args, actions = action_of(m, path, node)
-    binding = m.c.bindings.get(path) if contract.gated else None
-    if contract.gated:
-        usable = binding is not None and approvals.usable(m, binding, actions)
-        if not usable:
-            approvals.ask_again(m, path, node)
-            return
-    command(m, path, node, args, actions, binding.not_after_us if binding else None,
-            binding.approval if binding else None)  # fmt: skip
+    if node.undo is not None and len(m.c.entries) >= defaults.ENTRIES_MAX:
+        text = f"over {defaults.ENTRIES_MAX:,} entries to undo"
+        raise NodeFault(path, error_of("internal", "bound.entries", text, path))
+    if not contract.gated:
+        command(m, path, node, args, actions, None, None)
+        return
+    binding = approvals.binding_of(m, path)
+    if binding is not None and approvals.usable(m, binding, actions):
+        command(m, path, node, args, actions, binding.not_after_us, binding.approval)
+    else:
+        approvals.ask_again(m, path, node, binding)
 
 
 def action_of(
@@ -41,12 +48,18 @@ def action_of(
 ) -> tuple[Json, str]:
     """The arguments of a step as it can be read now, and the digest of exactly this action."""
     args = {name: m.value(expr, path, local) for name, expr in node.args}
-    if len(node.args) and len(canonical(args)) > defaults.VALUE_BYTES_MAX:
-        text = "the arguments are over 256 KiB"
-        raise NodeFault(path, error_of("internal", "bound.payload", text, path))
     undo = node.undo.contract.name if node.undo else None
     assert node.contract is not None
-    return args, action_digest(node.contract.name, args, undo)
+    return args, _digest(path, node.contract.name, args, undo)
+
+
+def _digest(path: str, contract: str, args: Json, undo: str | None) -> str:
+    """The action digest. Raises NodeFault for arguments that are too large or no JSON."""
+    flow.bounded(path, args)
+    try:
+        return action_digest(contract, args, undo)
+    except CanonicalError as bad:
+        raise NodeFault(path, error_of("internal", "bound.number", str(bad), path)) from bad
 
 
 def command(
@@ -70,7 +83,7 @@ def command(
 
 
 def _timeout_us(node: Node) -> int:
-    return duration_us(node.doc.get("timeout", defaults.TIMEOUT))
+    return _duration_us(node.doc.get("timeout", defaults.TIMEOUT))
 
 
 def undo_entry(m: Machine, path: str, node: Node, result: Json) -> Json:
@@ -83,7 +96,7 @@ def undo_entry(m: Machine, path: str, node: Node, result: Json) -> Json:
     classes = dict(contract.classes) if contract.classes else None
     return {
         "contract": contract.name, "participant": contract.participant, "args": args,
-        "digest": action_digest(contract.name, args, None), "when": undo.when,
+        "digest": _digest(path, contract.name, args, None), "when": undo.when,
         "timeout_us": undo.timeout_us, "retry": undo.retry, "classes": classes,
     }  # fmt: skip
 
@@ -122,11 +135,15 @@ def answered(m: Machine, message: msg.Answered) -> None:
 
 
 def _late(m: Machine, message: msg.Answered, detail: str) -> None:
+    _record_late(m, message, detail)
+    m.outcome = {"status": "late", "code": "reply.late"}
+
+
+def _record_late(m: Machine, message: msg.Answered, detail: str) -> None:
     m.emit(
         ev.EffectLate, effect=message.effect, attempt=message.attempt, outcome=message.outcome,
         detail={"why": detail, "worker": message.worker, "code": message.code},
     )  # fmt: skip
-    m.outcome = {"status": "late", "code": "reply.late"}
 
 
 def _late_no(m: Machine, message: msg.Answered, effect: Effect) -> None:
@@ -139,35 +156,48 @@ def _late_no(m: Machine, message: msg.Answered, effect: Effect) -> None:
 
 def _done(m: Machine, message: msg.Answered, effect: Effect) -> None:
     """The first done of any attempt settles the effect, once."""
-    if effect.state == "done":
-        if effect.result_digest == outcomes.result_digest(message.result):
-            m.outcome = {"status": "repeated"}
-        else:
-            outcomes.contradict(m, message.effect, effect, "two attempts gave different results")
-            m.outcome = {"status": "late", "code": "reply.contradicted"}
-        return
-    contract = m.d.contracts[effect.contract]
-    problems = [] if contract.result_validator.is_valid(message.result) else ["no"]
-    if problems and effect.kind == "do":
-        text = "; ".join(contract.result_validator.check(message.result, "result"))
-        m.outcome = {"status": "fenced", "code": "reply.schema", "detail": text}
-        if effect.state in ("offered", "started"):
-            unanswered(m, message.effect, effect, f"the result does not fit: {text}")
-        return
     if effect.kind == "undo":
         _undone(m, message, effect)
-    else:
+        return
+    problem = _does_not_fit(m, effect, message.result)
+    if problem is not None:
+        m.outcome = {"status": "fenced", "code": "reply.schema", "detail": problem}
+        if effect.state in ("offered", "started") and effect.attempt == message.attempt:
+            unanswered(m, message.effect, effect, f"the result does not fit: {problem}")
+        else:
+            _record_late(m, message, f"the result does not fit: {problem}")
+    elif effect.state != "done":
         settle_done(m, message.effect, effect, message.result, message.attempt, message.worker)
+    elif effect.result_digest == outcomes.result_digest(message.result):
+        m.outcome = {"status": "repeated"}
+    else:
+        outcomes.contradict(m, message.effect, effect, "two attempts gave different results")
+        m.outcome = {"status": "late", "code": "reply.contradicted"}
+
+
+def _does_not_fit(m: Machine, effect: Effect, result: Json) -> str | None:
+    """Why a result cannot be taken: its schema, its size, or numbers without an exact digest."""
+    validator = m.d.contracts[effect.contract].result_validator
+    if not validator.is_valid(result):
+        return "; ".join(validator.check(result, "result"))
+    try:
+        outcomes.result_digest(result)
+    except CanonicalError as bad:
+        return str(bad)
+    return flow.too_large(result)
 
 
 def _undone(m: Machine, message: msg.Answered, effect: Effect) -> None:
+    """What an undo returns means nothing to the flow, so a second one is never contradicted."""
+    if effect.state == "done":
+        m.outcome = {"status": "repeated"}
+        return
     m.emit(
         ev.EffectDone, node=effect.node, effect=message.effect, kind="undo",
         attempt=message.attempt, worker=message.worker,
-        result_digest=outcomes.result_digest(message.result),
-    )  # fmt: skip
+    )
     undoing.advance_over(m, effect.node)
-    failures.check_stops(m)
+    stopping.check_stops(m)
 
 
 def settle_done(
@@ -177,30 +207,36 @@ def settle_done(
     """The `do` has happened: its result, its undo entry, and the way on."""
     path = effect.node
     node = m.node(path)
-    open_ = path in m.c.nodes
-    gave_up = effect.state in ("failed", "withdrawn") or not open_
-    flow.bounded(path, result)
-    pivot = node.doc.get("irreversible") == "pivot"
+    is_open = path in m.c.nodes or outcomes.forward_debt(m, path)
+    pivot = is_pivot(node)
+    undo, fault = None, None
+    if node.undo is not None and undoing.may_enter(m, path):
+        try:
+            undo = undo_entry(m, path, node, result)
+        except NodeFault as bad:
+            fault = bad.error
     m.emit(
         ev.EffectDone, node=path, effect=key, kind="do", attempt=attempt, result=result,
-        worker=worker, verified=verified, pivot=pivot, undo=undo_entry(m, path, node, result),
+        worker=worker, verified=verified, pivot=pivot, undo=undo,
         result_digest=outcomes.result_digest(result),
     )  # fmt: skip
-    if gave_up:
+    if fault is not None:
+        outcomes.cannot_be_undone(m, path, key, fault)
+    elif not is_open:
         outcomes.done_after_giving_up(m, key, path, node)
-        return
+    else:
+        _go_on(m, path, node, pivot)
+
+
+def _go_on(m: Machine, path: str, node: Node, pivot: bool) -> None:
+    stops = False
     if pivot:
         undoing.seal(m, path)
-        failures.resolve_pivot(m, path, happened=True)
-    if stopping_over(m, path):
-        failures.check_stops(m)
-    else:
+        stops = stopping.resolve_pivot(m, path)
+    if stopping.stop_over(m, path) is not None:
+        stopping.check_stops(m)
+    elif not stops:
         flow.done(m, path, node)
-
-
-def stopping_over(m: Machine, path: str) -> bool:
-    """Whether the node lies in a part that is stopping, so that nothing follows it."""
-    return failures.stop_over(m, path) is not None
 
 
 def _transient(m: Machine, message: msg.Answered, effect: Effect) -> None:
@@ -218,8 +254,10 @@ def attempt_over(
     wait_us = _backoff_us(retry, key, effect.attempt)
     retry_us = m.now_us + max(wait_us, retry_after_us or 0)
     over = effect.attempt >= retry.attempts
-    late = effect.start_by_us is not None and effect.kind == "do" and retry_us > _within(m, effect)
-    if effect.stop or over or late or (effect.kind == "do" and stopping_over(m, effect.node)):
+    is_do = effect.kind == "do"
+    late = is_do and retry_us > _within(m, effect)
+    stops = is_do and (effect.stop or stopping.stop_over(m, effect.node) is not None)
+    if over or late or stops:
         outcomes.for_good(m, key, effect, error, unanswered=unanswered)
         return
     m.emit(
@@ -254,6 +292,7 @@ def _backoff_us(retry: defaults.Retry, key: str, attempt: int) -> int:
 def retry_due(m: Machine, key: str) -> None:
     """The backoff is over: the same bytes, the next attempt."""
     effect = m.c.effects[key]
+    assert effect.state == "backoff", key
     start_by_us = None
     if effect.kind == "do":
         node = m.node(effect.node)
@@ -274,7 +313,7 @@ def lost(m: Machine, message: msg.Lost) -> None:
     if effect is None:
         return
     if message.kind == "probe":
-        outcomes.probe_failed(m, message.effect, effect, message.reason)
+        outcomes.probe_again(m, message.effect, effect, f"no reply: {message.reason} is over")
     elif effect.state in ("offered", "started") and effect.attempt == message.attempt:
         unanswered(m, message.effect, effect, f"no reply: {message.reason} is over")
 
@@ -285,14 +324,8 @@ def unanswered(m: Machine, key: str, effect: Effect, reason: str) -> None:
     if policy == "retry":
         error = error_of("timeout", "no_reply", reason, effect.node)
         attempt_over(m, key, effect, error, unanswered=True)
-        return
-    due_us = m.now_us + m.d.debt_due_us
-    m.emit(
-        ev.EffectUnknown, effect=key, attempt=effect.attempt, reason=reason, next=policy,
-        due_us=due_us if policy == "ask" else None,
-    )  # fmt: skip
-    if policy == "probe":
-        outcomes.send_probe(m, key)
+    else:
+        outcomes.find_out(m, key, effect, reason, policy == "probe")
 
 
 def not_started(m: Machine, message: msg.NotStarted) -> None:
@@ -320,10 +353,10 @@ def withdrawn(m: Machine, message: msg.Withdrawn) -> None:
             outcomes.for_good(m, message.effect, effect, error, unanswered=True)
         else:
             m.emit(ev.EffectWithdrawn, effect=message.effect)
-            if is_pivot_of(m.node(effect.node)):
-                failures.resolve_pivot(m, effect.node, happened=False)
-        failures.check_stops(m)
+            if is_pivot(m.node(effect.node)):
+                stopping.resolve_pivot(m, effect.node)
+        stopping.check_stops(m)
 
 
-def is_pivot_of(node: Node) -> bool:
+def is_pivot(node: Node) -> bool:
     return node.doc.get("irreversible") == "pivot"

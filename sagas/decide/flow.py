@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from domain import events as ev
-from domain.canonical import canonical
 from domain.durations import duration_us
 from domain.ids import fact_id
 from sagas import defaults
-from sagas.decide import blocks, failures, kinds
+from sagas.decide import blocks, endings, kinds
 from sagas.decide.machine import Machine, NodeFault, error_of, from_us, join_path, to_us
 from sagas.definition import Flow, Node
 
-__all__ = ["SIMPLE", "bounded", "done", "due_after", "enter", "enter_flow", "finish", "rfc3339", "start_flow"]
+__all__ = ["SIMPLE", "bounded", "done", "due_after", "enter", "enter_flow", "finish", "rfc3339", "start_flow",
+           "too_large"]  # fmt: skip
 
 Json = Any
 
@@ -66,11 +68,21 @@ def bounded(path: str, value: Json) -> Json:
         return value
     if isinstance(value, str) and len(value) < defaults.VALUE_BYTES_MAX // 4:
         return value
-    size = len(canonical(value))
-    if size > defaults.VALUE_BYTES_MAX:
-        text = f"{size:,} bytes are over {defaults.VALUE_BYTES_MAX:,}"
-        raise NodeFault(path, error_of("internal", "bound.payload", text, path))
+    problem = too_large(value)
+    if problem is not None:
+        raise NodeFault(path, error_of("internal", "bound.payload", problem, path))
     return value
+
+
+def too_large(value: Json) -> str | None:
+    """Why a value cannot be kept: its size, or that it is no JSON."""
+    try:
+        size = len(orjson.dumps(value))
+    except TypeError as bad:
+        return str(bad)
+    if size <= defaults.VALUE_BYTES_MAX:
+        return None
+    return f"{size:,} bytes are over {defaults.VALUE_BYTES_MAX:,}"
 
 
 def due_after(m: Machine, path: str, after_us: int) -> int:
@@ -108,10 +120,11 @@ def _sleep(m: Machine, path: str, node: Node) -> None:
 
 def _emit(m: Machine, path: str, node: Node) -> None:
     key = m.value(node.x["key"], path) if "key" in node.x else m.c.key
+    data = bounded(path, m.value(node.x["data"], path)) if "data" in node.x else None
     fact = {
         "specversion": "1.0", "id": fact_id(m.c.id, path), "type": node.doc["type"],
         "source": f"urn:troth:{m.c.saga}", "subject": str(key), "time": rfc3339(m.now_us),
-        "datacontenttype": "application/json", "data": bounded(path, m.value(node.x["data"], path)),
+        "datacontenttype": "application/json", "data": data,
     }  # fmt: skip
     m.emit(ev.FactEmitted, node=path, fact=fact)
     done(m, path, node)
@@ -125,7 +138,7 @@ def _fail(m: Machine, path: str, node: Node) -> None:
 def _fulfil(m: Machine, path: str, node: Node) -> None:
     result = bounded(path, m.value(node.x["result"], path)) if "result" in node.x else None
     m.emit(ev.NodeDone, node=path)
-    failures.fulfil(m, result)
+    endings.fulfil(m, result)
 
 
 SIMPLE: dict[str, Callable[[Machine, str, Node], None]] = {

@@ -12,17 +12,19 @@ from typing import Any
 from uuid import UUID
 
 from domain.commitment import Commitment
-from domain.evolve import in_flight
 from domain.events import CommitmentHeld, CommitmentOpened, Ctx, Event
-from domain.state import frames_of, is_under
+from domain.state import frames_of, in_flight, is_kept, is_under
 from sagas import defaults
 from sagas.definition import Definition, Flow, Handler, Node, template_of
 from sagas.expressions import MISSING, Expr, ExprError
 
-__all__ = ["Machine", "NodeFault", "container_of", "error_of", "from_us", "hold", "join_path", "path_of",
-           "timed_event", "to_us"]  # fmt: skip
+__all__ = [
+    "Machine", "NodeFault", "container_of", "error_of", "from_us", "hold", "join_path", "path_of",
+    "timed_event", "to_us",
+]  # fmt: skip
 
 Json = Any
+Fail = Callable[["Machine", str, Json], None]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -80,11 +82,6 @@ class Machine:
         self.replay: tuple[Json, ...] = ()
         self._at = from_us(self.now_us)
 
-    def at(self, now_us: int) -> None:
-        """Move time forward; it never goes back."""
-        self.now_us = max(self.now_us, now_us)
-        self._at = from_us(self.now_us)
-
     # --- events --------------------------------------------------------------------------
 
     def emit(self, cls: type[Event], **values: Any) -> None:
@@ -116,38 +113,50 @@ class Machine:
         """Take every move of a part that stops off the agenda."""
         self.agenda = [
             item for item in self.agenda
-            if not is_under(item[2], target) or any(is_under(item[2], k) for k in keep)
+            if not is_under(place := _place(item), target) or is_kept(place, keep)
         ]  # fmt: skip
 
-    def run(self, fail: Callable[[Machine, str, Json], None]) -> None:
+    def run(self, fail: Fail) -> None:
         """Move until all rest. A failing node becomes, by `fail`, a failure of its part."""
         while self.agenda:
             move, args, path = self.agenda.pop()
             self.moves += 1
-            try:
-                if self.moves > defaults.MOVES_MAX:
-                    self.agenda.clear()
-                    raise NodeFault(path, error_of("internal", "runaway", "10,000 moves", path))
-                move(self, path, *args)
-            except NodeFault as fault:
-                if fault.error["code"] == "runaway":
-                    hold(self, fault.path, fault.error)
-                else:
-                    fail(self, fault.path, fault.error)
+            if self.moves > defaults.MOVES_MAX:
+                self.agenda.clear()
+                text = f"{defaults.MOVES_MAX:,} moves in one message"
+                hold(self, path, error_of("internal", "runaway", text, path))
+                return
+            self.guard(fail, move, path, *args)
+
+    def guard(self, fail: Fail, move: Callable[..., None], *args: Any) -> None:
+        """Make one move now; a node that cannot go on fails."""
+        try:
+            move(self, *args)
+        except NodeFault as fault:
+            fail(self, fault.path, fault.error)
 
     # --- reading ---------------------------------------------------------------------------
 
-    def value(self, expr: Expr, path: str, local: dict[Any, Any] | None = None) -> Any:
-        """What an expression of the node at `path` gives. Raises NodeFault internal:expression."""
+    def value(
+        self, expr: Expr, path: str, local: dict[Any, Any] | None = None, owner: str | None = None
+    ) -> Any:
+        """What an expression gives, read from `path`.
+
+        Raises NodeFault internal:expression of the node `owner`, which is the one at `path` unless
+        a block reads something of its inside.
+        """
         try:
             return expr.evaluate(self.binder(path, local))
         except ExprError as bad:
-            raise NodeFault(
-                path, error_of("internal", "expression", f"{expr.text}: {bad.message}", path)
-            ) from bad
+            at = path if owner is None else owner
+            text = f"{expr.text}: {bad.message}"
+            raise NodeFault(at, error_of("internal", "expression", text, at)) from bad
 
-    def truth(self, expr: Expr | None, path: str, local: dict[Any, Any] | None = None) -> bool:
-        return True if expr is None else bool(self.value(expr, path, local))
+    def truth(
+        self, expr: Expr | None, path: str, local: dict[Any, Any] | None = None,
+        owner: str | None = None,
+    ) -> bool:  # fmt: skip
+        return True if expr is None else bool(self.value(expr, path, local, owner))
 
     def binder(self, path: str, local: dict[Any, Any] | None = None) -> Callable[[str, Any], Any]:
         """Gives the value of a name as the node at `path` sees it, or MISSING.
@@ -173,7 +182,7 @@ class Machine:
         """Whether some `do` of the part is in flight."""
         return any(
             e.kind == "do" and in_flight(e) and is_under(e.node, target)
-            and not any(is_under(e.node, k) for k in keep)
+            and not is_kept(e.node, keep)
             for e in self.c.effects.values()
         )  # fmt: skip
 
@@ -182,10 +191,21 @@ class Machine:
 
 
 def hold(m: Machine, path: str, error: Json) -> None:
-    """An internal fault at the root: everything rests until an operator looks."""
-    if m.c.held is None:
-        m.emit(CommitmentHeld, node=path, error=error)
-    m.agenda.clear()
+    """An internal fault at the root: everything rests until an operator looks.
+
+    What this message has set in motion beside it still comes to rest, for nothing may be forgotten.
+    """
+    m.emit(CommitmentHeld, node=path, error=error)
+
+
+def _place(item: tuple[Callable[..., None], tuple[Any, ...], str]) -> str:
+    """The part to which a move belongs. A branch without a name is called by its node's name."""
+    _, args, path = item
+    flow = args[0] if args else None
+    if isinstance(flow, Flow) and flow.role == "branch" and flow.owner.kind == "parallel":
+        if flow.branch is not None and not flow.branch.named:
+            return join_path(path, flow.nodes[0].name)
+    return path
 
 
 def _from_frames(root: str) -> Callable[[Machine, str, str | None], Any]:

@@ -7,14 +7,18 @@ from typing import Any
 from domain import events as ev
 from domain import messages as msg
 from domain.canonical import digest
+from domain.ids import effect_id
 from domain.state import Effect, is_under
 from sagas import defaults
-from sagas.decide import effects, failures, undoing
+from sagas.decide import effects, failures, stopping, undoing
 from sagas.decide.machine import Machine, error_of
 from sagas.definition import Node
 
-__all__ = ["business", "contradict", "done_after_giving_up", "for_good", "probe_answered",
-           "probe_failed", "send_probe", "settle_by_hand"]  # fmt: skip
+__all__ = [
+    "business", "cannot_be_undone", "contradict", "done_after_giving_up", "find_out", "for_good",
+    "forward_debt", "give_up", "probe_again", "probe_answered", "probe_failed", "result_digest",
+    "send_probe", "settle_by_hand",
+]  # fmt: skip
 
 Json = Any
 
@@ -37,37 +41,68 @@ def business(m: Machine, message: msg.Answered, effect: Effect) -> None:
 def for_good(
     m: Machine, key: str, effect: Effect, error: Json, *, unanswered: bool = False
 ) -> None:
-    """No further attempt. With an attempt unanswered it may have happened: its undo is entered."""
+    """No further attempt: the step, or the undo, has failed."""
     if effect.kind == "undo":
         undoing.undo_failed(m, effect.node, key, error)
         return
-    node = m.node(effect.node)
-    doubtful = unanswered or bool(effect.unanswered)
-    risky = effect.classes is not None and effect.classes["R"] in ("R2", "R3")
-    if doubtful and risky:
-        m.emit(
-            ev.EffectUnknown, effect=key, attempt=effect.attempt, reason="an attempt gave no reply",
-            next="ask", due_us=m.now_us + m.d.debt_due_us,
-        )  # fmt: skip
+    failed = give_up(m, key, effect, error, unanswered=unanswered)
+    if failed is None:
         return
-    undo = _undo_of_doubtful(m, effect.node, node) if doubtful else None
-    if doubtful and error["class"] == "transient":
-        error = {**error, "class": "timeout"}
+    path = effect.node
+    waiting = [t for t, s in m.c.stops.items() if s.pending and is_under(path, t)]
+    if waiting and effects.is_pivot(m.node(path)):
+        stopping.also(m, min(waiting, key=len), failed)
+        if stopping.resolve_pivot(m, path):
+            return  # what stopped the part stands before the failure of its pivot
+    failures.fail(m, path, failed)
+
+
+def give_up(
+    m: Machine, key: str, effect: Effect, error: Json, *, unanswered: bool = False
+) -> Json:
+    """Settle a `do` as failed and give the error; or None where it must be found out first.
+
+    With an attempt unanswered it may have happened: its undo is entered as attempted, if it can do
+    without the result; else a probe or a person must say what came of it.
+    """
+    path, node = effect.node, m.node(effect.node)
+    undo = None
+    if unanswered or effect.unanswered:
+        if not _may_stay_open(effect, node):
+            may_probe = m.d.contracts[effect.contract].probe and node.unknown != "ask"
+            find_out(m, key, effect, "an attempt gave no reply", may_probe)
+            return None
+        if node.undo is not None and path not in m.c.entries:
+            undo = {**effects.undo_entry(m, path, node, None), "when": "attempted"}
+        if error["class"] == "transient":
+            error = {**error, "class": "timeout"}
     m.emit(
-        ev.EffectFailed, node=effect.node, effect=key, kind="do", attempt=effect.attempt,
-        error=error, undo=undo,
+        ev.EffectFailed, node=path, effect=key, kind="do", attempt=effect.attempt, error=error,
+        undo=undo,
+    )
+    return error
+
+
+def _may_stay_open(effect: Effect, node: Node) -> bool:
+    """Whether nobody needs to know if it happened: nothing to undo, or undone without knowing."""
+    if effects.is_pivot(node):
+        return False
+    if effect.classes is not None and effect.classes["R"] in ("R2", "R3"):
+        return False
+    undo = node.undo
+    if undo is None or undo.when == "attempted":
+        return True
+    return not any(("result", None) in expr.reads for _, expr in undo.args)
+
+
+def find_out(m: Machine, key: str, effect: Effect, reason: str, probe: bool) -> None:
+    """The outcome is unknown: the participant is asked, or else a person."""
+    m.emit(
+        ev.EffectUnknown, effect=key, attempt=effect.attempt, reason=reason,
+        next="probe" if probe else "ask", due_us=None if probe else m.now_us + m.d.debt_due_us,
     )  # fmt: skip
-    if effects.is_pivot_of(node):
-        failures.resolve_pivot(m, effect.node, happened=False)
-    failures.fail(m, effect.node, error)
-
-
-def _undo_of_doubtful(m: Machine, path: str, node: Node) -> Json:
-    """The undo of an effect that may have happened; it must do without the result."""
-    if node.undo is None or any(("result", None) in e.reads for _, e in node.undo.args):
-        return None
-    entry = effects.undo_entry(m, path, node, None)
-    return {**entry, "when": "attempted"}
+    if probe:
+        send_probe(m, key)
 
 
 # --- probes ----------------------------------------------------------------------------------
@@ -92,6 +127,9 @@ def probe_answered(m: Machine, message: msg.Answered, effect: Effect) -> None:
         )  # fmt: skip
         m.outcome = {"status": "late", "code": "reply.late"}
         return
+    if message.outcome not in ("present", "absent", "cannot_tell"):
+        probe_again(m, message.effect, effect, message.message or f"it answers {message.outcome}")
+        return
     m.emit(
         ev.EffectProbed, effect=message.effect, answer=message.outcome, note=message.message
     )
@@ -113,16 +151,23 @@ def _absent(m: Machine, key: str) -> None:
 
 
 def probe_failed(m: Machine, key: str, effect: Effect, reason: str) -> None:
-    """No clear answer: ask again, with a pause, and in the end a person."""
-    if effect.state != "unknown":
+    """No clear answer: a person is asked."""
+    if effect.state == "unknown":
+        find_out(m, key, effect, reason, False)
+
+
+def probe_again(m: Machine, key: str, effect: Effect, reason: str) -> None:
+    """The probe itself got lost or failed: once more after a pause, and in the end a person."""
+    if effect.state != "unknown" or effect.next != "probe":
         return
-    if reason == "lease" and effect.probes < defaults.PROBES_MAX:
-        send_probe(m, key)
+    if effect.probes >= defaults.PROBES_MAX:
+        find_out(m, key, effect, f"{effect.probes} probes gave no answer: {reason}", False)
         return
+    wait_us = min(defaults.SECOND_US * 2 ** (effect.probes - 1), defaults.MINUTE_US)
     m.emit(
-        ev.EffectUnknown, effect=key, attempt=effect.attempt, reason=reason, next="ask",
-        due_us=m.now_us + m.d.debt_due_us,
-    )  # fmt: skip
+        ev.EffectUnknown, effect=key, attempt=effect.attempt, reason=reason, next="probe",
+        due_us=m.now_us + wait_us,
+    )
 
 
 def settle_by_hand(m: Machine, key: str, effect: Effect, outcome: str, result: Json,
@@ -140,6 +185,8 @@ def settle_by_hand(m: Machine, key: str, effect: Effect, outcome: str, result: J
 
 def contradict(m: Machine, key: str, effect: Effect, detail: str) -> None:
     """Two results, or a done after "not done": an open item, and a failure where it can be caught."""
+    if any(d.kind == "contradicted" and d.node == effect.node for d in m.c.debts.values()):
+        return  # a person has this one already
     m.emit(ev.EffectContradicted, node=effect.node, effect=key, detail=detail)
     error = error_of("contradicted", "contradicted", detail, effect.node)
     if m.c.is_over:
@@ -151,6 +198,9 @@ def contradict(m: Machine, key: str, effect: Effect, detail: str) -> None:
 def done_after_giving_up(m: Machine, key: str, path: str, node: Node) -> None:
     """A done that nobody waited for any more is undone while undoing, else it is a debt."""
     error = error_of("contradicted", "late_done", "done after it was given up", path)
+    undo = m.c.effects.get(effect_id(m.c.id, path, "undo"))
+    if undo is not None and undo.state == "done":
+        return  # undone without knowing: the participant has barred what came before
     if m.c.is_over:
         undoing.open_debt(m, path, "late", error, effect=key)
         return
@@ -162,8 +212,20 @@ def done_after_giving_up(m: Machine, key: str, path: str, node: Node) -> None:
     over = [t for t in m.c.undoing if is_under(path, t)]
     if over:
         undoing.advance(m, max(over, key=len))
-    elif failures.stop_over(m, path) is None:
+    elif stopping.stop_over(m, path) is None:
         undoing.begin(m, path, {"kind": "late", "error": error})
+
+
+def forward_debt(m: Machine, path: str) -> bool:
+    """Whether the flow waits at a failed node past a pivot."""
+    return any(d.kind == "forward" and d.node == path for d in m.c.debts.values())
+
+
+def cannot_be_undone(m: Machine, path: str, key: str, fault: Json) -> None:
+    """It has happened, and its undo cannot be written down: a person must see to it."""
+    undoing.open_debt(m, path, "late", fault, effect=key)
+    if not m.c.is_over:
+        failures.fail(m, path, fault)
 
 
 def result_digest(result: Json) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from domain import events as ev
-from sagas.decide import approvals, blocks, effects, failures, flow, waits
+from domain.ids import effect_id
+from sagas.decide import (
+    approvals, blocks, effects, failures, flow, outcomes, stopping, undoing, waits,
+)  # fmt: skip
 from sagas.decide.machine import Machine, error_of
 from sagas.definition import Node
 
@@ -12,18 +15,18 @@ __all__ = ["fire_due"]
 
 def fire_due(m: Machine, now_us: int) -> None:
     """Fire what is due at `now_us`, in order; each may arm or withdraw others."""
-    while m.c.ended is None and not m.c.paused and m.c.held is None:
+    while m.c.timers and not m.c.paused and m.c.held is None:
         due = [(at, name) for name, at in m.c.timers.items() if at <= now_us]
         if not due:
             return
         due_us, timer = min(due)
         path, _, name = timer.rpartition(":")
-        _fire(m, path, name, due_us)
+        m.guard(failures.fail, _fire, path, name, due_us)
         m.run(failures.fail)
 
 
 def _fire(m: Machine, path: str, name: str, due_us: int) -> None:
-    if name in ("retry", "undo_retry"):
+    if name.endswith("retry"):
         _retry(m, path, name)
         return
     m.emit(ev.TimerFired, node=path, timer=name, due_us=due_us)
@@ -36,16 +39,18 @@ def _fire(m: Machine, path: str, name: str, due_us: int) -> None:
         blocks.enter_round(m, path, node)
     elif name == "deadline":
         _deadline(m, path, node)
+    elif name == "undo_deadline":
+        undoing.deadline_over(m, path)
     else:
         _within(m, path, node)
 
 
 def _retry(m: Machine, path: str, name: str) -> None:
-    kind = "undo" if name == "undo_retry" else "do"
-    for key, effect in m.c.effects.items():
-        if effect.node == path and effect.kind == kind and effect.state == "backoff":
-            effects.retry_due(m, key)
-            return
+    key = effect_id(m.c.id, path, "undo" if name == "undo_retry" else "do")
+    if name == "probe_retry":
+        outcomes.send_probe(m, key)
+    else:
+        effects.retry_due(m, key)
 
 
 def _deadline(m: Machine, path: str, node: Node) -> None:
@@ -61,6 +66,6 @@ def _within(m: Machine, path: str, node: Node) -> None:
     elif node.kind == "wait_for":
         waits.expire_wait(m, path, node)
     elif node.on_expiry == "continue":
-        failures.request_stop(m, path, {"kind": "expired"})
+        stopping.request_stop(m, path, {"kind": "expired"})
     else:
         failures.fail(m, path, error_of("timeout", node.name, "it took too long", path))

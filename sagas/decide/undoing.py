@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from domain import events as ev
-from domain.durations import duration_us
 from domain.ids import effect_id
-from domain.state import Entry, is_under
+from domain.state import Entry, in_flight, is_under
 from sagas import defaults
-from sagas.decide import blocks, failures
-from sagas.decide.machine import Machine
-from sagas.definition import Handler, Node, template_of
+from sagas.decide import blocks, stopping
+from sagas.decide.machine import Machine, error_of
+from sagas.definition import Branch, Node, retry_of, template_of
 
-__all__ = ["advance", "advance_over", "begin", "command_again", "open_debt", "ready", "seal", "undo_failed",
-           "undo_retry"]  # fmt: skip
+__all__ = ["accepted", "advance", "advance_over", "begin", "command_again", "deadline_over",
+           "may_enter", "open_debt", "ready", "seal", "undo_failed", "undo_retry"]  # fmt: skip
 
 Json = Any
 _UNFINISHED = 1 << 62
@@ -23,12 +23,14 @@ _UNFINISHED = 1 << 62
 def begin(m: Machine, target: str, cause: Json) -> None:
     """Undo what the part has done; then go on with what its stop was for."""
     if not _under(m, target):
-        failures.after_undo(m, target, cause)
+        stopping.after_undo(m, target, cause)
         return
     error = cause.get("error") or {"class": cause["kind"], "code": cause["kind"], "node": target,
                                    "message": cause.get("reason", "")}  # fmt: skip
     why = {name: error.get(name) for name in ("class", "code", "message", "node")}
-    m.emit(ev.UndoBegun, target=target, why=why, cause=cause)
+    deadline_us = m.d.undo_deadline_us
+    due_us = None if deadline_us is None else m.now_us + deadline_us
+    m.emit(ev.UndoBegun, target=target, why=why, cause=cause, due_us=due_us)
     advance(m, target)
 
 
@@ -42,7 +44,7 @@ def advance(m: Machine, target: str) -> None:
     if not entries:
         undoing = m.c.undoing[target]
         m.emit(ev.UndoEnded, target=target)
-        failures.after_undo(m, target, undoing.cause)
+        stopping.after_undo(m, target, undoing.cause)
         return
     for path in ready(m, target, entries):
         if m.c.entries[path].state == "open":
@@ -56,63 +58,103 @@ def advance_over(m: Machine, path: str) -> None:
             advance(m, target)
 
 
-def ready(m: Machine, base: str, entries: dict[str, Entry]) -> list[str]:
-    """The entries under `base` whose turn it is: the last of a list, each branch of a parallel."""
+def may_enter(m: Machine, path: str) -> bool:
+    """Whether a `do` that is done makes an entry: not where its undo has been commanded."""
+    entry = m.c.entries.get(path)
+    if entry is not None:
+        return entry.state == "open"
+    if path in m.c.nodes:
+        return True
+    undo = m.c.effects.get(effect_id(m.c.id, path, "undo"))
+    return undo is None or undo.state != "done"
+
+
+# --- whose turn it is ------------------------------------------------------------------------
+
+
+def ready(m: Machine, base: str, entries: Mapping[str, Entry]) -> list[str]:
+    """The entries under `base` whose turn it is, commanded or not.
+
+    Of a list only the part that was completed last; of a parallel each branch. A debt is nobody's
+    turn; it holds what comes before it, or is passed (`on_debt`).
+    """
     if base in entries:
-        return [base]
+        return [] if entries[base].state == "debt" else [base]
     groups: dict[str, dict[str, Entry]] = {}
     for path, entry in entries.items():
         groups.setdefault(_child(base, path), {})[path] = entry
     block = m.d.by_template.get(template_of(base)) if base else m.d.root
     if isinstance(block, Node) and block.kind == "parallel":
         return _beside(m, base, block, groups)
-    order = sorted(groups, key=lambda g: _order(m, g, groups[g]), reverse=True)
-    for group in order:
-        found = ready(m, group, groups[group])
-        debts = [p for p in found if m.c.entries[p].state == "debt"]
-        if m.d.on_debt == "continue" and len(debts) == len(found):
-            continue  # pass the debt: earlier entries go on
-        return [p for p in found if p not in debts]
+    for group in sorted(groups, key=lambda g: _order(m, g, groups[g]), reverse=True):
+        if not _is_passed(m, groups[group]):
+            return ready(m, group, groups[group])
     return []
+
+
+def _is_passed(m: Machine, entries: Mapping[str, Entry]) -> bool:
+    """A part that is nothing but debts does not hold what comes before it, if so declared."""
+    return m.d.on_debt == "continue" and all(e.state == "debt" for e in entries.values())
 
 
 def _child(base: str, path: str) -> str:
     """The next part on the way from `base` to `path`; rounds and runs are parts of their own."""
-    start = len(base) + 1 if base else 0
-    if base and path[len(base)] in "#@":
+    start = len(base)
+    if base and path[start] in "#@":  # a round of a repeat
         end = path.find("/", start)
         return path if end < 0 else path[:end]
-    ends = [i for i in (path.find(c, start) for c in "/#@") if i >= 0]
-    end = min(ends, default=len(path))
-    if end < len(path) and path[end] == "@":  # a handler's run stands in its scope's list by itself
+    start += 1 if base else 0
+    end = min((i for i in (path.find(c, start) for c in "/#@") if i >= 0), default=len(path))
+    if end < len(path) and path[end] == "@":  # a handler's run stands in its scope's list itself
         slash = path.find("/", end)
         return path if slash < 0 else path[:slash]
     return path[:end]
 
 
-def _order(m: Machine, group: str, entries: dict[str, Entry]) -> tuple[int, int]:
+def _order(m: Machine, group: str, entries: Mapping[str, Entry]) -> tuple[int, int]:
+    """When a part of a list was completed; what is unfinished counts as last.
+
+    Rounds and the branch of a choice have no completion of their own and are alone or in sequence.
+    """
     newest = max(e.seq for e in entries.values())
-    if group in entries:
-        return (newest, newest)
-    found = m.d.by_template.get(template_of(group))
+    if group not in m.d.by_template and template_of(group) not in m.d.by_template:
+        return newest, newest
+    if group[group.rfind("/") + 1 :].find("#") >= 0:
+        return newest, newest
     trail = m.c.trail.get(group)
-    if isinstance(found, (Node, Handler)) and not group.endswith(tuple("0123456789")):
-        finished = trail is not None and trail.state == "done"
-        return (trail.version if trail and finished else _UNFINISHED, newest)
-    if "@" in group and isinstance(found, Handler):
-        return (trail.version if trail and trail.state == "done" else _UNFINISHED, newest)
-    return (newest, newest)
+    if trail is not None and trail.state == "done":
+        return trail.version, newest
+    return _UNFINISHED, newest
 
 
-def _beside(m: Machine, base: str, block: Node, groups: dict[str, dict[str, Entry]]) -> list[str]:
+def _beside(
+    m: Machine, base: str, block: Node, groups: Mapping[str, Mapping[str, Entry]]
+) -> list[str]:
     """Branches undo beside each other; one that others came `after` waits for theirs."""
-    by_name = {b.name: blocks.branch_target(base, b) for b in block.branches}
-    waiting = {a for b in block.branches if by_name[b.name] in groups for a in b.after}
+    targets = {b.name: blocks.branch_target(base, b) for b in block.branches}
+    waiting: set[str] = set()
+    for branch in block.branches:
+        group = targets[branch.name]
+        if group in groups and not _is_passed(m, groups[group]):
+            waiting |= _before(block.branches, branch)
     found: list[str] = []
     for branch in block.branches:
-        group = by_name[branch.name]
+        group = targets[branch.name]
         if group in groups and branch.name not in waiting:
-            found += [p for p in ready(m, group, groups[group]) if m.c.entries[p].state != "debt"]
+            found += ready(m, group, groups[group])
+    return found
+
+
+def _before(branches: Iterable[Branch], branch: Branch) -> set[str]:
+    """The branches that a branch came after, directly or not."""
+    by_name = {b.name: b for b in branches}
+    found: set[str] = set()
+    todo = list(branch.after)
+    while todo:
+        name = todo.pop()
+        if name not in found and name in by_name:
+            found.add(name)
+            todo += by_name[name].after
     return found
 
 
@@ -140,8 +182,19 @@ def undo_failed(m: Machine, path: str, key: str, error: Json) -> None:
     """An undo has failed for good: a person must settle it; nothing is only logged."""
     effect = m.c.effects[key]
     m.emit(ev.EffectFailed, node=path, effect=key, kind="undo", attempt=effect.attempt, error=error)
-    open_debt(m, path, "undo", error, effect=key)
+    if not any(d.effect == key for d in m.c.debts.values()):
+        open_debt(m, path, "undo", error, effect=key)
     advance_over(m, path)
+
+
+def deadline_over(m: Machine, target: str) -> None:
+    """`undo_deadline` is over: each undo that is still under way becomes a debt."""
+    for path in list(_under(m, target)):
+        key = effect_id(m.c.id, path, "undo")
+        effect = m.c.effects.get(key)
+        if effect is not None and in_flight(effect):
+            error = error_of("timeout", "undo_deadline", "it was not undone in time", path)
+            undo_failed(m, path, key, error)
 
 
 def open_debt(m: Machine, path: str, kind: str, error: Json, effect: str | None = None) -> None:
@@ -158,20 +211,31 @@ def open_debt(m: Machine, path: str, kind: str, error: Json, effect: str | None 
 
 def seal(m: Machine, path: str) -> None:
     """A pivot is done: what came before it in its own and all enclosing lists is never undone."""
-    dropped = [p for p in m.c.entries if p != path and not _is_beside(m, p, path)]
+    dropped = [p for p, e in m.c.entries.items() if e.state == "open" and _came_before(m, p, path)]
     if dropped:
         m.emit(ev.UndoSealed, node=path, dropped=dropped)
 
 
-def _is_beside(m: Machine, path: str, pivot: str) -> bool:
-    """Whether two nodes part ways in a parallel, so that neither comes before the other."""
+def _came_before(m: Machine, path: str, pivot: str) -> bool:
+    """Whether an entry stands before the pivot. Where the two part ways in a parallel, it does so
+    only if the pivot's branch came after its own; an unfinished beside run never does.
+    """
+    if path == pivot or any(is_under(path, t) for t in m.c.undoing):
+        return False
     a, b = path.split("/"), pivot.split("/")
     common = 0
     while common < min(len(a), len(b)) and a[common] == b[common]:
         common += 1
     base = "/".join(a[:common])
+    own = "/".join(a[: common + 1])
+    if "@" in a[common] and own in m.c.nodes:
+        return False
     block = m.d.by_template.get(template_of(base)) if base else m.d.root
-    return isinstance(block, Node) and block.kind == "parallel"
+    if not isinstance(block, Node) or block.kind != "parallel":
+        return True
+    by_target = {blocks.branch_target(base, branch): branch for branch in block.branches}
+    mine, other = by_target[own], by_target["/".join(b[: common + 1])]
+    return mine.name in _before(block.branches, other)
 
 
 def accepted(node: Node) -> bool:
@@ -181,11 +245,4 @@ def accepted(node: Node) -> bool:
 
 def undo_retry(entry: Entry) -> defaults.Retry:
     """The retry an entry declared, over the default of undoing."""
-    doc, base = entry.retry or {}, defaults.UNDO_RETRY
-    return defaults.Retry(
-        doc.get("attempts", base.attempts),
-        duration_us(doc["first"]) if "first" in doc else base.first_us,
-        float(doc.get("factor", base.factor)),
-        duration_us(doc["cap"]) if "cap" in doc else base.cap_us,
-        float(doc.get("jitter", base.jitter)),
-    )
+    return retry_of(entry.retry or {}, defaults.UNDO_RETRY)

@@ -7,12 +7,14 @@ from typing import Any
 from domain import events as ev
 from domain import messages as msg
 from domain.durations import duration_us
+from domain.state import is_under
 from sagas import defaults
-from sagas.decide import failures, flow
+from sagas.decide import failures, flow, stopping
 from sagas.decide.machine import Machine, NodeFault, error_of, join_path, timed_event
 from sagas.definition import Handler, Node, template_of
 
-__all__ = ["enter_wait", "expire_wait", "key_text", "next_run", "offered", "open_handler", "quiet"]
+__all__ = ["enter_wait", "expire_wait", "key_text", "next_run", "offered", "open_handler",
+           "open_runs", "quiet"]  # fmt: skip
 
 Json = Any
 _KEY_CHARS_MAX = 256
@@ -39,7 +41,7 @@ def enter_wait(m: Machine, path: str, node: Node) -> None:
 def open_handler(m: Machine, path: str, handler: Handler) -> None:
     """Subscribe for a handler; it stays open as long as its scope's main flow."""
     scope = path.rpartition("/")[0]
-    key = key_text(path, m.value(handler.key, join_path(scope, "_")))
+    key = key_text(path, m.value(handler.key, join_path(scope, "_"), owner=path))
     m.emit(
         ev.HandlerOpened, node=path, key=key, types=list(handler.events),
         early="transient" if handler.transient else None,
@@ -73,20 +75,28 @@ def _rank(m: Machine, path: str) -> tuple[int, int, int, int]:
     if isinstance(found, Handler):
         depth += found.scope.kind == "scope" and found.scope.parent is not None
         return -depth, 1, 0 if found.interrupt else 1, found.scope.handlers.index(found)
-    return -depth, 0, 0, list(m.c.subs).index(path)
+    return -depth, 0, 0, m.d.order[found.template]
 
 
 def _wants(m: Machine, path: str, event: Json) -> bool:
     found = m.d.by_template[template_of(path)]
     local = {("event", None): timed_event(event)}
     if isinstance(found, Handler):
-        if m.c.pivots and found.interrupt and not found.after_pivot:
+        if found.interrupt and not _may_interrupt(m, path, found):
             return False
         runs, queue = m.c.runs.get(path, 0), m.c.queues.get(path, ())
         if runs + len(queue) >= found.max or len(queue) >= defaults.HANDLER_QUEUE_MAX:
             return False
         return m.truth(found.when, path, local)
     return m.truth(found.x.get("guard"), path, local)
+
+
+def _may_interrupt(m: Machine, path: str, handler: Handler) -> bool:
+    """Not past a pivot in its scope, and not while another stop of the scope waits for one."""
+    scope = path.rpartition("/")[0]
+    if scope in m.c.stops:
+        return False
+    return handler.after_pivot or not any(is_under(p, scope) for p in m.c.pivots)
 
 
 def _take(m: Machine, path: str, message: msg.Offer) -> None:
@@ -136,13 +146,15 @@ def expire_wait(m: Machine, path: str, node: Node) -> None:
 # --- handlers --------------------------------------------------------------------------------
 
 
-def _open_runs(m: Machine, path: str) -> int:
-    return sum(1 for p in m.c.nodes if p.rpartition("@")[0] == path)
+def open_runs(m: Machine, path: str) -> list[str]:
+    """The runs of a handler that are going on."""
+    start = f"{path}@"
+    return [p for p in m.c.nodes if p.startswith(start) and "/" not in p[len(start) :]]
 
 
 def _handle(m: Machine, path: str, handler: Handler, message: msg.Offer) -> None:
     common = {"key": message.key, "position": message.position, "event": message.event}
-    if not handler.interrupt and _open_runs(m, path) >= handler.width:
+    if not handler.interrupt and len(open_runs(m, path)) >= handler.width:
         m.emit(ev.EventTaken, node=path, done=False, **common)
         return
     run = f"{path}@{m.c.runs.get(path, 0) + 1}"
@@ -153,12 +165,12 @@ def _handle(m: Machine, path: str, handler: Handler, message: msg.Offer) -> None
     block = path.rpartition("/")[0]
     cause = {"kind": "interrupt", "handler": handler.name, "run": run, "block": block,
              "undo": handler.undo}  # fmt: skip
-    failures.request_stop(m, block, cause, keep=(run,))
+    stopping.request_stop(m, block, cause, keep=(run,))
 
 
 def next_run(m: Machine, path: str, handler: Handler) -> None:
     """A run is over: the oldest queued event begins its own."""
-    if m.c.queues.get(path) and _open_runs(m, path) < handler.width:
+    if m.c.queues.get(path) and len(open_runs(m, path)) < handler.width:
         run = f"{path}@{m.c.runs.get(path, 0) + 1}"
         m.emit(ev.NodeEntered, node=run, branch="queued")
         flow.start_flow(m, handler.flow, run)

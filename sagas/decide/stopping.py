@@ -1,0 +1,230 @@
+"""Stopping a part: what is in flight is awaited, a pivot first; then comes what it was stopped for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain import events as ev
+from domain.folds.undoing import ALSO_MAX
+from domain.state import Effect, Stop, in_flight, is_kept, is_under
+from sagas.decide import blocks, effects, endings, flow, outcomes, undoing
+from sagas.decide.machine import Machine, container_of
+from sagas.definition import Clause, Handler, Node
+
+__all__ = ["after_undo", "also", "check_stops", "drop_run", "request_stop", "resolve_pivot",
+           "stop_over"]  # fmt: skip
+
+Json = Any
+
+
+def stop_over(m: Machine, path: str) -> str | None:
+    """The innermost stopping part that holds `path`; a pending stop stops nothing yet."""
+    if not m.c.stops:
+        return None
+    over = [
+        t for t, s in m.c.stops.items()
+        if is_under(path, t) and not s.pending and not is_kept(path, s.keep)
+    ]  # fmt: skip
+    return max(over, key=len, default=None)
+
+
+def also(m: Machine, target: str, error: Json) -> None:
+    """A failure while stopping is told with the one that caused the stop."""
+    stop = m.c.stops[target]
+    first = stop.cause.get("error")
+    if first is None or first.get("node") == error["node"]:
+        return
+    if error not in first.get("also", []):
+        more = [*first.get("also", []), error][:ALSO_MAX]
+        cause = {**stop.cause, "error": {**first, "also": more}}
+        m.emit(ev.PartStopping, target=target, cause=cause, keep=list(stop.keep) or None,
+               pending=stop.pending)  # fmt: skip
+
+
+# --- beginning -------------------------------------------------------------------------------
+
+
+def request_stop(m: Machine, target: str, cause: Json, keep: tuple[str, ...] = ()) -> None:
+    """Stop a part: nothing new begins in it; what is in flight is awaited (semantics 2)."""
+    old = m.c.stops.get(target)
+    if old is not None and old.pending and cause["kind"] not in ("cancel", "fulfil"):
+        if old.cause["kind"] != "interrupt":
+            if "error" in cause:
+                also(m, target, cause["error"])
+            return
+    if old is not None:
+        drop_run(m, old)
+    if cause["kind"] != "fulfil" and _wait_for_pivot(m, target, cause, keep):
+        return
+    m.prune(target, keep)
+    m.emit(ev.PartStopping, target=target, cause=cause, keep=list(keep) or None)
+    _stop_effects(m, target, keep)
+    check_stops(m)
+
+
+def _wait_for_pivot(m: Machine, target: str, cause: Json, keep: tuple[str, ...]) -> bool:
+    """A pivot in flight is settled before anything else stops; not begun, it is taken back."""
+    found = _pivots_in_flight(m, target, keep)
+    for key, effect in found.items():
+        if effect.state == "backoff":
+            outcomes.give_up(m, key, effect, effect.error)
+    found = _pivots_in_flight(m, target, keep)
+    if not found:
+        return False
+    m.emit(ev.PartStopping, target=target, cause=cause, keep=list(keep) or None, pending=True)
+    asked = [k for k, e in found.items() if e.state in ("offered", "started") and not e.stop]
+    if asked:
+        m.emit(ev.EffectStopAsked, effects=asked)
+    return True
+
+
+def _pivots_in_flight(m: Machine, target: str, keep: tuple[str, ...]) -> dict[str, Effect]:
+    return {
+        key: effect for key, effect in m.c.effects.items()
+        if effect.kind == "do" and in_flight(effect) and is_under(effect.node, target)
+        and not is_kept(effect.node, keep) and effects.is_pivot(m.node(effect.node))
+    }  # fmt: skip
+
+
+def _stop_effects(m: Machine, target: str, keep: tuple[str, ...]) -> None:
+    asked: list[str] = []
+    for key, effect in list(m.c.effects.items()):
+        inside = is_under(effect.node, target) and not is_kept(effect.node, keep)
+        if effect.kind != "do" or not inside:
+            continue
+        if effect.state in ("offered", "started") and not effect.stop:
+            asked.append(key)
+        elif effect.state == "backoff":  # it ends as the failure that caused it
+            outcomes.give_up(m, key, effect, effect.error)
+            also(m, target, effect.error)
+    if asked:
+        m.emit(ev.EffectStopAsked, effects=asked)
+
+
+def drop_run(m: Machine, stop: Stop) -> None:
+    """The run of an interrupt that does not come to pass."""
+    run = stop.cause.get("run")
+    if run in m.c.nodes:
+        m.emit(ev.NodesStopped, nodes=[run])
+
+
+def resolve_pivot(m: Machine, path: str) -> bool:
+    """A pivot in flight is settled: stops that waited for it go on, or are refused past it.
+
+    Whether a stop that holds `path` went on.
+    """
+    went = False
+    for target in sorted((t for t, s in m.c.stops.items() if s.pending), key=len):
+        stop = m.c.stops.get(target)
+        if stop is None or not stop.pending or not is_under(path, target):
+            continue
+        if _pivots_in_flight(m, target, stop.keep):
+            continue
+        if _past_pivot(m, target, stop):
+            m.emit(ev.PartStopped, target=target, refused=True)
+            drop_run(m, stop)
+            continue
+        m.emit(ev.PartStopped, target=target)
+        went = went or not is_kept(path, stop.keep)
+        request_stop(m, target, stop.cause, stop.keep)
+    return went
+
+
+def _past_pivot(m: Machine, target: str, stop: Stop) -> bool:
+    """Whether the stop is one that is refused once a pivot in its part is done."""
+    if not any(is_under(p, target) for p in m.c.pivots):
+        return False
+    if stop.cause["kind"] == "interrupt":
+        return not _handler(m, stop.cause).after_pivot
+    return stop.cause["kind"] == "cancel"
+
+
+# --- ending ----------------------------------------------------------------------------------
+
+
+def check_stops(m: Machine) -> None:
+    """Go on with every stopping part in which nothing is in flight any more."""
+    for target in sorted(m.c.stops, key=len, reverse=True):
+        stop = m.c.stops.get(target)
+        if stop is None or stop.pending:
+            continue
+        undoing_inside = any(is_under(t, target) and not is_kept(t, stop.keep) for t in m.c.undoing)
+        if not undoing_inside and not m.busy(target, stop.keep):
+            m.emit(ev.PartStopped, target=target)
+            _after_stop(m, target, stop.cause)
+
+
+def _after_stop(m: Machine, target: str, cause: Json) -> None:
+    """The part rests: undo what the cause asks for, then go on."""
+    kind = cause["kind"]
+    if kind == "fulfil":
+        endings.fulfilled(m, cause.get("result"))
+    elif kind == "forward":
+        undoing.open_debt(m, target, "forward", cause["error"])
+    elif _undoes(m, cause):
+        undoing.begin(m, target, cause)
+    else:
+        after_undo(m, target, cause)
+
+
+def _undoes(m: Machine, cause: Json) -> bool:
+    kind = cause["kind"]
+    if kind in ("failure", "cancel"):
+        return _clause(m, cause).undo == "all" if "clause" in cause else True
+    if kind == "interrupt":
+        return cause["undo"] == "all"
+    return kind == "join" and cause["undo"] == "undo"
+
+
+def _scope(m: Machine, cause: Json) -> Node:
+    return m.d.node_at(cause["block"]) if cause["block"] else m.d.root
+
+
+def _clause(m: Machine, cause: Json) -> Clause:
+    return _scope(m, cause).clauses[cause["clause"]]
+
+
+def _handler(m: Machine, cause: Json) -> Handler:
+    return next(h for h in _scope(m, cause).handlers if h.name == cause["handler"])
+
+
+def after_undo(m: Machine, target: str, cause: Json) -> None:
+    """What a stopped (and undone) part was stopped for."""
+    if _outer_stop(m, target):
+        check_stops(m)
+        return
+    kind = cause["kind"]
+    if kind == "late":
+        check_stops(m)  # what was undone had been given up before: nothing waits for it
+    elif "clause" in cause:
+        clause, block = _clause(m, cause), cause["block"]
+        m.emit(ev.NodeEntered, node=block, branch=f"clause:{clause.name}", error=cause["error"])
+        flow.start_flow(m, clause.flow, container_of(clause.flow, block))
+    elif kind == "join" or "branch" in cause:
+        _branch_over(m, cause)
+    elif kind == "interrupt":
+        handler = _handler(m, cause)
+        m.emit(ev.NodeEntered, node=cause["block"], branch=f"handler:{handler.name}")
+        flow.start_flow(m, handler.flow, cause["run"])
+    elif kind == "expired":
+        flow.finish(m, target, m.node(target), {"expired": True})
+    else:
+        endings.finish_root(m, cause)
+
+
+def _branch_over(m: Machine, cause: Json) -> None:
+    block = cause["block"]
+    node = m.node(block)
+    branch = next(b for b in node.branches if b.name == cause["branch"])
+    if cause["kind"] == "failure":
+        outcome = "failed"
+    else:
+        outcome = "undone" if cause["undo"] == "undo" else "kept"
+    blocks.branch_closed(m, block, node, branch, outcome)
+
+
+def _outer_stop(m: Machine, target: str) -> bool:
+    return any(
+        t != target and is_under(target, t) and not s.pending and not is_kept(target, s.keep)
+        for t, s in m.c.stops.items()
+    )  # fmt: skip
