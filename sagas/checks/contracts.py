@@ -28,6 +28,9 @@ def check_contracts(d: Document, report: Report) -> None:
         if step.contract is not None:
             _unknown(step, step.contract, report)
             _undo(step, step.contract, report)
+    for name, contract in d.contracts.items():
+        if name not in told:
+            _classes(None, contract, report)
 
 
 def _used(step: Node) -> Iterator[tuple[str, Contract | None]]:
@@ -36,7 +39,7 @@ def _used(step: Node) -> Iterator[tuple[str, Contract | None]]:
         yield step.doc["undo"]["contract"], step.undo
 
 
-def _classes(step: Node, contract: Contract, report: Report) -> None:
+def _classes(step: Node | None, contract: Contract, report: Report) -> None:
     missing = [word for letter, word in _CLASSES if letter not in contract.doc]
     if contract.external and missing:
         text = f"external step {contract.name} has no {' and no '.join(missing)}"

@@ -154,7 +154,7 @@ class Typing:
             case "undo":
                 return self._parameter(node.undo, rest.partition(".")[2])
             case "values":
-                return objects(self._d.doc["vars"], rest).get("schema")
+                return objects(objects(self._d.doc, "vars"), rest).get("schema")
             case "data" if node.doc["type"] in self._d.events:
                 return self._d.events[node.doc["type"]]["schema"]
             case "result":
