@@ -7,63 +7,109 @@ nothing and gives the same answer.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Books", "Difference", "compare"]
+__all__ = ["ERROR", "LOST_REPLY", "Books", "Differences", "Done", "compare", "opened"]
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS done (key TEXT PRIMARY KEY, kind TEXT NOT NULL, company TEXT NOT NULL,
   answer TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS calls (number INTEGER PRIMARY KEY, key TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS calls (number INTEGER PRIMARY KEY, key TEXT NOT NULL,
+  went TEXT NOT NULL) STRICT;
 """
+_BUSY_S = 30.0
 
-Difference = dict[str, list[str]]
+ERROR = "error"
+LOST_REPLY = "reply lost"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Done:
+    """Something that happened once, under its idempotency key."""
+
+    kind: str
+    company: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.company}"
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Between books and record.
+
+    lost: recorded as done, not in the books. doubled: in the books under two keys. unrecorded: in
+    the books, and the engine does not know.
+    """
+
+    lost: list[str]
+    doubled: list[str]
+    unrecorded: list[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.lost or self.doubled or self.unrecorded)
 
 
 class Books:
-    """One SQLite file, opened by each process that reads or writes it."""
+    """One SQLite file; opened by each process that reads or writes it, shared by its threads."""
 
     def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
+        self._one_at_a_time = threading.Lock()
+        self._db = sqlite3.connect(path, timeout=_BUSY_S, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.executescript(_TABLES)
 
-    def called(self, key: str) -> int:
-        """Count a call, and say the how-many-th of this key it is; kept across restarts."""
-        with self._db:
-            self._db.execute("INSERT INTO calls (key) VALUES (?)", (key,))
-        row = self._db.execute("SELECT count(*) FROM calls WHERE key = ?", (key,)).fetchone()
-        return int(row[0])
+    def calls_of(self, key: str) -> int:
+        """How often a key was called; kept across restarts."""
+        return int(self._row("SELECT count(*) FROM calls WHERE key = ?", key)[0])
+
+    def called(self, key: str, went: str) -> None:
+        """Note a call, and how it will go."""
+        with self._one_at_a_time, self._db:
+            self._db.execute("INSERT INTO calls (key, went) VALUES (?, ?)", (key, went))
 
     def do(self, key: str, kind: str, company: str, answer: str) -> str:
         """Do it once: the answer of the first call with this key."""
-        with self._db:
+        with self._one_at_a_time, self._db:
             self._db.execute(
                 "INSERT OR IGNORE INTO done VALUES (?, ?, ?, ?)", (key, kind, company, answer)
             )
-        row = self._db.execute("SELECT answer FROM done WHERE key = ?", (key,)).fetchone()
-        return str(row[0])
+        given = self.answer_of(key)
+        assert given is not None, key
+        return given
 
     def answer_of(self, key: str) -> str | None:
         """What was answered for a key, or None if nothing happened."""
-        row = self._db.execute("SELECT answer FROM done WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
+        row = self._row("SELECT max(answer) FROM done WHERE key = ?", key)
+        return None if row[0] is None else str(row[0])
 
-    def effects(self) -> Counter[tuple[str, str]]:
-        """How often each (kind, company) happened."""
-        rows = self._db.execute("SELECT kind, company FROM done")
-        return Counter((str(kind), str(company)) for kind, company in rows)
+    def done(self) -> set[Done]:
+        """Everything that happened."""
+        with self._one_at_a_time:
+            rows = self._db.execute("SELECT kind, company, key FROM done").fetchall()
+        return {Done(*map(str, row)) for row in rows}
 
-    def calls(self) -> int:
-        """All calls, repeated ones too."""
-        return int(self._db.execute("SELECT count(*) FROM calls").fetchone()[0])
+    def went(self) -> Counter[str]:
+        """How many calls went how: ERROR, LOST_REPLY or empty."""
+        with self._one_at_a_time:
+            rows = self._db.execute("SELECT went, count(*) FROM calls GROUP BY went").fetchall()
+        return Counter({str(went): int(count) for went, count in rows})
 
     def close(self) -> None:
-        self._db.close()
+        with self._one_at_a_time:
+            self._db.close()
+
+    def _row(self, query: str, key: str) -> tuple[Any, ...]:
+        with self._one_at_a_time:
+            return self._db.execute(query, (key,)).fetchone()
 
 
 @contextmanager
@@ -76,18 +122,11 @@ def opened(path: Path) -> Iterator[Books]:
         books.close()
 
 
-def compare(books: Counter[tuple[str, str]], record: Counter[tuple[str, str]]) -> Difference:
-    """The books against the engine's record, each as how often (kind, company) happened.
-
-    lost: recorded as done, not in the books; doubled: done more than once; unrecorded: done without
-    the engine knowing.
-    """
-    return {
-        "lost": _names(record - books),
-        "doubled": _names(Counter({k: n - 1 for k, n in books.items() if n > 1})),
-        "unrecorded": _names(Counter(books.keys() - record.keys())),
-    }
-
-
-def _names(counted: Counter[tuple[str, str]]) -> list[str]:
-    return sorted(f"{kind} {company}" for kind, company in counted.elements())
+def compare(books: set[Done], record: set[Done]) -> Differences:
+    """The books against the engine's record."""
+    often = Counter((done.kind, done.company) for done in books)
+    return Differences(
+        lost=[str(done) for done in sorted(record - books)],
+        doubled=[f"{kind} {company}" for (kind, company), n in sorted(often.items()) if n > 1],
+        unrecorded=[str(done) for done in sorted(books - record)],
+    )

@@ -12,9 +12,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from examples.partner_activation.books import Books
+from examples.partner_activation.books import ERROR, LOST_REPLY, Books
 from sagas.catalogue.partner_activation import Account, Company
-from troth import Refused
+from troth import NotDone, Refused
 
 __all__ = ["ExampleCrm", "ExampleRegistry", "Faults", "crm", "registry"]
 
@@ -39,6 +39,25 @@ class Faults:
         text = "\n".join(str(part) for part in (self.seed, *what))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64
 
+    def is_struck_off(self, company: str) -> bool:
+        """It left the register: a business no."""
+        return self.share("struck-off", company) < self.struck_off
+
+    def is_risky(self, company: str) -> bool:
+        """Its risk is above the saga's limit."""
+        return self.share("risk", company) < self.risky
+
+    def has_invoices(self, company: str) -> bool:
+        """Its account cannot be deleted."""
+        return self.share("invoiced", company) < self.invoiced
+
+    def of_call(self, kind: str, company: str, call: int) -> str:
+        """How the call with this number (from 1) goes: ERROR, LOST_REPLY or empty for well."""
+        share = self.share("call", kind, company, call)
+        if share < self.errors:
+            return ERROR
+        return LOST_REPLY if share < self.errors + self.lost_replies else ""
+
 
 class ExampleRegistry:
     """Looks companies up; it touches nothing, so it needs no key and keeps no books."""
@@ -47,10 +66,9 @@ class ExampleRegistry:
         self._faults = faults
 
     def look_up(self, company: str) -> Company:
-        if self._faults.share("struck-off", company) < self._faults.struck_off:
+        if self._faults.is_struck_off(company):
             raise Refused("struck-off", f"{company} left the register")
-        risky = self._faults.share("risk", company) < self._faults.risky
-        return Company(name=company, risk=80 if risky else 20)
+        return Company(name=company, risk=80 if self._faults.is_risky(company) else 20)
 
     def signers(self, company: str) -> list[str]:
         return [f"ceo@{company}.example"]
@@ -69,16 +87,19 @@ class ExampleCrm:
 
     async def delete(self, key: str, account: Account) -> None:
         company = account.account_id.partition("/")[2]
-        if self._faults.share("invoiced", company) < self._faults.invoiced:
+        if self._faults.has_invoices(company):
             raise Refused("has-invoices", f"account {account.account_id} has invoices")
         await self._do(key, "undo create-account", company, "deleted")
 
     async def activate(self, key: str, account: Account, signed_by: str) -> Account:
         company = account.account_id.partition("/")[2]
         text = f"{account.account_id} signed by {signed_by}"
-        return Account(
-            account_id=(await self._do(key, "activate", company, text)).partition(" ")[0]
-        )
+        try:
+            given = await self._do(key, "activate", company, text)
+        except ConnectionError as error:
+            # Surely nothing happened. Of a lost reply nobody can say that: it stays unknown.
+            raise NotDone(str(error)) from error
+        return Account(account_id=given.partition(" ")[0])
 
     async def activated(self, key: str) -> Account | None:
         """Whether the effect with this key happened."""
@@ -92,12 +113,12 @@ class ExampleCrm:
         return await asyncio.to_thread(self._do_now, key, kind, company, answer)
 
     def _do_now(self, key: str, kind: str, company: str, answer: str) -> str:
-        call = self._books.called(key)
-        share = self._faults.share("call", kind, company, call)
-        if share < self._faults.errors:
+        fault = self._faults.of_call(kind, company, self._books.calls_of(key) + 1)
+        self._books.called(key, fault)
+        if fault == ERROR:
             raise ConnectionError("the CRM is not reachable")
         given = self._books.do(key, kind, company, answer)
-        if share < self._faults.errors + self._faults.lost_replies:
+        if fault == LOST_REPLY:
             raise TimeoutError("the reply of the CRM was lost")
         return given
 
