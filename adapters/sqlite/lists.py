@@ -9,7 +9,6 @@ from __future__ import annotations
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 import orjson
@@ -18,21 +17,15 @@ from sqlalchemy.dialects import sqlite
 
 from adapters.sqlite import tables
 from adapters.sqlite.pool import ReadPool
+from adapters.sqlite.rows import letter, parked, with_version
 from domain.errors import refusal
 
-__all__ = ["iso", "page_of", "rows_of"]
+__all__ = ["Lists", "page_of", "rows_of"]
 
 Json = Any
 Query: TypeAlias = Select[*tuple[Any, ...]]
 Columns: TypeAlias = tuple[ColumnElement[Any], ...]
 _DIALECT = sqlite.dialect(paramstyle="named")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def iso(us: int) -> str:
-    """Microseconds since the epoch as RFC 3339 in UTC."""
-    at = _EPOCH + timedelta(microseconds=us)
-    return f"{at.isoformat(timespec='microseconds')[:-6]}Z"
 
 
 def rows_of(pool: ReadPool, query: Query) -> list[tuple[Any, ...]]:
@@ -141,7 +134,7 @@ class Lists:
         )  # fmt: skip
         query = _of(t, columns, tenant, reason=reason)
         order = [t.c.kept_us, t.c.stream, t.c.position]
-        return page_of(self._pool, query, order, _parked, cursor=cursor, limit=limit)
+        return page_of(self._pool, query, order, parked, cursor=cursor, limit=limit)
 
     def dead_letters(
         self, tenant: str, *, status: str | None, cursor: str | None, limit: int
@@ -154,31 +147,6 @@ class Lists:
         )  # fmt: skip
         query = _of(t, columns, tenant, status=status)
         return page_of(self._pool, query, [t.c.id], letter, cursor=cursor, limit=limit)
-
-
-def with_version(body: bytes, version: int) -> Json:
-    """The body of a view row, with the version of its stream."""
-    return {**orjson.loads(body), "version": version}
-
-
-def letter(
-    number: int, source: str, event_id: str, code: str, detail: str, at_us: int, seen: int,
-    status: str,
-) -> Json:  # fmt: skip
-    """A dead letter without its bytes."""
-    return {
-        "id": number, "source": source, "event_id": event_id, "code": code, "detail": detail,
-        "at": iso(at_us), "seen": seen, "status": status,
-    }  # fmt: skip
-
-
-def _parked(
-    key: str, kind: str, event_id: str, reason: str, kept_us: int, expires_us: int, body: bytes
-) -> Json:
-    return {
-        "event_id": event_id, "type": kind, "key": key, "reason": reason, "kept_at": iso(kept_us),
-        "expires_at": iso(expires_us), "event": orjson.loads(body),
-    }  # fmt: skip
 
 
 def _of(table: Table, columns: Columns, tenant: str, **wanted: str | None) -> Query:

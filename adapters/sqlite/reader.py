@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
 
 from adapters.sqlite.files import path_of
-from adapters.sqlite.lists import Lists, iso, letter, with_version
 from adapters.sqlite.pool import ReadPool
+from adapters.sqlite.rows import iso, letter, with_version
 from domain.chain import event_hash
+
+if TYPE_CHECKING:
+    from adapters.sqlite.lists import Lists
 
 __all__ = ["Render", "SqliteReader"]
 
@@ -72,11 +76,17 @@ class SqliteReader:
     def __init__(self, url: str, render: Render) -> None:
         """`url` is that of a store that is there; `render` makes the lines of the history."""
         self._pool = ReadPool(str(path_of(url)))
-        self._lists = Lists(self._pool)
         self._render = render
         row = self._pool.row(_STORE)
         assert row is not None, "a store holds one row about itself"
         self._incarnation: int = row[0]
+
+    @cached_property
+    def _lists(self) -> Lists:
+        # SQLAlchemy is a third of the engine's imports: not before the first list is asked for.
+        from adapters.sqlite.lists import Lists
+
+        return Lists(self._pool)
 
     def close(self) -> None:
         """Close the connections."""

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
-from pathlib import Path
 
 from adapters.sqlite.faults import store_failed
 from adapters.sqlite.files import FileLock, path_of
+from adapters.sqlite.migrations import PLACE, VERSIONS, all_statements
 from domain.ports import StoreFailed
 
-__all__ = ["HEAD", "migrate", "revision_of", "upgrade"]
+__all__ = ["HEAD", "create", "migrate", "revision_of", "upgrade"]
 
 HEAD = "0001"
 """The newest revision; a test compares it with the migrations."""
 
-_MIGRATIONS = Path(__file__).with_name("migrations")
+# As alembic makes it.
+_ALEMBIC = """
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL,
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+)
+"""
 
 
 def revision_of(db: sqlite3.Connection) -> str | None:
@@ -31,6 +37,21 @@ def revision_of(db: sqlite3.Connection) -> str | None:
     return found[0] if found else None
 
 
+def create(db: sqlite3.Connection) -> None:
+    """Make the newest tables in an empty database, all or nothing; the same that `upgrade` makes."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in all_statements():
+            db.execute(statement)
+        db.execute(_ALEMBIC)
+        db.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
+        db.execute("COMMIT")
+    except sqlite3.Error:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
 def upgrade(db: sqlite3.Connection) -> None:
     """Bring an open database to HEAD, all or nothing. `db` is in autocommit mode."""
     # Alembic and SQLAlchemy take half a second to import: only where a migration runs.
@@ -42,8 +63,8 @@ def upgrade(db: sqlite3.Connection) -> None:
     engine = create_engine("sqlite://", creator=lambda: db, poolclass=StaticPool)
     event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("version_locations", str(_MIGRATIONS / "versions").replace("%", "%%"))
+    config.set_main_option("script_location", str(PLACE).replace("%", "%%"))
+    config.set_main_option("version_locations", str(VERSIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "newline")
     with engine.begin() as connection:
         config.attributes["connection"] = connection

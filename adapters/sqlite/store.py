@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from adapters.sqlite.faults import FAULTS, guarded, store_failed
 from adapters.sqlite.files import FileLock, path_of
-from adapters.sqlite.schema import HEAD, revision_of, upgrade
+from adapters.sqlite.schema import HEAD, create, revision_of
 from adapters.sqlite.transaction import SqliteTransaction
 from domain.chain import GENESIS
 from domain.ports import LaneBelief, LaneLost, StoreFailed
@@ -152,7 +152,7 @@ def _set_up(db: sqlite3.Connection, path: Path, durable: bool) -> None:
 def _begin_life(db: sqlite3.Connection, path: Path, now_us: int) -> None:
     revision = revision_of(db)
     if revision is None:
-        upgrade(db)
+        create(db)
     elif revision != HEAD:
         detail = f"{path} has revision {revision}, this release wants {HEAD}"
         raise StoreFailed("store.format", detail)

@@ -15,6 +15,7 @@ from adapters.sqlite import SqliteReader, SqliteStore
 from domain.chain import event_hash
 from domain.errors import Refusal
 from domain.ports import DeadLetter, LaneWrite, Receipt, StoreFailed, ViewRow
+from domain.requests import Reader
 from projections.audit import text_of
 from tests.contract.store_world import CTX, ask, commit, event, events, mail, step_row, stream
 
@@ -36,6 +37,7 @@ def store(url: str) -> Iterator[SqliteStore]:
 @pytest.fixture
 def reader(store: SqliteStore, url: str) -> Iterator[SqliteReader]:
     opened = SqliteReader(url, text_of)
+    _: Reader = opened  # the type checker holds it to the port
     yield opened
     opened.close()
 

@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from adapters.sqlite import SqliteStore, migrate
-from adapters.sqlite.schema import HEAD, upgrade
+from adapters.sqlite.schema import HEAD, create, upgrade
 from adapters.sqlite.tables import metadata
 from tests.contract.store_world import commit, event, events
 
@@ -20,12 +20,23 @@ ROOT = Path(__file__).resolve().parents[2]
 OTHERS = {"alembic_version", "sqlite_sequence"}
 
 
-@pytest.fixture
-def made() -> Iterator[sqlite3.Connection]:
-    """A database made by the migrations."""
+@pytest.fixture(params=[create, upgrade])
+def made(request: pytest.FixtureRequest) -> Iterator[sqlite3.Connection]:
+    """A database as a new store has it, and one made by the migrations."""
     with closing(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)) as db:
-        upgrade(db)
+        request.param(db)
         yield db
+
+
+def test_a_new_store_is_what_the_migrations_make() -> None:
+    found: list[Any] = []
+    for make in (create, upgrade):
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+            make(db)
+            rows = db.execute("SELECT name, sql FROM sqlite_master ORDER BY name")
+            tables = {name: plain(sql or "") for name, sql in rows}
+            found.append((tables, db.execute("SELECT * FROM alembic_version").fetchall()))
+    assert found[0] == found[1]
 
 
 def statements(db: sqlite3.Connection) -> dict[str, str]:
@@ -96,13 +107,16 @@ def test_migrating_makes_a_store_and_then_changes_nothing(tmp_path: Path) -> Non
         assert store.belief(0).head == 1
 
 
-def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [create, upgrade])
+def test_tables_that_cannot_be_made_leave_nothing_behind(
+    tmp_path: Path, make: Callable[[sqlite3.Connection], None]
+) -> None:
     path = tmp_path / "troth.db"
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as db:
         # The last table is there already, so the first revision fails at its end.
         db.execute("CREATE TABLE tracking (x)")
         with pytest.raises(Exception, match="tracking already exists"):
-            upgrade(db)
+            make(db)
         assert set(statements(db)) == {"tracking"}
 
 
