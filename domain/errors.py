@@ -278,6 +278,12 @@ TR730 verify.broken 500  The chain does not verify
   keep the store as it is and see docs/runbooks
 TR731 xes.broken 422  The log file cannot be read
   give an XES file, plain or gzip
+TR740 client.no_engine 503  No engine answers
+  start one: troth dev, or name its address with --url or TROTH_URL
+TR741 client.ambiguous 409  The name fits several commitments
+  give more of the id, or saga/key
+TR742 client.engine_missing 503  troth-engine cannot be found
+  install it in an environment of its own, or set TROTH_ENGINE to its path
 TR999 bug 500  A fault of our own
   report it with the output of --debug
 """

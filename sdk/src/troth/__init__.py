@@ -4,6 +4,7 @@ from ._app import App
 from ._approval import approve
 from ._blocks import branch, choose, otherwise, out, parallel, race, repeat, scope, when
 from ._classes import A0, A1, A2, A3, R0, R1, R2, R3, S0, S1, S2, S3
+from ._client import AsyncClient, Client
 from ._contracts import Contract, Effect, Participant
 from ._errors import CannotTell, NotDone, Refused, RetryAfter, TrothError
 from ._events import event
@@ -24,10 +25,15 @@ from ._forms import (
     wait_for,
 )
 from ._handling import on, on_failure, refused
+from ._journal import Journal
+from ._lease import cancelled, heartbeat_now
+from ._models import CurrentStep
 from ._options import Accepted, Pivot, Retry
+from ._problems import EngineError
 from ._saga import DoubleStart, Saga, saga
 from ._steps import Step
 from ._values import Collect, Decision
+from ._worker import Worker
 
 __all__ = [
     "A0",
@@ -44,12 +50,17 @@ __all__ = [
     "S3",
     "Accepted",
     "App",
+    "AsyncClient",
     "CannotTell",
+    "Client",
     "Collect",
     "Contract",
+    "CurrentStep",
     "Decision",
     "DoubleStart",
     "Effect",
+    "EngineError",
+    "Journal",
     "NotDone",
     "Participant",
     "Pivot",
@@ -59,8 +70,10 @@ __all__ = [
     "Saga",
     "Step",
     "TrothError",
+    "Worker",
     "approve",
     "branch",
+    "cancelled",
     "cel",
     "choose",
     "emit",
@@ -69,6 +82,7 @@ __all__ = [
     "fail",
     "fulfil",
     "has",
+    "heartbeat_now",
     "new",
     "not_",
     "on",

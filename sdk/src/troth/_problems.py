@@ -23,6 +23,14 @@ _EXITS = {
     428: EXIT_STATE,
     429: EXIT_STATE,
 }
+_EXITS_BY_CODE = {
+    "TR125": EXIT_NOT_FOUND,
+    "TR402": EXIT_NOT_ALLOWED,
+    "TR711": EXIT_USAGE,
+    TIMED_OUT: EXIT_TIMED_OUT,
+    NO_ENGINE: EXIT_NO_ENGINE,
+    "TR742": EXIT_NO_ENGINE,
+}
 SHOWN_MAX = 200
 """Characters of an answer that is no problem document."""
 
@@ -102,12 +110,10 @@ def problem_of(status: int, body: bytes, retry_after: str | None = None) -> Engi
 
 def exit_code_of(error: TrothError) -> int:
     """The exit code of the command line for an error."""
-    if not isinstance(error, EngineError):
+    if error.code in _EXITS_BY_CODE:
+        return _EXITS_BY_CODE[error.code]
+    if not isinstance(error, EngineError) or error.status == 0:
         return EXIT_BAD
-    if error.code == TIMED_OUT:
-        return EXIT_TIMED_OUT
-    if error.code == NO_ENGINE:
-        return EXIT_NO_ENGINE
     if error.status in _EXITS:
         return _EXITS[error.status]
     return EXIT_NO_ENGINE if error.status >= 500 else EXIT_USAGE

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from pydantic import PydanticUserError, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema
-from typing_extensions import TypeAliasType
 
 from ._text import wrong
 
 __all__ = ["Json", "JsonObject", "Schemas", "adapter_of", "type_name"]
 
-Json = TypeAliasType("Json", "None | bool | int | float | str | list[Json] | dict[str, Json]")
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
 JsonObject = dict[str, Json]
 
 ADAPTERS_MAX = 4_096

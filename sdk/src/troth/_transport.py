@@ -70,6 +70,7 @@ class AsyncTransport:
             base_url=self.url,
             headers=_headers(api_key, tenant),
             limits=_LIMITS,
+            verify=_tls(self.url),
             transport=http,
         )
 
@@ -105,6 +106,7 @@ class BlockingTransport:
             base_url=self.url,
             headers=_headers(api_key, tenant),
             limits=_LIMITS,
+            verify=_tls(self.url),
             transport=http,
         )
 
@@ -129,6 +131,11 @@ _LIMITS = httpx.Limits(
     max_keepalive_connections=CONNECTIONS_MAX,
     keepalive_expiry=KEEPALIVE_S,
 )
+
+
+def _tls(url: str) -> bool:
+    """Whether certificates are loaded: reading them costs more than most commands do."""
+    return not url.startswith("http://")
 
 
 def _headers(api_key: str | None, tenant: str | None) -> dict[str, str]:

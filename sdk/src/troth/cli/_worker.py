@@ -1,0 +1,62 @@
+"""`troth worker`: runs the handlers of an app."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from troth._journal import Journal
+from troth._worker import Worker
+
+from ._params import App, load, session_of
+from ._project import register_all, told
+
+__all__ = ["worker"]
+
+
+def worker(
+    ctx: typer.Context,
+    app: App = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Handlers at once, per participant.")
+    ] = None,
+    journal: Annotated[
+        str | None, typer.Option(help="Where effects are recorded, sqlite:///FILE.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name in the audit trail.")] = None,
+    register: Annotated[
+        bool, typer.Option("--register", help="Register the app's sagas first.")
+    ] = False,
+) -> None:
+    """Run the handlers of an app's participants until SIGTERM or Ctrl-C; then drain."""
+    session = session_of(ctx)
+    settings = session.settings()
+    application = load(app or settings.app, session.folder)
+    if register:
+        with session.client() as client:
+            found = register_all(client, application)
+        session.say(*told(found, "what is wrong was not registered"))
+        if any(one.faults for one in found):
+            raise typer.Exit(1)
+    _log(logging.DEBUG if session.debug else logging.INFO)
+    Worker(
+        application,
+        url=settings.url,
+        api_key=settings.api_key,
+        tenant=settings.tenant,
+        concurrency=concurrency,
+        journal=None if journal is None else Journal.at(journal),
+        name=name,
+    ).run()
+
+
+def _log(level: int) -> None:
+    """The worker's own lines on standard error; how other loggers print is the app's business."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger = logging.getLogger("troth")
+    logger.addHandler(handler)
+    logger.setLevel(level)
