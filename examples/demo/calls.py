@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
-from troth._client import AsyncClient
-from troth._problems import EngineError
+from troth import AsyncClient, EngineError
 
 __all__ = ["SAGA", "all_of", "patiently"]
 

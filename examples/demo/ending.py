@@ -13,7 +13,7 @@ from examples.demo.calls import all_of, patiently
 from examples.demo.watch import tally
 from examples.partner_activation import books
 from examples.partner_activation.books import Differences, Done
-from troth._client import AsyncClient
+from troth import AsyncClient
 from troth._models import HistoryEvent
 
 __all__ = ["Ending", "Trail", "read_ending", "run_quietly"]

@@ -12,8 +12,7 @@ from examples.demo.calls import SAGA, all_of, patiently
 from examples.demo.children import DemoFailed
 from examples.demo.script import Script
 from examples.partner_activation import books
-from troth._client import AsyncClient
-from troth._problems import EngineError
+from troth import AsyncClient, EngineError
 
 __all__ = ["Approver", "Ledger", "apply_all", "operate", "sign_all"]
 

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,9 @@ from examples.demo.ending import Ending, Trail, read_ending, run_quietly
 from examples.demo.parties import Approver, Ledger, apply_all, operate, sign_all
 from examples.demo.screen import Screen
 from examples.demo.script import Script, written
-from examples.demo.watch import Seen, Watch
+from examples.demo.watch import NOTHING_YET, Seen, Watch
 from examples.partner_activation.systems import Faults
-from troth._client import AsyncClient
+from troth import AsyncClient
 from troth._models import Registered
 
 __all__ = ["Options", "run"]
@@ -104,6 +104,7 @@ class Demo:
             with self.screen:
                 await self._act(clients)
             took_s = time.monotonic() - begun_s
+            self.screen.say(f"reading  {self.options.partners} histories, and the CRM's own books")
             ending = await read_ending(clients["reader"], self.books)
             return await self._tell(ending, took_s)
 
@@ -173,6 +174,7 @@ class Demo:
         limit_s = time.monotonic() + LIMIT_S + LIMIT_PER_PARTNER_S * self.options.partners
         before: Seen | None = None
         moved_s = time.monotonic()
+        self.screen.show(replace(NOTHING_YET, partners=self.options.partners))
         while True:
             seen = await watch.look()
             self.screen.show(seen)

@@ -82,7 +82,7 @@ class LiveScreen:
         self._live.__exit__(None, None, None)
 
     def say(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def show(self, seen: Seen) -> None:
         bar = Table.grid(padding=(0, 1))

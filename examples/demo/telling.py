@@ -33,7 +33,8 @@ def summary(ending: Ending, partners: int, took_s: float, restarts: int) -> Iter
     for name in [*found.lost, *found.doubled, *found.unrecorded][:DIFFERENCES_SHOWN]:
         yield f"  differs: {name}"
     if restarts:
-        yield f"killed   {restarts} times on the way, and started again"
+        often = "once" if restarts == 1 else f"{restarts} times"
+        yield f"killed   {often} on the way, and started again: the books are the same"
     for debt in ending.debts[:DEBTS_SHOWN]:
         yield (
             f"debt     {debt['saga']}/{debt['key']}: {debt['error']['message']} · "

@@ -16,9 +16,9 @@ import httpx
 from examples.demo.calls import SAGA, all_of, patiently
 from examples.demo.parties import Ledger
 from examples.partner_activation import books
-from troth._client import AsyncClient
+from troth import AsyncClient
 
-__all__ = ["ENDS", "Row", "Seen", "Watch", "tally"]
+__all__ = ["ENDS", "NOTHING_YET", "Row", "Seen", "Watch", "tally"]
 
 ENDS = ("fulfilled", "compensated", "refused", "cancelled", "in debt")
 """How a commitment can end here, in the order of every line that lists them."""
@@ -60,7 +60,11 @@ class Seen:
 
     @property
     def done(self) -> int:
+        """How many have ended, those in debt too."""
         return sum(self.ends.values())
+
+
+NOTHING_YET = Seen((), dict.fromkeys(ENDS, 0), 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 class Watch:

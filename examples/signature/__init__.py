@@ -1,0 +1,1 @@
+"""Example participants of the signature, with books of their own."""
