@@ -14,7 +14,7 @@ from typing import Any
 from domain.durations import duration_us
 from sagas import defaults
 from sagas.defaults import Retry
-from sagas.expressions import Expr, compile_expr
+from sagas.expressions import Expect, Expr, compile_expr
 from sagas.schema import SchemaSet, Validator
 
 __all__ = ["Branch", "Clause", "Contract", "Definition", "EventSpec", "Flow", "Handler", "Node",
@@ -244,7 +244,7 @@ class _Loader:
             schemas=self.schemas, events=self._events(), contracts=self.contracts,
             key=_expr(doc["key"]), input_validator=self.schemas.validator(doc["input"]),
             starts=tuple(
-                (s["event"], _maybe(s.get("when")), _expr(s["input"]))
+                (s["event"], _maybe(s.get("when"), "bool"), _expr(s["input"]))
                 for s in doc.get("starts_on", ())
             ),
             root=root, by_template=self.by_template, by_name=self.by_name,
@@ -290,7 +290,7 @@ class _Loader:
         for member in _EXPRESSIONS.get(node.kind, ()) + ("when",):
             if isinstance(doc.get(member), str):
                 if not (node.kind == "wait_for" and member == "when"):
-                    node.x[member] = _expr(doc[member])
+                    node.x[member] = _expr(doc[member], _expected(node.kind, member))
         if "within" in doc:
             node.within_us = duration_us(doc["within"])
         _KINDS.get(node.kind, _Loader._block)(self, node)
@@ -313,10 +313,10 @@ class _Loader:
 
     def _wait(self, node: Node) -> None:
         if "when" in node.doc:
-            node.x["guard"] = _expr(node.doc["when"])
+            node.x["guard"] = _expr(node.doc["when"], "bool")
         collect = node.doc.get("collect") or {}
         if "until" in collect:
-            node.x["until"] = _expr(collect["until"])
+            node.x["until"] = _expr(collect["until"], "bool")
 
     def _set(self, node: Node) -> None:
         node.args = _args(node.doc["values"])
@@ -337,7 +337,7 @@ class _Loader:
         node.handlers = tuple(self._handler(node, h) for h in doc.get("handlers", ()))
         deadline = doc.get("deadline", {})
         if isinstance(deadline, dict) and "at" in deadline:
-            node.x["at"] = _expr(deadline["at"])
+            node.x["at"] = _expr(deadline["at"], "timestamp")
 
     def _branch(self, node: Node, index: int, doc: dict[str, Any]) -> Branch:
         docs = doc.get("flow", [])
@@ -348,7 +348,7 @@ class _Loader:
             base = node.template
         flow = Flow(node, "branch")
         branch = Branch(
-            name, named, index, flow, _maybe(doc.get("when")), _maybe(doc.get("out")),
+            name, named, index, flow, _maybe(doc.get("when"), "bool"), _maybe(doc.get("out")),
             tuple(doc.get("after", ())),
         )  # fmt: skip
         flow.branch = branch
@@ -371,7 +371,7 @@ class _Loader:
         flow = Flow(node, "handler")
         handler = Handler(
             doc["name"], template, node, tuple(doc["events"]), _expr(doc["key"]),
-            _maybe(doc.get("when")), doc.get("early") == "transient",
+            _maybe(doc.get("when"), "bool"), doc.get("early") == "transient",
             doc.get("mode", "beside") == "interrupt", doc.get("undo", "none"),
             doc.get("after_pivot", False), doc.get("width", 1),
             doc.get("max", defaults.HANDLER_RUNS_MAX), flow,
@@ -429,12 +429,22 @@ def retry_of(doc: Mapping[str, Any], base: Retry) -> Retry:
     )
 
 
-def _expr(text: str) -> Expr:
-    return compile_expr(text, None)
+# What is not JSON: an expression of another kind errs, it is never taken for true or for a time.
+_EXPECTED: dict[tuple[str, str], Expect] = {
+    ("sleep", "until"): "timestamp", ("repeat", "while"): "bool", ("repeat", "until"): "bool",
+}  # fmt: skip
 
 
-def _maybe(text: str | None) -> Expr | None:
-    return None if text is None else _expr(text)
+def _expected(kind: str, member: str) -> Expect:
+    return "bool" if member == "when" else _EXPECTED.get((kind, member), "json")
+
+
+def _expr(text: str, expect: Expect = "json") -> Expr:
+    return compile_expr(text, None, expect=expect)
+
+
+def _maybe(text: str | None, expect: Expect = "json") -> Expr | None:
+    return None if text is None else _expr(text, expect)
 
 
 def _args(docs: Mapping[str, str]) -> tuple[tuple[str, Expr], ...]:
