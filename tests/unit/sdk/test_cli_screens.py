@@ -33,16 +33,22 @@ STEP: dict[str, Any] = {
 
 def test_show_says_where_it_is_and_what_it_waits_for() -> None:
     assert _screens.show(CurrentStep.model_validate(STEP), NOW) == [
-        "partner-activation/acme#1   WAITING 12 d 0 h   v1 18aee480   tenant north   id 5b1c9e07"
-        "   position 1:0:18841",
+        (
+            "partner-activation/acme#1   WAITING 12 d 0 h   v1 18aee480   tenant north   id 5b1c9e07"
+            "   position 1:0:18841"
+        ),
         " ✓ check_company             18 Nov 09:12:04      0.2 s  attempt 1",
         " ✓ provision/create_account  18 Nov 09:12:05      3.1 s  attempt 3",
         " – risky                     18 Nov 09:12:05      0.0 s    skipped",
-        " ▶ partner_signed            waits for event partner.signed, key acme, until "
-        "2 Dec 09:12:08 UTC (2 d 0 h)",
-        "   next wake-up 2 Dec 09:12:08 UTC (2 d 0 h)   if cancelled now, undone: "
-        "provision/create_account   more: troth history partner-activation/acme#1, "
-        "troth watch partner-activation/acme#1",
+        (
+            " ▶ partner_signed            waits for event partner.signed, key acme, until "
+            "2 Dec 09:12:08 UTC (2 d 0 h)"
+        ),
+        (
+            "   next wake-up 2 Dec 09:12:08 UTC (2 d 0 h)   if cancelled now, undone: "
+            "provision/create_account   more: troth history partner-activation/acme#1, "
+            "troth watch partner-activation/acme#1"
+        ),
     ]
 
 
@@ -106,10 +112,14 @@ def test_the_inbox_says_what_is_allowed_and_how() -> None:
         "missing": ["A2:function_head", "A2:legal|finance"],
     }  # fmt: skip
     assert _screens.inbox([item], NOW) == [
-        " legal   partner-activation/acme#1   A2   digest 7c1e90   until 3 Dec 08:12:08 UTC "
-        "(2 d 23 h)",
-        '   allows    legal/activate({"account": {"account_id": "4711"}})   A2 R2 S2   '
-        "undo: crm/activate@1:undo",
+        (
+            " legal   partner-activation/acme#1   A2   digest 7c1e90   until 3 Dec 08:12:08 UTC "
+            "(2 d 23 h)"
+        ),
+        (
+            '   allows    legal/activate({"account": {"account_id": "4711"}})   A2 R2 S2   '
+            "undo: crm/activate@1:undo"
+        ),
         '   evidence  {"company": {"risk": 20}}',
         "   wants     function_head, legal or finance",
         '   troth decide partner-activation/acme#1 legal approve --digest 7c1e90 --reason ".."',
@@ -153,8 +163,10 @@ def test_parked_events_say_how_long_they_are_kept() -> None:
         "kept_at": "2026-11-30T09:00:00Z", "expires_at": "2026-12-07T09:12:08Z",
     }  # fmt: skip
     assert _screens.parked([item], NOW) == [
-        " partner.signed  01J  key acme  early  kept 30 Nov 09:00:00  until 7 Dec 09:12:08 UTC "
-        "(7 d 0 h)"
+        (
+            " partner.signed  01J  key acme  early  kept 30 Nov 09:00:00  until 7 Dec 09:12:08 UTC "
+            "(7 d 0 h)"
+        )
     ]
 
 

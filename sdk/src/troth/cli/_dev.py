@@ -25,6 +25,8 @@ POLL_S = 0.5
 """How often files are looked at."""
 FILES_MAX = 20_000
 """More files than this are not watched: it is no project but a disk."""
+CLAIM_WAIT_S = 0.5
+"""A worker that stops waits for its claim: short here, where it stops with every change."""
 WORKER_STOP_S = 10.0
 SKIPPED = frozenset({"node_modules", "__pycache__", "site-packages", STATE_FOLDER})
 
@@ -84,7 +86,7 @@ def _serve(
     """Run workers until it is asked to stop, or the engine ends. Returns the exit code."""
     command = [sys.executable, "-m", "troth.cli"]
     command += ["--debug"] if session.debug else []
-    command += ["worker", "--register", *([app] if app else [])]
+    command += ["worker", "--register", "--claim-wait", str(CLAIM_WAIT_S), *([app] if app else [])]
     environ = {
         **os.environ,
         "TROTH_URL": engine.url,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from troth._journal import Journal
-from troth._worker import Worker
+from troth._worker import CLAIM_WAIT_S, Worker
 
 from ._params import App, load, session_of
 from ._project import register_all, told
@@ -27,6 +27,9 @@ def worker(
         str | None, typer.Option(help="Where effects are recorded, sqlite:///FILE.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name in the audit trail.")] = None,
+    claim_wait: Annotated[
+        float, typer.Option(min=0.1, max=30, help="Seconds a claim waits for work; also a stop.")
+    ] = CLAIM_WAIT_S,
     register: Annotated[
         bool, typer.Option("--register", help="Register the app's sagas first.")
     ] = False,
@@ -50,6 +53,7 @@ def worker(
         concurrency=concurrency,
         journal=None if journal is None else Journal.at(journal),
         name=name,
+        claim_wait_s=claim_wait,
     ).run()
 
 
