@@ -30,7 +30,9 @@ PREFIX = "TROTH_"
 FILE = Path("troth.toml")
 
 # Read by the SDK in the same environment; none of the engine's business.
-OF_THE_SDK = frozenset({"url", "api_key", "worker_concurrency", "journal_url"})
+OF_THE_SDK = frozenset(
+    {"url", "api_key", "tenant", "app", "engine", "worker_concurrency", "journal_url"}
+)
 
 _LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]/\s]+):(?P<port>[0-9]{1,5})")
 PORT_MAX = 65_535
