@@ -268,7 +268,8 @@ def restore(cls: Any, data: Mapping[str, Any]) -> Any:
         if f.name not in data:
             continue
         value = data[f.name]
-        if value is not None and f.name in _NESTED:
+        # Of the field `asked` there are two: the record in an instance, and a count in the record.
+        if f.name in _NESTED and isinstance(value, Mapping):
             value = restore(_NESTED[f.name], value)
         elif f.name in _TUPLES:
             value = tuple(value)
