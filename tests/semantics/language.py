@@ -1,0 +1,336 @@
+"""A small language for golden tests: what is given, what happens, what then must be.
+
+    (given(saga(step("book", undo=True), step("pay")))
+        .done("book").failed("pay", "no_money")
+        .then(offered=["undo book"], status="compensating"))
+
+`then` compares what is named only, and shows the expected beside the got. `events` are the lines of
+what was recorded since the last `then` (see `line`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+from domain import messages as msg
+from domain.durations import duration_us
+from domain.events import Event
+from tests.semantics.world import World, command_name
+
+Json = Any
+HIDDEN = "_contracts"
+
+# --- given: definitions ----------------------------------------------------------------------
+
+
+def saga(*flow: Json, **members: Json) -> Json:
+    """A definition; contracts come from its steps, and the key is that of the start."""
+    document = {
+        "troth": 1, "saga": "test", "version": 1, "key": "input.id", "input": {}, "starts_on": [],
+        "flow": list(flow), **members,
+    }  # fmt: skip
+    document = deepcopy(document)
+    document.setdefault("contracts", {})
+    for contract in _contracts(document):
+        document["contracts"] |= contract
+    return document
+
+
+def _contracts(value: Json) -> Iterator[Json]:
+    if isinstance(value, dict):
+        found = value.pop(HIDDEN, None)
+        if found:
+            yield found
+        for item in value.values():
+            yield from _contracts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _contracts(item)
+
+
+def step(
+    name: str, *, undo: Json = None, risk: str | None = None, level: str = "A0", probe: bool = False,
+    result: Json = None, why: bool = False, **members: Json,
+) -> Json:  # fmt: skip
+    """A step. `undo`: True, or its members; `risk`: R0 to R3 makes it external."""
+    contract = {"participant": "shop", "command": {}, "result": result or {}, "probe": probe}
+    if risk is not None:
+        contract |= {"external": True, "A": level, "R": risk, "S": "S0"}
+    contracts = {f"shop/{name}@1": contract}
+    node = {"node": "step", "name": name, "contract": f"shop/{name}@1", **members}
+    if undo is not None:
+        command = {"type": "object", "properties": {"why": {}}} if why else {}
+        contracts[f"shop/{name}@1:undo"] = {
+            "participant": "shop", "command": command, "result": {},
+        }  # fmt: skip
+        own = {"contract": f"shop/{name}@1:undo", "args": {}}
+        node["undo"] = own if undo is True else own | undo
+    return {**node, HIDDEN: contracts}
+
+
+def _node(kind: str, name: str, **members: Json) -> Json:
+    return {"node": kind, "name": name, **members}
+
+
+def wait(name: str, type_: str | None = None, key: str = "'acme'", **members: Json) -> Json:
+    return _node("wait_for", name, events=[type_ or name], key=key, **members)
+
+
+def sleep(name: str, time: str) -> Json:
+    return _node("sleep", name, **{"for": time})
+
+
+def put(name: str, **values: str) -> Json:
+    return _node("set", name, values=values)
+
+
+def announce(name: str, type_: str, data: str = "{}") -> Json:
+    return _node("emit", name, type=type_, key="input.id", data=data)
+
+
+def approve(name: str, *flow: Json, level: str = "A1", **members: Json) -> Json:
+    inside = {"flow": list(flow)} if flow else {}
+    return _node("approve", name, level=level, **inside, **members)
+
+
+def branch(name: str | None, *flow: Json, **members: Json) -> Json:
+    return {**({"name": name} if name else {}), "flow": list(flow), **members}
+
+
+def choose(name: str, *branches: Json, otherwise: Json = ()) -> Json:
+    return _node("choose", name, branches=list(branches), **{"else": list(otherwise)})
+
+
+def race(name: str, *branches: Json, **members: Json) -> Json:
+    return _node("race", name, branches=list(branches), **members)
+
+
+def parallel(name: str, *branches: Json, **members: Json) -> Json:
+    return _node("parallel", name, branches=list(branches), **members)
+
+
+def repeat(name: str, *flow: Json, **members: Json) -> Json:
+    return _node("repeat", name, flow=list(flow), **members)
+
+
+def scope(name: str, *flow: Json, **members: Json) -> Json:
+    return _node("scope", name, flow=list(flow), **members)
+
+
+def handler(name: str, type_: str, *flow: Json, **members: Json) -> Json:
+    return {"name": name, "events": [type_], "key": "'acme'", "flow": list(flow), **members}
+
+
+def on_failure(on: str, *flow: Json, **members: Json) -> Json:
+    return {"on": [on], "flow": list(flow), **members}
+
+
+def fulfil(name: str = "fulfilled", result: str | None = None) -> Json:
+    return _node("fulfil", name, **({"result": result} if result else {}))
+
+
+def fail(name: str, code: str, **members: Json) -> Json:
+    return _node("fail", name, code=code, **members)
+
+
+# --- when and then ---------------------------------------------------------------------------
+
+
+def given(document: Json, payload: Json = None) -> Story:
+    """The commitment is open: its first moves are made."""
+    return Story(World(document, payload).open())
+
+
+class Story:
+    """What happens to one commitment, told in order."""
+
+    def __init__(self, world: World) -> None:
+        self.w = world
+        self._told = 0
+        self._asked: dict[str, str] = {}
+
+    # --- participants ------------------------------------------------------------------------
+
+    def done(self, node: str, result: Json = None) -> Story:
+        self.w.answer(self.w.dispatch(node, "do"), "done", result=result)
+        return self
+
+    def undone(self, *nodes: str) -> Story:
+        for node in nodes:
+            self.w.answer(self.w.dispatch(node, "undo"), "done")
+        return self
+
+    def answers(self, node: str, outcome: str, kind: str | None = None, **more: Json) -> Story:
+        self.w.answer(self.w.dispatch(node, kind), outcome, **more)
+        return self
+
+    def failed(self, node: str, code: str = "no") -> Story:
+        return self.answers(node, "failed", code=code)
+
+    def started(self, node: str) -> Story:
+        self.w.start(self.w.dispatch(node))
+        return self
+
+    def lost(self, node: str, reason: str = "lease") -> Story:
+        """The started attempt gives no reply."""
+        d = self.w.dispatch(node)
+        self.w.dispatches.pop(d.effect)
+        self.w.send(msg.Lost(d.effect, d.attempt, d.kind, reason))
+        return self
+
+    def nobody_starts(self, node: str, reason: str = "within") -> Story:
+        d = self.w.dispatch(node)
+        self.w.dispatches.pop(d.effect)
+        self.w.send(msg.NotStarted(d.effect, d.attempt, d.kind, reason))
+        return self
+
+    def late(self, node: str, outcome: str = "done", attempt: int = 1, **more: Json) -> Story:
+        """A reply of an attempt that nobody waits for any more."""
+        d = next(
+            d for d in self.w.commands
+            if d.kind == "do" and node in (d.body["node"], d.body["node"].split("/")[-1])
+        )  # fmt: skip
+        message = msg.Answered(
+            d.effect, attempt, "1.1.1", "do", outcome, "w1", current=False, **more
+        )
+        self.w.send(message)
+        return self
+
+    # --- events, time, people ----------------------------------------------------------------
+
+    def happens(self, type_: str, data: Json = None, key: str | None = None) -> Story:
+        self.w.arrive(type_, data, key)
+        return self
+
+    def after(self, time: str) -> Story:
+        self.w.pass_time(self.w.now_us + duration_us(time))
+        return self
+
+    def control(self, action: str, **more: Json) -> Story:
+        self.w.send(msg.Control(action, "ops", more.pop("reason", "so be it"), **more))
+        return self
+
+    def cancelled(self) -> Story:
+        return self.control("cancel")
+
+    def sees(self, node: str) -> Story:
+        """A person looks at an approval and keeps the digest of what it shows."""
+        self._asked[node] = self._question(node).digest
+        return self
+
+    def decides(
+        self, node: str, by: str, *seats: str, answer: str = "approve", reason: str = "because",
+        payload: Json = None, actor: str = "human",
+    ) -> Story:  # fmt: skip
+        asked = self._question(node)
+        digest = self._asked.pop(node, asked.digest)
+        self.w.send(
+            msg.Decide(asked.approval, answer, digest, by, actor, tuple(seats), reason, payload)
+        )
+        return self
+
+    def _question(self, node: str) -> Json:
+        for path, instance in self.w.now.nodes.items():
+            if instance.asked and not instance.branch and node in (path, path.split("/")[-1]):
+                return instance.asked
+        raise AssertionError(f"nothing is asked at {node}")
+
+    # --- then --------------------------------------------------------------------------------
+
+    def then(self, events: list[str] | None = None, **expected: Json) -> Story:
+        """Compare what is named; see `_SEEN` for the names."""
+        got = {name: _SEEN[name](self) for name in expected}
+        if events is not None:
+            expected["events"] = events
+            got["events"] = [line(self, e) for e in self.w.events[self._told :]]
+        self._told = len(self.w.events)
+        assert got == expected, _beside(expected, got)
+        return self
+
+
+def _beside(expected: Json, got: Json) -> str:
+    rows: list[str] = []
+    for name, wanted in expected.items():
+        if wanted == got[name]:
+            continue
+        rows.append(f"\n{name}:")
+        if not isinstance(wanted, list):
+            rows += [f"  expected  {wanted!r}", f"  got       {got[name]!r}"]
+            continue
+        for i in range(max(len(wanted), len(got[name]))):
+            left = str(wanted[i]) if i < len(wanted) else "-"
+            right = str(got[name][i]) if i < len(got[name]) else "-"
+            rows.append(f"  {'  ' if left == right else '! '}{left:45} {right}")
+    return "\n".join(rows)
+
+
+def _error(error: Json) -> str | None:
+    return None if error is None else f"{error['class']}:{error['code']}"
+
+
+def _values(root: str) -> Any:
+    return lambda s: (s.w.now.frames.get("") or {}).get(root, {})
+
+
+_SEEN: dict[str, Any] = {
+    "status": lambda s: s.w.now.status,
+    "at": lambda s: s.w.shown()["steps"],
+    "waits": lambda s: [w["kind"] for w in s.w.shown()["waits_for"]],
+    "offered": lambda s: s.w.offered(),
+    "commands": lambda s: [command_name(d) for d in s.w.commands],
+    "undo_commands": lambda s: [d.body["node"] for d in s.w.commands if d.kind == "undo"],
+    "undo": lambda s: s.w.shown()["undo"],
+    "answer": lambda s: (s.w.outcome or {}).get("code") or (s.w.outcome or {}).get("status"),
+    "error": lambda s: _error((s.w.now.ended or {}).get("error")),
+    "also": lambda s: [
+        _error(e) for e in ((s.w.now.ended or {}).get("error") or {}).get("also", [])
+    ],
+    "result": lambda s: (s.w.now.ended or {}).get("result"),
+    "debts": lambda s: [f"{d.kind} {d.node}" for d in s.w.now.debts.values()],
+    "vars": lambda s: s.w.now.vars,
+    "results": _values("results"),
+    "decisions": lambda s: {n: d.get("decision") for n, d in _values("decisions")(s).items()},
+    "taken": lambda s: {
+        n: [e["id"] for e in v] if isinstance(v, list) else v.get("id", v)
+        for n, v in _values("events")(s).items()
+    },
+    "facts": lambda s: [f["type"] for f in s.w.facts],
+    "args": lambda s: [d.body["args"] for d in s.w.dispatches.values()],
+    "attempts": lambda s: [d.attempt for d in s.w.dispatches.values()],
+    "held": lambda s: (s.w.now.held or {}).get("node"),
+}
+
+_SHOWN: dict[str, tuple[str, ...]] = {
+    "commitment.ended": ("status",), "commitment.refused": ("code",), "node.entered": ("branch",),
+    "node.branch_closed": ("branch", "outcome"), "timer.fired": ("timer",),
+    "effect.late": ("outcome",), "effect.unknown": ("next",), "effect.probed": ("answer",),
+    "undo.sealed": ("dropped",), "debt.opened": ("kind",), "event.taken": ("run",),
+    "vars.set": ("values",), "approval.seat_taken": ("seat", "by"),
+}  # fmt: skip
+
+
+def line(story: Story, event: Event) -> str:
+    """One event in a line: its topic, where, and the fields that matter."""
+    fields: dict[str, Json] = vars(event)
+    topic: str = event.TOPIC  # pyright: ignore[reportAttributeAccessIssue] - every stored class has one
+    words = [topic]
+    if fields.get("kind") in ("undo", "probe") and topic.startswith("effect."):
+        words.append(fields["kind"])
+    where = fields.get("node", fields.get("target"))
+    effect = story.w.now.effects.get(fields.get("effect") or "")
+    if where is None and effect is not None:
+        where = effect.node if effect.kind == "do" else f"undo {effect.node}"
+    if where is not None:
+        words.append(where or "root")
+    words += [str(fields[n]) for n in _SHOWN.get(topic, ()) if fields.get(n) is not None]
+    if "round" in fields and fields["round"] is not None:
+        words.append(f"#{fields['round']}")
+    if topic == "part.stopping":
+        words.append(fields["cause"]["kind"] + (" pending" if fields["pending"] else ""))
+    if topic == "part.stopped" and fields["refused"]:
+        words.append("refused")
+    if isinstance(fields.get("error"), dict):
+        words.append(_error(fields["error"]) or "")
+    return " ".join(words)
