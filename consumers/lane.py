@@ -297,7 +297,7 @@ class Lane:
         belief = self._current()
         if not request.reason.strip():
             raise refusal("control.reason", "the reason is empty")
-        if stream not in self._parts.parked:
+        if stream not in self._parts.parked or not self._is_of(stream, request.asked.tenant):
             raise refusal("control.target", f"stream {stream} is not parked")
         self._parts.streams.drop(stream)
         written = self._write_alone(LaneWrite(released_streams=[stream]), belief)
@@ -305,6 +305,13 @@ class Lane:
         self._has_mail = True
         position = f"{written.incarnation}:{written.lane}:{written.head}"
         return {"status": "released", "position": position}
+
+    def _is_of(self, stream: UUID, tenant: str) -> bool:
+        tx = self._store.begin(self._current())
+        try:
+            return self._parts.streams.tenant_of(tx, stream) in (tenant, None)
+        finally:
+            tx.rollback()
 
     def _write_alone(self, write: LaneWrite, belief: LaneBelief) -> LaneBelief:
         tx = self._store.begin(belief)

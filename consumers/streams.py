@@ -12,7 +12,7 @@ from uuid import UUID
 from eventsourcing.persistence import Mapper
 
 from domain.chain import GENESIS
-from domain.ports import Transaction
+from domain.ports import LaneLost, StoreFailed, Transaction
 from domain.streams import us_of
 
 __all__ = ["UNKNOWN", "Entry", "Streams"]
@@ -69,6 +69,16 @@ class Streams:
         """
         entry = self._entries.pop(stream, None)
         return entry if entry is not None else self._load(tx, stream)
+
+    def tenant_of(self, tx: Transaction, stream: UUID) -> str | None:
+        """Whose a stream is; None if it has no events yet, or cannot be folded."""
+        try:
+            state = self._load(tx, stream).state
+        except (LaneLost, StoreFailed):
+            raise
+        except Exception:  # noqa: BLE001 - that it cannot be folded may be why somebody asks
+            return None
+        return None if state is None else state.tenant
 
     def keep(self, entries: dict[UUID, Entry]) -> None:
         """Put the entries of a committed batch in, as the most recently used."""

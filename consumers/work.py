@@ -136,9 +136,9 @@ def _answered(item: Json, worker: str, row: Dispatch | None) -> Answered:
     after_s = item.get("retry_after_s")
     return Answered(
         effect=item["effect"],
-        attempt=item["attempt"] if row is None else row.attempt,
+        attempt=item.get("attempt", 0) if row is None else row.attempt,
         token=item["token"],
-        kind=item["kind"] if row is None else row.kind,
+        kind=item.get("kind", "do") if row is None else row.kind,
         outcome=item["outcome"],
         worker=worker,
         result=item.get("result"),

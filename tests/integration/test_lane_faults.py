@@ -16,6 +16,7 @@ from consumers.registry import Registry
 from domain.ids import commitment_id, key_id
 from domain.messages import Answered, Control, Mail, Offer, Open, Wake
 from domain.ports import LaneBelief, LaneLost, LaneWrite, StoreFailed, Transaction
+from domain.requests import ControlRequest
 from sagas.decide import decide as real_decide
 from tests.integration.lane_world import (
     DAY_US,
@@ -140,18 +141,30 @@ def test_a_timer_that_raises_parks_its_stream_and_the_others_fire(world: World) 
     assert world.step("bad")["status"] == "compensating"
 
 
-def test_a_parked_key_holds_events_up_to_its_bound(world: World) -> None:
+def test_a_parked_key_holds_events_up_to_its_bound(tmp_path: Path) -> None:
     """A stream that cannot be folded; a further event is refused before it is accepted."""
-    world.lane.limits = replace(world.limits, parked_held_max=2)
-    world.lane._parts.limits = world.lane.limits
+    world = World(tmp_path / "held.db", limits=LaneLimits(parked_held_max=2))
+    world.register(sale())
     world.publish("signed")
     stream = key_id("north", "acme").bytes
     world.rows("UPDATE events SET topic = 'key.of_a_later_release' WHERE stream = ?", stream)
     world.restart()
-    world.lane._parts.limits = world.lane.limits = replace(world.limits, parked_held_max=2)
     answers = [world.publish("signed") for _ in range(4)]
     assert aliases(answers) == ["", "", "bound.mailbox", "bound.mailbox"]
     assert world.count("inbox") == 2
+    world.close()
+
+
+def test_a_stream_is_released_by_its_own_tenant_only(world: World) -> None:
+    """Another one is told that there is nothing."""
+    world.publish("applied")
+    world.work()
+    POISON.add(("acme", Offer))
+    world.publish("signed")
+    foreign = ControlRequest(replace(OPERATOR, tenant="south"), world.id(), "release", "mine")
+    assert alias_of(world.ask(foreign)) == "control.target"
+    assert alias_of(world.ask(replace(foreign, asked=OPERATOR, reason=" "))) == "control.reason"
+    assert world.lane.parked == (world.id(),)
 
 
 # --- the database refuses ----------------------------------------------------------------------
