@@ -21,7 +21,10 @@ def check(
     """Check definitions as registering would; exit 1 when one has a fault."""
     found = [(path, _faults(path)) for path in files]
     if json:
-        body = [{"file": str(path), "faults": faults} for path, faults in found]
+        body = [
+            {"file": str(path), "hash": None if faults else _hash(path), "faults": faults}
+            for path, faults in found
+        ]
         typer.echo(orjson.dumps(body))
     else:
         for path, faults in found:
@@ -41,6 +44,12 @@ def _faults(path: Path) -> list[dict[str, Any]]:
     except OSError as error:
         raise refusal("http.not_found", f"{path}: {error.strerror}") from None
     return [fault.as_json() for fault in faults_of(document)]
+
+
+def _hash(path: Path) -> str:
+    from consumers.registering import definition_hash
+
+    return definition_hash(orjson.loads(path.read_bytes())).hex()
 
 
 def _tell(path: Path, faults: list[dict[str, Any]]) -> None:

@@ -89,6 +89,7 @@ def test_the_history_has_days_times_and_people() -> None:
         for version, at, actor, prev, own in (
             (1, "2025-11-29T09:41:03.902Z", None, "0", "a"),
             (2, "2026-11-30T00:00:00.001Z", "legal-head", "a", "b"),
+            (3, "2026-11-30T00:00:00.002Z", "legal-head", "b", "c"),
         )
     ]  # fmt: skip
     assert _screens.history(events, NOW) == [
@@ -96,8 +97,9 @@ def test_the_history_has_days_times_and_people() -> None:
         " 09:41:03.902 v1    line 1",
         "30 November, UTC",
         " 00:00:00.001 v2    line 2   by legal-head (human)",
+        " 00:00:00.002 v3    line 3",
     ]
-    assert _screens.chain_line(events) == " 2 events, each holds the hash of the one before"
+    assert _screens.chain_line(events) == " 3 events, each holds the hash of the one before"
     broken = [events[0], events[1].model_copy(update={"prev_sha256": "x"})]
     assert "✗ the chain breaks before v2" in _screens.chain_line(broken)
 
@@ -108,7 +110,11 @@ def test_the_inbox_says_what_is_allowed_and_how() -> None:
         "level": "A2", "digest": "7c1e90abcd", "due": "2026-12-03T08:12:08Z",
         "covers": [{"node": "legal/activate", "args": {"account": {"account_id": "4711"}},
                     "classes": {"A": "A2", "R": "R2", "S": "S2"}, "undo": "crm/activate@1:undo"}],
-        "subject": None, "evidence": {"company": {"risk": 20}},
+        "subject": None, "evidence": [
+            {"node": "check_company", "at_us": 1, "value": {"risk": 20}},
+            {"node": "partner_signed", "at_us": 2, "event": {
+                "id": "01J9ZK", "source": "urn:example:crm", "data": {"company": "acme"}}},
+        ],
         "missing": ["A2:function_head", "A2:legal|finance"],
     }  # fmt: skip
     assert _screens.inbox([item], NOW) == [
@@ -120,7 +126,8 @@ def test_the_inbox_says_what_is_allowed_and_how() -> None:
             '   allows    legal/activate({"account": {"account_id": "4711"}})   A2 R2 S2   '
             "undo: crm/activate@1:undo"
         ),
-        '   evidence  {"company": {"risk": 20}}',
+        '   evidence  check_company: {"risk": 20}',
+        '   evidence  partner_signed: event 01J9ZK from urn:example:crm: {"company": "acme"}',
         "   wants     function_head, legal or finance",
         '   troth decide partner-activation/acme#1 legal approve --digest 7c1e90 --reason ".."',
     ]

@@ -106,7 +106,7 @@ def rules(engine: str, found: Sequence[Traced]) -> None:
             files.append(file)
         for one, answer in zip(traced, check_documents(engine, files), strict=True):
             one.faults += answer["faults"]
-            one.hash = str(answer.get("hash", ""))
+            one.hash = str(answer.get("hash") or "")
 
 
 def against(client: Client, found: Sequence[Traced]) -> None:

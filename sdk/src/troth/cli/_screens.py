@@ -122,18 +122,21 @@ def history(events: Sequence[HistoryEvent], now: datetime) -> list[str]:
     """One event a line, with the day where it changes."""
     lines: list[str] = []
     day = None
+    before: HistoryEvent | None = None
     for event in events:
         if event.at.date() != day:
             day = event.at.date()
             year = f" {day.year}" if day.year != now.year else ""
             lines.append(f"{day.day} {day:%B}{year}, UTC")
-        lines.append(event_line(event))
+        lines.append(event_line(event, before))
+        before = event
     return lines or ["no events"]
 
 
-def event_line(event: HistoryEvent) -> str:
-    """`09:41:03.902 v17 legal approved by legal-head`, then who, where it was not the engine."""
-    who = f"   by {event.actor} ({event.actor_type})" if event.actor else ""
+def event_line(event: HistoryEvent, before: HistoryEvent | None = None) -> str:
+    """`09:41:03.902 v17 legal approved`, and who caused it where that is not who did before."""
+    same = before is not None and before.actor == event.actor
+    who = f"   by {event.actor} ({event.actor_type})" if event.actor and not same else ""
     return f" {clock(event.at)} v{event.version:<4} {event.text or event.type}{who}"
 
 
@@ -164,7 +167,7 @@ def inbox(items: Sequence[Json], now: datetime) -> list[str]:
         lines += [f"   allows    {_covered(one)}" for one in item.get("covers", ())]
         if item.get("subject") is not None:
             lines.append(f"   subject   {value(item['subject'])}")
-        lines += [f"   evidence  {value(one)}" for one in _listed(item.get("evidence"))]
+        lines += [f"   evidence  {_shown(one)}" for one in item.get("evidence") or ()]
         lines.append(f"   wants     {missing or 'nobody more'}")
         lines.append(
             f'   troth decide {ref} {item["node"]} approve --digest {digest} --reason ".."'
@@ -183,10 +186,13 @@ def _seat(name: str) -> str:
     return name.partition(":")[2].replace("|", " or ") or name
 
 
-def _listed(evidence: Json) -> list[Json]:
-    if isinstance(evidence, dict):
-        return [{name: one} for name, one in cast(dict[str, Any], evidence).items()]
-    return list(evidence or ())
+def _shown(evidence: dict[str, Any]) -> str:
+    """What a node yielded, or the event it took, that a decision rests on."""
+    event = cast(dict[str, Any] | None, evidence.get("event"))
+    if event is None:
+        return f"{evidence.get('node', '')}: {value(evidence.get('value'))}"
+    source = f"event {event.get('id')} from {event.get('source')}"
+    return f"{evidence.get('node', '')}: {source}: {value(event.get('data'))}"
 
 
 def debts(items: Sequence[Json], now: datetime) -> list[str]:
