@@ -1,0 +1,283 @@
+"""The invariants of the end: once healed, the record, the books and the views agree."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+from uuid import UUID
+
+import orjson
+
+from domain import events as ev
+from domain.chain import Checkpoint, LogRow, verify
+from domain.commitment import Commitment
+from domain.mapper import event_mapper
+from domain.streams import us_of
+from projections import current_step, parked_events
+from tests.simulation.books import Books
+from tests.simulation.engine import Engine
+from tests.simulation.gates import is_gated
+from tests.simulation.ledger import Ledger
+from tests.simulation.observer import Observer, Shadow, Violation, plain
+from tests.simulation.people import People
+from tests.simulation.undone import check_undone
+
+__all__ = ["check_end"]
+
+Json = Any
+_LOG = "SELECT position, stream, version, topic, state, prev FROM events ORDER BY position"
+
+
+class Ended(Protocol):
+    """What is looked at."""
+
+    engine: Engine
+    observer: Observer
+    ledger: Ledger
+    books: Books
+    people: People
+
+
+def check_end(world: Ended) -> None:
+    """Raises Violation."""
+    _all_over(world)
+    _chain(world)
+    _stored_states(world)
+    _acknowledged(world)
+    _views(world)
+    _books(world)
+    for shadow in _commitments(world):
+        check_undone(world.engine.lane.registry.by_hash(shadow.state.definition), shadow)
+
+
+def _commitments(world: Ended) -> list[Shadow]:
+    return [s for s in world.observer.streams.values() if isinstance(s.state, Commitment)]
+
+
+def _rows(world: Ended, sql: str, *values: Json) -> list[tuple[Any, ...]]:
+    return world.engine.store.connection.execute(sql, values).fetchall()
+
+
+def _all_over(world: Ended) -> None:
+    """Bounded: with everybody doing their part everything comes to an end."""
+    for shadow in _commitments(world):
+        c = shadow.state
+        if not c.is_over or c.debts:
+            waits = [w["kind"] for w in _step_of(world, c)["waits_for"]]
+            raise Violation("ends", f"{c.saga} {c.key} ({c.id}) is {c.status}, waits for {waits}")
+    for table in ("dispatches", "inbox", "parked_streams"):
+        left = _rows(world, f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608 - names of our own
+        if left:
+            raise Violation("ends", f"{left} rows are left in {table}")
+
+
+def _step_of(world: Ended, c: Commitment) -> Json:
+    definition = world.engine.lane.registry.by_hash(c.definition)
+    assert definition is not None
+    return current_step.current_step(definition, c)
+
+
+def _chain(world: Ended) -> None:
+    """The log verifies from its rows alone, up to the chain that the lane noted."""
+    rows = [LogRow(*row) for row in _rows(world, _LOG)]
+    head, chain = _rows(world, "SELECT head, chain FROM lanes")[0]
+    report = verify(rows, [Checkpoint(head, chain)])
+    if report.faults:
+        raise Violation("chain", str(report.faults[0]))
+
+
+def _stored_states(world: Ended) -> None:
+    """A stream read by way of its snapshot is the stream folded from zero."""
+    engine = world.engine
+    mapper = event_mapper()
+    tx = engine.store.begin(engine.store.belief(0))
+    try:
+        for id_, shadow in world.observer.streams.items():
+            stored = tx.load(id_)
+            state: Any = None
+            if stored.snapshot is not None:
+                snapshot: Any = mapper.to_domain_event(stored.snapshot)
+                state = snapshot.mutate(None)
+            for row in stored.events:
+                event: Any = mapper.to_domain_event(row)
+                state = event.mutate(state)
+            if stored.version != shadow.version or plain(state) != plain(shadow.state):
+                raise Violation("snapshots", f"{id_} differs by way of its snapshot")
+    finally:
+        tx.rollback()
+
+
+# --- acknowledged = recorded ---------------------------------------------------------------------
+
+
+def _acknowledged(world: Ended) -> None:
+    receipts = {i: root for i, root in _rows(world, "SELECT id, root FROM receipts")}
+    ledger = world.ledger
+    said = {**ledger.events, **{key: receipts.get(key) for key in ledger.starts}}
+    if said != receipts:
+        odd = sorted(set(said.items()) ^ set(receipts.items()), key=str)
+        raise Violation("receipts", f"acknowledged and recorded differ: {odd[:4]}")
+    _kept_once(world)
+    seats: set[tuple[str, str]] = set()
+    rejections: set[str] = set()
+    ends: dict[str, set[str]] = {}
+    for shadow in _commitments(world):
+        for _, event in shadow.events:
+            match event:
+                case ev.SeatTaken():
+                    seats.add((event.approval, event.by))
+                case ev.ApprovalRejected():
+                    rejections.add(event.approval)
+                case ev.EffectDone() | ev.EffectFailed() | ev.EffectProbed():
+                    ends.setdefault(event.effect, set()).add(type(event).__name__)
+                case _:
+                    pass
+    if not ledger.seats <= seats or not ledger.rejections <= rejections:
+        raise Violation("decisions", f"acknowledged only: {ledger.seats - seats}")
+    for effect, kind, outcome, status in ledger.replies:
+        if status == "recorded" and outcome == "done" and kind != "probe":
+            if "EffectDone" not in ends.get(effect, ()):
+                raise Violation("replies", f"done of {effect[:8]} was acknowledged, not recorded")
+
+
+def _kept_once(world: Ended) -> None:
+    """Every accepted event is in the stream of its key once, and starts each saga once."""
+    kept: dict[str, int] = {}
+    started: dict[tuple[str, UUID], int] = {}
+    registry = world.engine.lane.registry
+    for id_, shadow in world.observer.streams.items():
+        for _, event in shadow.events:
+            match event:
+                case ev.EventKept():
+                    kept[event.event["id"]] = kept.get(event.event["id"], 0) + 1
+                case ev.RunOpened() | ev.StartRefused() | ev.StartHeld():
+                    cause = event.ctx["causation"] or ""
+                    if not isinstance(event, ev.RunOpened) or cause in world.people.sent:
+                        started[cause, id_] = started.get((cause, id_), 0) + 1
+                case _:
+                    pass
+    for number in world.ledger.events:
+        wanted = registry.wanted_ttl_us(world.people.sent[number]["type"]) is not None
+        if kept.get(number, 0) != int(wanted):
+            raise Violation("events kept", f"{number} is kept {kept.get(number, 0)} times")
+    _starts_once(world)
+
+
+def _starts_once(world: Ended) -> None:
+    """An event opens at most one run of a saga and key."""
+    seen: set[tuple[str, str, str]] = set()
+    for shadow in _commitments(world):
+        c = shadow.state
+        event = (c.start or {}).get("event") or {}
+        key = (c.saga, c.key, event.get("id", ""))
+        if event and key in seen:
+            raise Violation("starts once", f"{key} opened two runs")
+        seen.add(key)
+
+
+# --- views ---------------------------------------------------------------------------------------
+
+
+def _views(world: Ended) -> None:
+    """Rows folded again from each stream alone are the rows that were written with the events."""
+    for table, keys in (
+        ("current_steps", ("commitment",)), ("approvals", ("id",)), ("debts", ("id",)),
+        ("parked_events", ("stream", "position")),
+    ):  # fmt: skip
+        rebuilt = _rebuilt(world, table)
+        cursor = world.engine.store.connection.execute(f"SELECT * FROM {table}")  # noqa: S608 - names of our own
+        names = [column[0] for column in cursor.description]
+        live: dict[tuple[Any, ...], Json] = {}
+        for row in cursor.fetchall():
+            values = dict(zip(names, row, strict=True))
+            values["body"] = orjson.loads(values["body"])
+            live[tuple(values.pop(k) for k in keys)] = values
+        if live != rebuilt:
+            odd = next(k for k in live.keys() | rebuilt.keys() if live.get(k) != rebuilt.get(k))
+            detail = f"{table}: {_difference(live.get(odd), rebuilt.get(odd))}"
+            raise Violation("views", detail)
+
+
+def _rebuilt(world: Ended, table: str) -> dict[tuple[Any, ...], Json]:
+    found: dict[tuple[Any, ...], Json] = {}
+    for id_, shadow in world.observer.streams.items():
+        state: Any = None
+        for position, event in shadow.events:
+            before = state.fork() if state is not None and hasattr(state, "fork") else state
+            state = event.mutate(state)
+            for row in _rows_of(world, before, state, event, position):
+                if row.table == table:
+                    key = tuple(_column(v) for v in row.key.values())
+                    found.pop(key, None)
+                    if row.columns is not None:
+                        found[key] = {k: _column(v) for k, v in row.columns.items()}
+        assert state is None or state.id == id_
+    return found
+
+
+def _rows_of(world: Ended, before: Any, after: Any, event: Any, position: int) -> Any:
+    if isinstance(after, Commitment):
+        definition = world.engine.lane.registry.by_hash(after.definition)
+        assert definition is not None
+        return current_step.rows(definition, before, after, [event], position=position, lane=0)
+    return parked_events.rows(before, after, [event]) if hasattr(after, "kept") else ()
+
+
+def _column(value: Json) -> Json:
+    if isinstance(value, UUID):
+        return value.bytes
+    return orjson.loads(orjson.dumps(value)) if isinstance(value, (dict, list)) else value
+
+
+def _difference(live: Json, rebuilt: Json) -> str:
+    if live is None or rebuilt is None:
+        return f"live {live}, rebuilt {rebuilt}"[:600]
+    odd = {k: (live.get(k), rebuilt.get(k)) for k in live if live.get(k) != rebuilt.get(k)}
+    if "body" in odd:
+        a, b = odd["body"]
+        odd["body"] = {k: (a.get(k), b.get(k)) for k in {**a, **b} if a.get(k) != b.get(k)}  # pyright: ignore[reportArgumentType] - both are objects
+    return str(odd)[:900]
+
+
+# --- the books -------------------------------------------------------------------------------------
+
+
+def _books(world: Ended) -> None:
+    """What happened outside is what the record says, and had leave to happen."""
+    intents: dict[str, Any] = {}
+    done: set[str] = set()
+    told: set[str] = set()
+    for shadow in _commitments(world):
+        for _, event in shadow.events:
+            match event:
+                case ev.EffectIntended() if event.kind != "probe":
+                    intents.setdefault(event.effect, event)
+                case ev.EffectDone():
+                    done.add(event.effect)
+                    if not event.verified and event.effect not in world.books.acts:
+                        _is_plain(world, intents[event.effect])
+                case ev.EffectContradicted() | ev.EffectLate() | ev.EffectFailed():
+                    told.add(event.effect)
+                case ev.DebtOpened() if event.effect is not None:
+                    told.add(event.effect)
+                case _:
+                    pass
+    for act in world.books.acts.values():
+        intent = intents.get(act.key)
+        if intent is None or intent.args != act.args:
+            raise Violation("books", f"{act.contract} {act.key[:8]} was never commanded so")
+        if act.key not in done and act.key not in told and not act.late:
+            raise Violation("books", f"{act.contract} {act.node} happened and is not recorded")
+        if is_gated(intent.classes) and act.kind == "do":
+            started_us = world.observer.gates.started.get(act.key)
+            if started_us is None or started_us > act.at_us:
+                raise Violation("gates", f"{act.contract} acted before it was allowed to")
+
+
+def _is_plain(world: Ended, intent: Any) -> None:
+    """A done of an effect must be in the books; steps that touch nothing keep none."""
+    if intent.classes:
+        # An undo of what never was is done without a call: its `do` was barred.
+        is_blind_undo = intent.kind == "undo" and intent.undoes not in world.books.acts
+        if not is_blind_undo:
+            at = us_of(intent.timestamp)
+            raise Violation("books", f"{intent.contract} of {at} is done and did not happen")

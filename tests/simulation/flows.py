@@ -1,0 +1,204 @@
+"""Random sagas: a flow drawn from all forms of the SDK, traced like any user's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from tests.simulation import pool
+from tests.simulation.pool import Noted, Ordered, Paid, Ref, Withdrawn
+from troth import (
+    A2,
+    A3,
+    DoubleStart,
+    Saga,
+    approve,
+    branch,
+    emit,
+    fail,
+    new,
+    on,
+    on_failure,
+    otherwise,
+    parallel,
+    race,
+    repeat,
+    saga,
+    scope,
+    set_,
+    sleep,
+    var,
+    wait_for,
+    when,
+)
+
+__all__ = ["random_saga"]
+
+NODES_MAX = 12
+DEPTH_MAX = 3
+KINDS = ("step", "step", "step", "look", "gate", "gate", "parallel", "when", "wait", "race",
+         "repeat", "scope", "sleep", "emit", "set")  # fmt: skip
+
+
+def random_saga(rng: Random, name: str) -> Saga[Any, Any]:
+    """A saga of a few nodes. It may break a rule of registration; then another one is drawn."""
+    seed = rng.getrandbits(64)
+
+    def flow(order: Ordered) -> None:
+        # A flow may be traced more than once: each time the same.
+        _Draw(Random(seed), order).flow()
+
+    running, finished = rng.choice([("return", "after_failure"), ("refuse", "allow"),
+                                    ("replace", "allow"), ("return", "refuse")])  # fmt: skip
+    options: dict[str, Any] = {
+        "double_start": DoubleStart(running=running, finished=finished),
+        "on_debt": rng.choice(["hold", "continue"]),
+        "deadline": rng.choice(["2h", "6h", None]),
+        "undo_deadline": rng.choice([None, None, "1h"]),
+    }
+    return saga(name, version=1, starts_on=Ordered, **options)(flow)
+
+
+class _Draw:
+    """Draws a flow while it is being traced."""
+
+    def __init__(self, rng: Random, order: Ordered) -> None:
+        self._rng = rng
+        self._order = order
+        self._names = 0
+        self._left = rng.randint(3, NODES_MAX)
+        self._counter: Any = None
+
+    def flow(self) -> None:
+        rng, order = self._rng, self._order
+        self._counter = var("counter", int, 0)
+        if rng.random() < 0.35:
+            undo = rng.choice(["all", "none"])
+            with on("withdrawal", Withdrawn, order.number, interrupt=True, undo=undo):
+                self._ending("gone")
+        if rng.random() < 0.3:
+            with on("note", Noted, order.number, width=rng.choice([1, 2]), max=20):
+                self._step(order.number, rng.choice([pool.look, pool.post]))
+        if rng.random() < 0.25:
+            with on_failure(rng.choice(["business:*", "*", "timeout:*"]), undo="all"):
+                self._ending("sorry")
+        self._list(order.number, 0)
+        if rng.random() < 0.2:
+            with approve(self._name("final"), level=A3, within="20m"):
+                pool.bind.named(self._name("bind"))(order.number)
+
+    def _ending(self, code: str) -> None:
+        if self._rng.random() < 0.5:
+            fail(code, name=self._name("fail"))
+        else:
+            self._step(self._order.number, pool.post)
+
+    def _name(self, kind: str) -> str:
+        self._names += 1
+        return f"{kind}_{self._names}"
+
+    def _list(self, known: str, depth: int) -> str:
+        for _ in range(self._rng.randint(1, 4)):
+            if self._left <= 0:
+                break
+            self._left -= 1
+            known = self._node(known, depth)
+        return known
+
+    def _node(self, known: str, depth: int) -> str:
+        kind = self._rng.choice(KINDS)
+        if depth >= DEPTH_MAX and kind in ("parallel", "when", "race", "repeat", "scope"):
+            kind = "step"
+        if kind in ("step", "look"):
+            step = pool.look if kind == "look" else self._rng.choice(pool.EFFECTS)
+            return self._step(known, step)
+        draw: Callable[[str, int], None] = getattr(self, f"_{kind}")
+        draw(known, depth)
+        return known
+
+    def _step(self, known: str, step: Any) -> str:
+        args = (known, self._order.amount) if step is pool.look else (known,)
+        made: Ref = step.named(self._name("s"))(*args)
+        return made.id
+
+    def _gate(self, known: str, depth: int) -> None:
+        rng = self._rng
+        level = rng.choice([A2, A2, A3])
+        reject, expiry = rng.choice(["fail", "continue"]), rng.choice(["fail", "continue"])
+        with approve(
+            self._name("gate"), level=level, within=rng.choice(["5m", "30m", "3h"]),
+            on_reject=reject, on_expiry=expiry, valid=rng.choice([None, "2m", "1h"]),
+        ):  # fmt: skip
+            for _ in range(rng.randint(1, 2)):
+                # What is approved must be known now: the steps inside do not see each other.
+                self._step(known, rng.choice(pool.GATED))
+
+    def _parallel(self, known: str, depth: int) -> None:
+        rng = self._rng
+        count = rng.randint(2, 3)
+        join = rng.choice(["all", "all", "any", 2])
+        with parallel(
+            self._name("par"), join=join, on_branch=rng.choice(["fail", "collect"]),
+            losers=rng.choice(["undo", "keep"]),
+        ):  # fmt: skip
+            names: list[str] = []
+            for _ in range(count):
+                name = self._name("b")
+                after = names[:1] if names and rng.random() < 0.3 else []
+                with branch(name, after=after):
+                    self._step(known, rng.choice(pool.EFFECTS))
+                    self._list(known, depth + 1)
+                names.append(name)
+
+    def _when(self, known: str, depth: int) -> None:
+        name = self._name("when")
+        with when(name, self._order.amount > self._rng.randint(0, 100)):
+            self._list(known, depth + 1)
+            if self._rng.random() < 0.15:
+                fail("too-much", name=self._name("fail"))
+        with otherwise(name):
+            self._list(known, depth + 1)
+
+    def _wait(self, known: str, depth: int) -> None:
+        wait_for(
+            Paid, self._order.number, within=self._rng.choice(["2m", "20m", "1h"]),
+            name=self._name("paid"), on_expiry=self._rng.choice(["fail", "continue"]),
+            early=self._rng.choice([None, "transient"]),
+        )  # fmt: skip
+
+    def _race(self, known: str, depth: int) -> None:
+        with race(self._name("race")):
+            waiting = wait_for(Paid, self._order.number, within=None, name=self._name("first"))
+            with branch(self._name("b"), waiting):
+                self._list(known, depth + 1)
+            with branch(self._name("b"), sleep(self._name("nap"), self._rng.choice(["1m", "15m"]))):
+                self._list(known, depth + 1)
+
+    def _repeat(self, known: str, depth: int) -> None:
+        rng = self._rng
+        every = rng.choice([None, None, "2m"])
+        with repeat(
+            self._name("rounds"), max=rng.randint(2, 4), every=every,
+            until=self._counter > rng.randint(0, 4), on_max=rng.choice(["fail", "continue"]),
+        ):  # fmt: skip
+            self._step(known, rng.choice(pool.EFFECTS))
+            set_(counter=self._counter + 1, name=self._name("set"))
+
+    def _scope(self, known: str, depth: int) -> None:
+        rng = self._rng
+        with scope(self._name("scope"), deadline=rng.choice([None, "3m", "30m"])):
+            if rng.random() < 0.8:
+                with on_failure(rng.choice(["*", "business:*"]), undo=rng.choice(["all", "none"])):
+                    self._step(known, rng.choice([pool.look, pool.post]))
+            self._step(known, rng.choice(pool.EFFECTS))
+            self._list(known, depth + 1)
+
+    def _sleep(self, known: str, depth: int) -> None:
+        sleep(self._name("nap"), self._rng.choice(["5s", "1m", "10m"]))
+
+    def _emit(self, known: str, depth: int) -> None:
+        emit(self._name("tell"), Noted, new(Noted, number=self._order.number, text="told"))
+
+    def _set(self, known: str, depth: int) -> None:
+        set_(counter=self._counter + 1, name=self._name("set"))

@@ -1,0 +1,67 @@
+"""What was acknowledged: every answer that left the engine, to be held against the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.errors import Refusal
+from domain.requests import (
+    DecideRequest,
+    Publish,
+    RepliesRequest,
+    Request,
+    StartRequest,
+    StartsRequest,
+)
+
+__all__ = ["Ledger"]
+
+Json = Any
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Acknowledgements by what they are about."""
+
+    events: dict[str, int] = field(default_factory=dict)
+    starts: dict[str, str] = field(default_factory=dict)
+    seats: set[tuple[str, str]] = field(default_factory=set)
+    rejections: set[str] = field(default_factory=set)
+    replies: list[tuple[str, str, str, str]] = field(default_factory=list)
+    allowed: set[tuple[str, str]] = field(default_factory=set)
+    wrong: list[str] = field(default_factory=list)
+    refusals: int = 0
+
+    def note(self, request: Request, answer: Json) -> None:
+        """An answer leaves; whether anybody gets it does not matter."""
+        if isinstance(answer, Refusal):
+            self.refusals += 1
+            if answer.alias in ("bug", "internal.fault"):
+                self.wrong.append(f"{type(request).__name__}: {answer}")
+            return
+        match request:
+            case Publish():
+                known = self.events.setdefault(request.event["id"], answer["root"])
+                if known != answer["root"]:
+                    self.wrong.append(f"event {request.event['id']} was accepted twice")
+            case StartRequest():
+                key = request.idempotency_key
+                if key is not None and self.starts.setdefault(key, answer["id"]) != answer["id"]:
+                    self.wrong.append(f"start {key} was answered with two commitments")
+            case DecideRequest():
+                if answer["status"] == "rejected":
+                    self.rejections.add(request.approval)
+                elif answer["status"] in ("granted", "seat_taken"):
+                    self.seats.add((request.approval, request.asked.actor))
+            case StartsRequest():
+                for item, result in zip(request.items, answer["results"], strict=True):
+                    if result["status"] == "started":
+                        self.allowed.add((item["effect"], item["token"]))
+            case RepliesRequest():
+                for item, result in zip(request.items, answer["results"], strict=True):
+                    self.replies.append(
+                        (item["effect"], item["kind"], item["outcome"], result["status"])
+                    )
+            case _:
+                pass

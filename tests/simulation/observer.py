@@ -1,0 +1,245 @@
+"""Watches the store after every round: folds what was committed, and asserts what must hold."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import orjson
+from eventsourcing.persistence import StoredEvent
+
+from consumers.core import snapshot_of
+from consumers.streams import Entry
+from domain import events as ev
+from domain.chain import GENESIS, event_hash, lane_chain
+from domain.commitment import Commitment
+from domain.events import Event
+from domain.mapper import event_mapper
+from domain.streams import us_of
+from tests.simulation.engine import Engine
+from tests.simulation.gates import Gates
+from tests.simulation.store import Leases
+
+__all__ = ["Observer", "Shadow", "Violation", "plain"]
+
+Json = Any
+TRACE_MAX = 40
+_EVENTS = """
+SELECT position, stream, version, topic, state, prev FROM events WHERE position > ? ORDER BY position
+"""
+_DISPATCHES = "SELECT effect, stream, kind, attempt, state FROM dispatches"
+_RESTS = ("paused", "held")
+
+
+class Violation(AssertionError):
+    """An invariant does not hold. `name` is that of the invariant."""
+
+    def __init__(self, name: str, detail: str) -> None:
+        super().__init__(f"{name}: {detail}")
+        self.name = name
+        self.detail = detail
+
+
+@dataclass(slots=True)
+class Shadow:
+    """A stream as its committed events say, folded from the first one."""
+
+    state: Any = None
+    version: int = 0
+    hash: bytes = GENESIS
+    at_us: int = 0
+    events: list[tuple[int, Event]] = field(default_factory=list)
+
+
+def plain(state: Any) -> bytes:
+    """A state as bytes that are equal when all of it is."""
+    return orjson.dumps(snapshot_of(state).state, default=str, option=orjson.OPT_NON_STR_KEYS)
+
+
+class Observer:
+    """Reads what each round committed. `trace` holds the last things that happened."""
+
+    def __init__(self, leases: Leases) -> None:
+        self.streams: dict[UUID, Shadow] = {}
+        self.position = 0
+        self.decisions = 0
+        self.topics: Counter[str] = Counter()
+        self.statuses: Counter[str] = Counter()
+        self.trace: deque[str] = deque(maxlen=TRACE_MAX)
+        self.gates = Gates()
+        self._chain = GENESIS
+        self._clock_us = 0
+        self._leases = leases
+        self._mapper = event_mapper()
+        self._taken: set[tuple[str, ...]] = set()
+
+    @property
+    def chain(self) -> bytes:
+        """The chain of the lane, computed here."""
+        return self._chain
+
+    def step(self, engine: Engine) -> None:
+        """Take in what was committed since. Raises Violation."""
+        db = engine.store.connection
+        changed: dict[UUID, None] = {}
+        for row in db.execute(_EVENTS, (self.position,)):
+            changed[self._take(*row)] = None
+        head, chain, clock_us = db.execute("SELECT head, chain, clock_us FROM lanes").fetchone()
+        if head != self.position or chain != self._chain:
+            raise Violation("log", f"the lane says {head}, its events {self.position}")
+        if clock_us < self._clock_us:
+            raise Violation("time", "the clock of the lane went back")
+        self._clock_us = clock_us
+        if changed:
+            self.decisions += len(changed)
+            self._look(engine, changed)
+
+    # --- one event -----------------------------------------------------------------------------
+
+    def _take(
+        self, position: int, stream: bytes, version: int, topic: str, state: bytes, prev: bytes
+    ) -> UUID:
+        id_ = UUID(bytes=stream)
+        shadow = self.streams.setdefault(id_, Shadow())
+        if position != self.position + 1:
+            raise Violation("positions", f"{position} follows {self.position}")
+        if version != shadow.version + 1 or prev != shadow.hash:
+            raise Violation("versions", f"{id_}: {version} follows {shadow.version}")
+        event: Any = self._mapper.to_domain_event(StoredEvent(id_, version, topic, state))
+        at_us = us_of(event.timestamp)
+        if at_us < shadow.at_us:
+            raise Violation("time", f"{id_} went back at version {version}")
+        self.trace.append(f"{position:5} {str(id_)[:8]} v{version:<3} {topic} {_short(event)}")
+        self.topics[topic] += 1
+        if isinstance(shadow.state, Commitment):
+            self._judge(id_, shadow.state, event, at_us)
+        shadow.state = event.mutate(shadow.state)
+        shadow.version, shadow.at_us = version, at_us
+        shadow.hash = event_hash(prev, stream, version, topic, state)
+        shadow.events.append((position, event))
+        self.position = position
+        self._chain = lane_chain(self._chain, position, shadow.hash)
+        return id_
+
+    def _judge(self, id_: UUID, before: Commitment, event: Any, at_us: int) -> None:
+        """What an event may never say, by the state before it."""
+        if before.is_over and isinstance(event, (ev.EffectIntended, ev.EffectRetried)):
+            raise Violation("ends", f"{id_} commands {event.effect[:8]} after its end")
+        match event:
+            case ev.TimerFired() if event.due_us > at_us:
+                raise Violation("timers", f"{event.timer} of {event.node} fired early")
+            case ev.TimerFired() if before.timers.get(f"{event.node}:{event.timer}") is None:
+                raise Violation("timers", f"{event.timer} of {event.node} was not armed")
+            case ev.EventTaken():
+                key = (before.tenant, before.saga, before.key, event.key, str(event.position))
+                if key in self._taken:
+                    raise Violation("events once", f"{before.saga} {before.key} took {key} twice")
+                self._taken.add(key)
+            case ev.EffectUnknown():
+                self._was_started(before, event)
+            case ev.AttemptFailed() if event.unanswered:
+                self._was_started(before, event)
+            case ev.EffectIntended() | ev.EffectRetried():
+                _no_second_attempt(before, event)
+            case ev.EffectDone() if event.kind == "undo":
+                if before.effects[event.effect].state == "done":
+                    raise Violation("undone once", f"{event.node} is undone twice")
+            case _:
+                pass
+        fault = self.gates.see(id_, event, at_us)
+        if fault is not None:
+            raise Violation("gates", fault)
+
+    def _was_started(self, before: Commitment, event: Any) -> None:
+        effect = before.effects[event.effect]
+        attempts = {event.attempt, *effect.unanswered}
+        if not any((event.effect, n, effect.kind) in self._leases.started for n in attempts):
+            detail = f"{effect.node} attempt {event.attempt}"
+            raise Violation("unknown only from started", detail)
+
+    # --- the streams that changed ------------------------------------------------------------------
+
+    def _look(self, engine: Engine, changed: dict[UUID, None]) -> None:
+        cached: dict[UUID, Entry] = engine.lane._parts.streams._entries
+        for id_ in changed:
+            shadow = self.streams[id_]
+            entry = cached.get(id_)
+            if entry is not None and (
+                entry.version != shadow.version or plain(entry.state) != plain(shadow.state)
+            ):
+                raise Violation("cache", f"{id_} differs from its events")
+            if isinstance(shadow.state, Commitment):
+                self.statuses[shadow.state.status] += 1
+                _timers_have_fired(shadow.state)
+        self.dispatches(engine, changed)
+
+    def dispatches(self, engine: Engine, changed: dict[UUID, None]) -> None:
+        """Who may act is what the streams say: no row without its effect, no effect without."""
+        rows: dict[UUID, dict[str, tuple[str, int, str]]] = {}
+        db = engine.store.connection
+        for effect, stream, kind, attempt, state in db.execute(_DISPATCHES):
+            row = (kind, attempt, state)
+            rows.setdefault(UUID(bytes=stream), {})[effect.hex()] = row
+        for id_, held in rows.items():
+            effects = self.streams[id_].state.effects
+            for key, (kind, attempt, _) in held.items():
+                effect = effects.get(key)
+                wanted = ("unknown",) if kind == "probe" else ("offered", "started")
+                is_good = effect is not None and effect.state in wanted
+                if not is_good or effect.attempt != attempt:
+                    raise Violation("dispatches", f"{id_}: a row for {effect} ({kind} {attempt})")
+        for id_ in changed:
+            c = self.streams[id_].state
+            if isinstance(c, Commitment) and c.status not in _RESTS:
+                _goes_on(c, rows.get(id_, {}))
+
+
+def _no_second_attempt(before: Commitment, event: Any) -> None:
+    """No R2 or R3 has two attempts of which one is unsettled."""
+    old = before.effects.get(event.effect)
+    if old is None or getattr(event, "kind", "do") != "do" or old.kind != "do":
+        return
+    risky = old.classes is not None and old.classes["R"] in ("R2", "R3")
+    if risky and (old.state == "unknown" or old.unanswered or old.state == "started"):
+        detail = f"{old.node} is commanded again while attempt {old.attempt} is {old.state}"
+        raise Violation("no second attempt", detail)
+
+
+def _timers_have_fired(c: Commitment) -> None:
+    if c.status in _RESTS or c.is_over:
+        return
+    late = [name for name, due_us in c.timers.items() if due_us <= c.clock_us]
+    if late:
+        raise Violation("timers", f"{c.saga} {c.key}: {late} were due and did not fire")
+
+
+def _goes_on(c: Commitment, rows: dict[str, tuple[str, int, str]]) -> None:
+    """Every command in flight has its row, and a commitment that is open has what moves it."""
+    for key, effect in c.effects.items():
+        if effect.state in ("offered", "started") and key not in rows:
+            raise Violation("dispatches", f"{effect.node} is {effect.state} without a row")
+        if effect.state == "unknown" and effect.next == "probe" and key not in rows:
+            if f"{effect.node}:probe_retry" not in c.timers:
+                raise Violation("dispatches", f"{effect.node} is to be probed without a row")
+        if effect.state == "backoff" and not any(
+            name in c.timers for name in (f"{effect.node}:retry", f"{effect.node}:undo_retry")
+        ):
+            raise Violation("wake-ups", f"{effect.node} waits for a retry without a timer")
+    asks = any(e.state == "unknown" and e.next == "ask" for e in c.effects.values())
+    asked = any(n.asked is not None and n.branch is None for n in c.nodes.values())
+    if not (c.is_over or c.timers or rows or c.subs or c.debts or asks or asked):
+        raise Violation("wake-ups", f"{c.saga} {c.key} is {c.status} and nothing will move it")
+
+
+def _short(event: Any) -> str:
+    names = ("node", "effect", "timer", "attempt", "kind", "approval", "target", "status", "reason",
+             "error", "code", "event", "cause", "message")  # fmt: skip
+    found: list[str] = []
+    for name in names:
+        value = getattr(event, name, None)
+        if value is not None:
+            text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+            found.append(f"{name}={text[:8] if name == 'effect' else text[:80]}")
+    return " ".join(found)

@@ -1,0 +1,278 @@
+"""Producers, approvers, operators, and those who mean no good: everyone outside but the workers."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from domain.commitment import Commitment
+from domain.errors import Refusal
+from domain.ports import Asked
+from domain.requests import ControlRequest, DecideRequest, Publish, RepliesRequest, StartRequest
+from tests.simulation.books import Books
+from tests.simulation.dice import Dice
+from tests.simulation.engine import Engine
+from tests.simulation.network import TENANT, Network, Unreachable
+from tests.simulation.observer import Observer
+
+__all__ = ["People", "Person"]
+
+Json = Any
+PRODUCER = Asked(TENANT, "shop", "executor_system", ("producer",))
+FOREIGN = Asked("south", "shop-2", "executor_system", ("producer", "operator", "participant"))
+OPERATOR = Asked(TENANT, "olga", "human", ("operator",))
+_PASSING = ("store.", "engine.", "http.too_many", "bound.mailbox")
+_OPEN = "SELECT id, commitment, body FROM approvals WHERE status = 'open' ORDER BY id"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who decides, and the levels they are asked for."""
+
+    name: str
+    seats: tuple[str, ...]
+    levels: tuple[str, ...]
+
+    def asked(self, tenant: str = TENANT, actor_type: str = "human") -> Asked:
+        return Asked(tenant, self.name, actor_type, ("approver",), self.seats)
+
+
+PERSONS = (
+    Person("ann", ("function_head", "manager"), ("A1", "A2")),
+    Person("bob", ("legal",), ("A2",)),
+    Person("cyd", ("finance",), ("A2",)),
+    Person("eve", ("executive", "board"), ("A3",)),
+)
+
+
+class People:
+    """All of them, over the network. `wrong` collects answers that nobody should have got."""
+
+    def __init__(
+        self, dice: Dice, network: Network, engine: Engine, observer: Observer, books: Books
+    ) -> None:
+        self._dice = dice
+        self._network = network
+        self._engine = engine
+        self._observer = observer
+        self._books = books
+        self._count = 0
+        self.sent: dict[str, Json] = {}
+        self.wrong: list[str] = []
+
+    # --- producers -----------------------------------------------------------------------------
+
+    async def publish(self, type_: str, data: Json) -> None:
+        """Send an event until it is acknowledged; sometimes once more, sometimes altered."""
+        if not self._engine.lane.registry.knows(type_):
+            return
+        self._count += 1
+        event = {
+            "specversion": "1.0", "id": f"e{self._count}", "source": "urn:shop", "type": type_,
+            "data": data,
+        }  # fmt: skip
+        self.sent[event["id"]] = event
+        answer = await self.insist(Publish(PRODUCER, event, orjson.dumps(event)))
+        if isinstance(answer, Refusal):
+            self.wrong.append(f"event {event['id']} was refused: {answer}")
+        if self._dice.chance(0.1):
+            again = await self.insist(Publish(PRODUCER, dict(event), orjson.dumps(event)))
+            if isinstance(again, Refusal) or again["root"] != answer["root"]:
+                self.wrong.append(f"event {event['id']} got two answers: {again}")
+        if self._dice.chance(0.05):
+            other = {**event, "data": {**data, "number": "other"}}
+            await self._expect_no(Publish(PRODUCER, other, orjson.dumps(other)))
+
+    async def insist(self, request: Any) -> Json:
+        """Ask until there is an answer that stays."""
+        while True:
+            try:
+                answer = await self._network.ask(request)
+            except Unreachable:
+                await asyncio.sleep(self._dice.between(0.1, 5))
+                continue
+            if isinstance(answer, Refusal) and answer.alias.startswith(_PASSING):
+                await asyncio.sleep(self._dice.between(0.1, 5))
+                continue
+            return answer
+
+    async def _once(self, request: Any) -> Json:
+        """Ask once; None where no answer came."""
+        try:
+            return await self._network.ask(request)
+        except Unreachable:
+            return None
+
+    async def _expect_no(self, request: Any) -> None:
+        answer = await self._once(request)
+        if answer is not None and not isinstance(answer, Refusal):
+            self.wrong.append(f"{request} was answered with {answer}")
+
+    async def start(self, saga: str, input_: Json, key: str) -> None:
+        """Start by request, with an idempotency key; again gives the same commitment."""
+        request = StartRequest(PRODUCER, saga, input_, None, key)
+        first = await self.insist(request)
+        again = await self.insist(request)
+        is_refused = isinstance(first, Refusal) or isinstance(again, Refusal)
+        if not is_refused and first["id"] != again["id"]:
+            self.wrong.append(f"start {key} gave {first['id']} and {again['id']}")
+
+    # --- approvers -----------------------------------------------------------------------------
+
+    def approvals(self) -> list[tuple[str, UUID, Json]]:
+        """What is open, as the inbox shows it; nothing while the engine is down."""
+        if not self._engine.is_up:
+            return []
+        rows = self._engine.store.connection.execute(_OPEN).fetchall()
+        return [(number, UUID(bytes=c), orjson.loads(body)) for number, c, body in rows]
+
+    async def decide_now_and_then(self, person: Person) -> None:
+        """One person at work, well-behaved most of the time."""
+        dice = self._dice
+        while not dice.is_calm:
+            await asyncio.sleep(dice.between(2, 120))
+            mine = [a for a in self.approvals() if a[2]["level"] in person.levels]
+            if mine:
+                await self._decide(person, *dice.pick(mine))
+
+    async def _decide(self, person: Person, number: str, commitment: UUID, body: Json) -> None:
+        dice, digest = self._dice, body["digest"]
+        draw = dice.random.random()
+        if draw < 0.03:
+            wrong = DecideRequest(person.asked(), commitment, number, "approve", "0" * 64)
+            await self._expect_no(wrong)
+        elif draw < 0.06:
+            agent = person.asked(actor_type="recommender_agent")
+            await self._expect_no(DecideRequest(agent, commitment, number, "approve", digest))
+        elif draw < 0.08:
+            foreign = person.asked(tenant="south")
+            await self._expect_no(DecideRequest(foreign, commitment, number, "approve", digest))
+        elif draw < 0.16:
+            reject = DecideRequest(person.asked(), commitment, number, "reject", digest, "no")
+            await self._once(reject)
+        else:
+            await self._once(
+                DecideRequest(person.asked(), commitment, number, "approve", digest)
+            )
+
+    async def approve_all(self) -> None:
+        """Everybody grants what is open."""
+        for number, commitment, body in self.approvals():
+            for person in PERSONS:
+                if body["level"] in person.levels:
+                    await self.insist(
+                        DecideRequest(
+                            person.asked(), commitment, number, "approve", body["digest"]
+                        )
+                    )
+
+    # --- operators -----------------------------------------------------------------------------
+
+    def open_commitments(self) -> list[Commitment]:
+        """Those that are not over, or left a debt."""
+        found = [s.state for s in self._observer.streams.values()]
+        return [c for c in found if isinstance(c, Commitment) and (not c.is_over or c.debts)]
+
+    async def operate_now_and_then(self) -> None:
+        """Cancel, pause, resume, retry and settle at random moments."""
+        dice = self._dice
+        while not dice.is_calm:
+            await asyncio.sleep(dice.between(5, 400))
+            there = self.open_commitments()
+            if there:
+                c = dice.pick(there)
+                action = dice.pick(["cancel", "pause", "resume", "resume", "fix", "fix", "fix"])
+                if action == "fix":
+                    await self.fix(c)
+                else:
+                    await self._once(ControlRequest(OPERATOR, c.id, action, "because"))
+            await self.release_parked()
+
+    async def fix(self, c: Commitment) -> None:
+        """Do for one commitment what only a person can do."""
+        if c.paused:
+            await self._control(c, "resume")
+        elif c.held is not None:
+            await self._control(c, "retry" if self._dice.chance(0.5) else "cancel")
+        elif c.debts:
+            number, debt = next(iter(c.debts.items()))
+            if debt.kind == "undo" and self._dice.chance(0.5):
+                await self._control(c, "retry", node=number)
+            else:
+                result = self._truth(debt.effect, {"id": "by hand"})
+                await self._control(c, "settle", node=number, outcome="done", result=result)
+        else:
+            for key, effect in c.effects.items():
+                if effect.state == "unknown" and effect.next == "ask":
+                    outcome = "done" if key in self._books.acts else "not_done"
+                    result = self._truth(key, None)
+                    await self._control(
+                        c, "settle", node=effect.node, outcome=outcome, result=result
+                    )
+                    return
+
+    def _truth(self, key: str | None, otherwise: Json) -> Json:
+        act = self._books.acts.get(key or "")
+        return otherwise if act is None else act.answer
+
+    async def _control(self, c: Commitment, action: str, **more: Json) -> None:
+        evidence = [{"source": "urn:books"}] if action == "settle" else None
+        await self._once(
+            ControlRequest(OPERATOR, c.id, action, "because", evidence=evidence, **more)
+        )
+
+    async def release_parked(self) -> None:
+        """Let streams go on that were set aside because the engine died over them."""
+        if self._engine.is_up:
+            for stream in self._engine.lane.parked:
+                await self._once(ControlRequest(OPERATOR, stream, "release", "because"))
+
+    # --- hostile input ---------------------------------------------------------------------------
+
+    async def annoy_now_and_then(self) -> None:
+        """Events that are none, replies with tokens of others, work of another tenant."""
+        dice = self._dice
+        while not dice.is_calm:
+            await asyncio.sleep(dice.between(10, 200))
+            await dice.pick([self._bad_event, self._bad_reply, self._bad_control])()
+
+    async def _bad_event(self) -> None:
+        event: Json = {"specversion": "1.0", "id": "bad", "source": "urn:x", "type": "sim.paid",
+                       "data": {"number": "o1", "amount": 1}}  # fmt: skip
+        spoiled = self._dice.pick([
+            [], {**event, "type": "sim.none"}, {**event, "data": {"number": 7}},
+            {**event, "extra": {}}, {**event, "schemaversion": "9"}, {**event, "tenantid": "south"},
+            {**event, "time": "yesterday"}, {**event, "source": "<start>"},
+        ])  # fmt: skip
+        await self._expect_no(Publish(PRODUCER, spoiled, orjson.dumps(spoiled)))
+
+    async def _bad_reply(self) -> None:
+        """A reply for a lease that its sender never had may move nothing."""
+        tokens = self._engine.leases.tokens
+        if not tokens:
+            return
+        claim = self._dice.pick(tokens[-20:])
+        incarnation, position, reservation = claim.token.split(".")
+        wrong = self._dice.pick([
+            f"{incarnation}.{position}.{int(reservation) + 7}", f"9.{position}.{reservation}",
+            f"{incarnation}.{int(position) + 1}.{reservation}",
+        ])  # fmt: skip
+        item = {
+            "effect": claim.dispatch.effect, "attempt": claim.dispatch.attempt, "token": wrong,
+            "kind": claim.dispatch.kind, "commitment": claim.dispatch.body["commitment"],
+            "outcome": self._dice.pick(["failed", "transient", "not_done"]), "code": "nope",
+        }  # fmt: skip
+        asked = Asked(TENANT, "mallory", "executor_system", ("participant",))
+        answer = await self._once(RepliesRequest(asked, "mallory", (item,)))
+        if isinstance(answer, dict) and answer["results"][0]["status"] == "recorded":
+            self.wrong.append(f"a reply with the wrong token was recorded: {item}")
+
+    async def _bad_control(self) -> None:
+        there = self.open_commitments()
+        if there:
+            foreign = ControlRequest(FOREIGN, self._dice.pick(there).id, "cancel", "because")
+            await self._expect_no(foreign)

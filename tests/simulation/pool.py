@@ -1,0 +1,295 @@
+"""A pool of contracts of every kind, for random sagas, and the systems behind all participants."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pydantic import BaseModel
+
+from sagas.catalogue import partner_activation as partner
+from sagas.catalogue import signature as sign
+from tests.simulation.sdk import Process, process_here
+from troth import (
+    A0,
+    A2,
+    A3,
+    R0,
+    R1,
+    R2,
+    R3,
+    S1,
+    Accepted,
+    App,
+    CannotTell,
+    Effect,
+    NotDone,
+    Participant,
+    Pivot,
+    Refused,
+    Retry,
+    event,
+)
+from troth._lease import current
+
+__all__ = [
+    "EFFECTS", "GATED", "Noted", "Ordered", "Paid", "Ref", "Withdrawn", "app_of", "look",
+]  # fmt: skip
+
+Json = Any
+RETRY = Retry(attempts=4, first="1s", cap="30s")
+UNDO_RETRY = Retry(attempts=3, first="1s", cap="20s")
+
+
+@event("sim.ordered", version=1, key="number")
+class Ordered(BaseModel):
+    """Somebody orders; starts every random saga."""
+
+    number: str
+    amount: int
+
+
+@event("sim.paid", version=1, key="number")
+class Paid(BaseModel):
+    number: str
+    amount: int
+
+
+@event("sim.withdrawn", version=1, key="number")
+class Withdrawn(BaseModel):
+    number: str
+
+
+@event("sim.noted", version=1, key="number")
+class Noted(BaseModel):
+    number: str
+    text: str
+
+
+class Ref(BaseModel):
+    """What every step of the pool gives."""
+
+    id: str
+
+
+class Systems:
+    """What stands outside, as one worker process reaches it."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._dice = process.machine.dice
+        self._books = process.machine.books
+
+    async def act(self, answer: Json, *, refuses: str | None = None, told: bool = True) -> Json:
+        """Do what the running claim asks for, once for its key; or fail before, or after."""
+        lease = current.get()
+        assert lease is not None
+        loop = self._process.machine.loop
+        self._books.called(lease, loop.now_us(), told)
+        await self._process.work()
+        if lease.effect not in self._books.acts:
+            self._may_fail(lease.kind, refuses)
+        late = not lease.holds(loop.time())
+        given = self._books.do(lease, answer, loop.now_us(), self._process.name, late=late)
+        await self._process.gate()
+        if self._dice.hits("answer lost"):
+            raise TimeoutError("the answer was lost")
+        return given
+
+    def _may_fail(self, kind: str, refuses: str | None) -> None:
+        if self._dice.hits("handler failed"):
+            raise ConnectionError("not reachable")
+        if self._dice.hits("not done"):
+            raise NotDone("surely not")
+        if kind == "undo" and self._dice.hits("undo refused"):
+            raise Refused("cannot-undo", "somebody uses it")
+        if refuses is not None and self._dice.hits("handler refused"):
+            raise Refused(refuses, "no")
+
+    async def find(self) -> Json:
+        """What a probe finds, or None."""
+        lease = current.get()
+        assert lease is not None
+        await self._process.work()
+        if self._dice.hits("probe cannot tell"):
+            raise CannotTell("ask somebody else")
+        act = self._books.acts.get(lease.effect)
+        return None if act is None else act.answer
+
+    # --- as the catalogue's sagas want them ------------------------------------------------------
+
+    def look_up(self, company: str) -> partner.Company:
+        risk = 80 if company.endswith("7") else 20
+        return partner.Company(name=company, risk=risk)
+
+    def signers(self, company: str) -> list[str]:
+        return [f"ceo@{company}.example"]
+
+    async def create(self, key: str, company: str) -> partner.Account:
+        return partner.Account.model_validate(await self.act({"account_id": f"{key[:8]}/{company}"}))
+
+    async def delete(self, key: str, account: partner.Account) -> None:
+        await self.act(None)
+
+    async def activate(
+        self, key: str, account: partner.Account, signed_by: str
+    ) -> partner.Account:
+        return partner.Account.model_validate(await self.act(account.model_dump()))
+
+    async def activated(self, key: str) -> partner.Account | None:
+        found = await self.find()
+        return None if found is None else partner.Account.model_validate(found)
+
+    async def deactivate(self, key: str, account: partner.Account) -> None:
+        await self.act(None)
+
+    def write(self, contract: str, terms: str) -> sign.Draft:
+        return sign.Draft(document_id=contract, sha256=f"{len(terms):064x}")
+
+    async def send(
+        self, key: str, contract: str, draft: sign.Draft, to: list[str]
+    ) -> sign.Envelope:
+        return sign.Envelope.model_validate(await self.act({"envelope_id": key[:8]}))
+
+    async def void(self, key: str, envelope: sign.Envelope) -> None:
+        await self.act(None)
+
+    async def remind(self, key: str, envelope: sign.Envelope, who: list[str]) -> None:
+        await self.act(None)
+
+    async def countersign(self, key: str, envelope: sign.Envelope) -> sign.Signature:
+        return sign.Signature.model_validate(await self.act({"signature_id": key[:8]}))
+
+    async def countersigned(self, key: str) -> sign.Signature | None:
+        found = await self.find()
+        return None if found is None else sign.Signature.model_validate(found)
+
+    async def file(
+        self, key: str, envelope: sign.Envelope, signature: sign.Signature
+    ) -> sign.Filed:
+        return sign.Filed.model_validate(await self.act({"archive_id": key[:8]}))
+
+
+@asynccontextmanager
+async def systems() -> AsyncIterator[Systems]:
+    """`deps` of every participant: bound to the process that asks for them."""
+    yield Systems(process_here())
+
+
+alpha = Participant("alpha", deps=systems)
+beta = Participant("beta", deps=systems)
+
+Fx = Effect[Systems]
+
+
+async def _do(fx: Fx, refuses: str | None = None) -> Ref:
+    told = fx.repeated or fx.attempt > 1
+    return Ref.model_validate(
+        await fx.deps.act({"id": fx.key[:8]}, refuses=refuses, told=told)
+    )
+
+
+async def _undo(fx: Fx) -> None:
+    await fx.deps.act(None, told=fx.repeated or fx.attempt > 1)
+
+
+@alpha.step("look", refuses=["nope"], retry=RETRY)
+async def look(ref: str, amount: int) -> Ref:
+    return Ref(id=f"{ref[:8]}.{amount}")
+
+
+@alpha.effect("make", A0, R0, S1, refuses=["nope"], timeout="20s", retry=RETRY)
+async def make(fx: Fx, ref: str) -> Ref:
+    return await _do(fx, "nope")
+
+
+@make.undo(retry=UNDO_RETRY)
+async def unmake(fx: Fx, made: Ref) -> None:
+    await _undo(fx)
+
+
+@beta.effect("build", A0, R1, S1, refuses=["nope"], timeout="1m", retry=RETRY)
+async def build(fx: Fx, ref: str) -> Ref:
+    return await _do(fx, "nope")
+
+
+@build.undo(retry=UNDO_RETRY)
+async def unbuild(fx: Fx, built: Ref) -> None:
+    await _undo(fx)
+
+
+@alpha.effect("grab", A0, R1, S1, refuses=["nope"], timeout="45s", retry=RETRY)
+async def grab(fx: Fx, ref: str) -> Ref:
+    return await _do(fx, "nope")
+
+
+@grab.undo(when="attempted", retry=UNDO_RETRY)
+async def ungrab(fx: Fx, ref: str) -> None:
+    await _undo(fx)
+
+
+@beta.effect("post", A0, R1, S1, retry=RETRY, irreversible=Accepted("a message was read"))
+async def post(fx: Fx, ref: str) -> Ref:
+    return await _do(fx)
+
+
+@alpha.effect("file", A2, R1, S1, refuses=["nope"], timeout="1m", retry=RETRY)
+async def file(fx: Fx, ref: str) -> Ref:
+    return await _do(fx, "nope")
+
+
+@file.undo(retry=UNDO_RETRY)
+async def unfile(fx: Fx, filed: Ref) -> None:
+    await _undo(fx)
+
+
+@beta.effect("charge", A2, R2, S1, unknown="probe", refuses=["nope"], timeout="1m", retry=RETRY)
+async def charge(fx: Fx, ref: str) -> Ref:
+    return await _do(fx, "nope")
+
+
+@charge.probe
+async def charged(fx: Fx, ref: str) -> Ref | None:
+    found = await fx.deps.find()
+    return None if found is None else Ref.model_validate(found)
+
+
+@charge.undo(retry=UNDO_RETRY)
+async def refund(fx: Fx, charged: Ref) -> None:
+    await _undo(fx)
+
+
+@alpha.effect("wire", A2, R2, S1, unknown="ask", refuses=["nope"], timeout="40s", retry=RETRY)
+async def wire(fx: Fx, ref: str) -> Ref:
+    return await _do(fx, "nope")
+
+
+@wire.undo(retry=UNDO_RETRY)
+async def unwire(fx: Fx, wired: Ref) -> None:
+    await _undo(fx)
+
+
+@beta.effect(
+    "bind", A3, R3, S1, unknown="ask", refuses=["nope"], timeout="40s", retry=RETRY,
+    irreversible=Pivot("it binds"),
+)  # fmt: skip
+async def bind(fx: Fx, ref: str) -> Ref:
+    return await _do(fx, "nope")
+
+
+EFFECTS = (make, build, grab, post)
+GATED = (file, charge, wire)
+
+partner.connect(systems, systems)
+sign.connect(systems, systems, systems)
+
+
+def app_of(*, with_partner: bool, with_signature: bool) -> App:
+    """What the workers of a world serve."""
+    found: list[Participant[Any]] = [alpha, beta]
+    if with_partner:
+        found += [partner.registry, partner.crm]
+    if with_signature:
+        found += [sign.drafts, sign.esign, sign.archive]
+    return App(participants=found)

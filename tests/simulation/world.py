@@ -1,0 +1,320 @@
+"""One simulated world: everybody in it, its time under faults, its healing, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from adapters.sqlite import SqliteStore
+from consumers.limits import LaneLimits
+from domain.errors import Refusal
+from domain.ports import Asked
+from domain.requests import RegisterRequest
+from sagas.catalogue.partner_activation import activation
+from sagas.catalogue.signature import signature
+from tests.simulation import pool
+from tests.simulation.books import Books
+from tests.simulation.dice import Dice
+from tests.simulation.ending import check_end
+from tests.simulation.engine import Engine
+from tests.simulation.flows import random_saga
+from tests.simulation.ledger import Ledger
+from tests.simulation.loop import SimLoop
+from tests.simulation.network import TENANT, Network
+from tests.simulation.observer import Observer, Violation
+from tests.simulation.people import PERSONS, People
+from tests.simulation.sdk import Machine, journal_database, simulated_sdk
+
+__all__ = ["Outcome", "World", "run_seed"]
+
+Json = Any
+OPERATOR = Asked(TENANT, "olga", "human", ("operator",))
+DRAWS_MAX = 20
+HEALED_CLAIM_WAIT_S = 6 * 3600.0
+HEALING_S = (*(20.0,) * 60, *(600.0,) * 60, *(6 * 3600.0,) * 20, *(86_400.0,) * 60)
+"""How long is waited each time between looking what only persons can do; 65 days in all."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a seed came to. `fingerprint` is equal when everything happened equally."""
+
+    seed: int
+    violation: Violation | None = None
+    trace: list[str] = field(default_factory=list)
+    simulated_s: float = 0.0
+    wall_s: float = 0.0
+    decisions: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    topics: Counter[str] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
+    fingerprint: str = ""
+
+
+def run_seed(seed: int) -> Outcome:
+    """Live through one seed. A violation is part of the outcome, never raised."""
+    outcome = Outcome(seed)
+    began_s = time.perf_counter()
+    dice = Dice(seed)
+    loop = SimLoop(dice.random.random)
+    with _folder() as folder, simulated_sdk(loop, dice), _silent():
+        world = World(loop, dice, folder / "troth.db")
+        main = loop.create_task(world.live())
+        try:
+            loop.run_until_complete(main)
+        except Violation as violation:
+            outcome.violation = violation
+        except Exception as error:  # noqa: BLE001 - whatever a world ends with is a finding of its seed
+            logging.getLogger("simulation").debug("world ended", exc_info=error)
+            outcome.violation = Violation("fault", f"{type(error).__name__}: {error}")
+            outcome.violation.__cause__ = error
+        finally:
+            world.end(outcome)
+            _close(loop)
+    outcome.wall_s = time.perf_counter() - began_s
+    return outcome
+
+
+class World:
+    """Engine, network, worker machines and people of one seed."""
+
+    def __init__(self, loop: SimLoop, dice: Dice, path: Path) -> None:
+        self.loop = loop
+        self.dice = dice
+        self.ledger = Ledger()
+        self.books = Books()
+        self.notes: list[str] = []
+        self._violation: asyncio.Future[None] = loop.create_future()
+        limits = LaneLimits(
+            mail_per_batch_max=dice.pick([3, 8, 5_000]), inbox_per_batch_max=dice.pick([1, 4, 500]),
+            timers_per_batch_max=dice.pick([1, 3, 500]), sweep_per_batch_max=dice.pick([1, 500]),
+            streams_cached_max=dice.pick([1, 4, 10_000]), snapshot_every=dice.pick([3, 15, 200]),
+        )  # fmt: skip
+        self.engine = Engine(
+            loop, dice, path, limits, stepped=self._stepped, noted=self._noted,
+            answered=self.ledger.note,
+        )  # fmt: skip
+        self.observer = Observer(self.engine.leases)
+        self.network = Network(dice, self.engine)
+        self.people = People(dice, self.network, self.engine, self.observer, self.books)
+        self._with_partner = dice.chance(0.5)
+        self._with_sign = dice.chance(0.4)
+        shutil.copy(_empty_store(), path)
+
+    # --- its life --------------------------------------------------------------------------------
+
+    async def live(self) -> None:
+        """Faults, healing, and the invariants of the end. Raises Violation."""
+        life = asyncio.ensure_future(self._live())
+        await asyncio.wait([life, self._violation], return_when=asyncio.FIRST_COMPLETED)
+        if self._violation.done():
+            life.cancel()
+            self._violation.result()
+        await life
+        check_end(self)
+
+    async def _live(self) -> None:
+        dice = self.dice
+        dice.is_calm = True
+        self.engine.open()
+        sagas = await self._register()
+        dice.is_calm = False
+        machines = self._machines()
+        for machine in machines:
+            self._spawn(machine.run())
+        for person in PERSONS:
+            self._spawn(self.people.decide_now_and_then(person))
+        self._spawn(self.people.operate_now_and_then())
+        self._spawn(self.people.annoy_now_and_then())
+        horizon_s = dice.between(300, 5400)
+        stories = [self._spawn(story) for story in self._stories(sagas, horizon_s)]
+        await asyncio.sleep(horizon_s)
+        dice.calm()
+        for machine in machines:
+            machine.claim_wait_s = HEALED_CLAIM_WAIT_S
+            machine.restart()
+        await asyncio.wait(stories)
+        for story in stories:
+            story.result()
+        await self._heal()
+        for machine in machines:
+            machine.stop()
+        await asyncio.sleep(1)
+
+    async def _register(self) -> list[str]:
+        found: list[str] = []
+        wanted = self.dice.random.randint(1, 3)
+        for number in range(DRAWS_MAX):
+            drawn = random_saga(self.dice.random, f"random-{number}")
+            if await self._registered(drawn.document()):
+                found.append(drawn.name)
+            if len(found) == wanted:
+                break
+        for known, is_wanted in ((activation, self._with_partner), (signature, self._with_sign)):
+            assert not is_wanted or await self._registered(known.document()), known
+        return found
+
+    async def _registered(self, document: Json) -> bool:
+        document = orjson.loads(orjson.dumps(document))
+        answer = await self.engine.submit(RegisterRequest(OPERATOR, document))
+        return not isinstance(answer, Refusal)
+
+    def _machines(self) -> list[Machine]:
+        journal = journal_database()
+        wait_s = self.dice.pick([15.0, 60.0, 600.0])
+        app = pool.app_of(with_partner=self._with_partner, with_signature=self._with_sign)
+        return [
+            Machine(
+                f"host-{n}", self.loop, self.dice, self.network, journal, app, self.books,
+                claim_wait_s=wait_s, concurrency=self.dice.pick([1, 2, 8]),
+            )
+            for n in range(self.dice.random.randint(1, 3))
+        ]  # fmt: skip
+
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
+        return self.loop.create_task(work)
+
+    # --- what producers do -------------------------------------------------------------------------
+
+    def _stories(self, sagas: list[str], horizon_s: float) -> Iterator[Any]:
+        dice = self.dice
+        for number in range(dice.random.randint(2, 6)):
+            key, amount = f"o{number}", dice.random.randint(0, 100)
+            ordered = {"number": key, "amount": amount}
+            yield self._tell(horizon_s, "sim.ordered", ordered)
+            for type_, data in (
+                ("sim.paid", ordered), ("sim.paid", {**ordered, "amount": 7}),
+                ("sim.noted", {"number": key, "text": "hello"}),
+                ("sim.noted", {"number": key, "text": "again"}),
+                ("sim.withdrawn", {"number": key}), ("sim.ordered", ordered),
+            ):  # fmt: skip
+                if dice.chance(0.35):
+                    yield self._tell(horizon_s, type_, data)
+            if sagas and dice.chance(0.3):
+                yield self.people.start(dice.pick(sagas), ordered, f"start-{number}")
+        for number in range(dice.random.randint(0, 3)):
+            company = f"c{number if dice.chance(0.8) else 7}"
+            yield self._tell(horizon_s, "partner.applied", {"company": company})
+            if dice.chance(0.8):
+                signed = {"company": company, "signed_by": "ceo"}
+                yield self._tell(horizon_s, "partner.signed", signed)
+        for number in range(dice.random.randint(0, 2)):
+            yield from self._contract(f"k{number}", horizon_s)
+
+    def _contract(self, contract: str, horizon_s: float) -> Iterator[Any]:
+        dice = self.dice
+        signers = ["a", "b"][: dice.random.randint(1, 2)]
+        request = {"contract": contract, "terms": "long", "signers": signers}
+        yield self._tell(horizon_s, "signature.requested", request)
+        for signer in signers:
+            if dice.chance(0.8):
+                signed = {"contract": contract, "signer": signer}
+                yield self._tell(horizon_s, "envelope.signed", signed)
+        if dice.chance(0.15):
+            declined = {"contract": contract, "signer": "a", "reason": "no"}
+            yield self._tell(horizon_s, "envelope.declined", declined)
+
+    async def _tell(self, horizon_s: float, type_: str, data: Json) -> None:
+        await asyncio.sleep(self.dice.between(0, horizon_s * 0.8))
+        await self.people.publish(type_, data)
+
+    # --- healing and watching ------------------------------------------------------------------------
+
+    async def _heal(self) -> None:
+        """No more faults: persons do what only they can do, and all else must come to an end."""
+        for pause_s in HEALING_S:
+            await asyncio.sleep(pause_s)
+            await self.people.release_parked()
+            await self.people.approve_all()
+            there = self.people.open_commitments()
+            for c in there:
+                await self.people.fix(c)
+            if not there and self.engine.is_up and not self.engine.lane.parked:
+                return
+
+    def _stepped(self) -> None:
+        try:
+            self.observer.step(self.engine)
+            for found in (self.books.wrong, self.ledger.wrong, self.people.wrong):
+                if found:
+                    raise Violation("answers", found[0])
+        except Violation as violation:
+            if not self._violation.done():
+                self._violation.set_exception(violation)
+
+    def _noted(self, action: str, what: Json) -> None:
+        text = f"      {self.loop.time():10.3f} s {action} {what}"
+        self.observer.trace.append(text[:200])
+        is_ours = "tried" in str(what.get("detail", ""))
+        if action == "lane_fault" or (action == "stream_parked" and not is_ours):
+            if not self._violation.done():
+                detail = f"{action}: {str(what)[-1500:]}"
+                self._violation.set_exception(Violation("no fault", detail))
+
+    def end(self, outcome: Outcome) -> None:
+        """Take down what is left and say what it was."""
+        self.engine.close()
+        observer = self.observer
+        outcome.trace = list(observer.trace)
+        outcome.simulated_s = self.loop.time()
+        outcome.decisions = observer.decisions
+        outcome.faults, outcome.statuses = self.dice.faults, observer.statuses
+        outcome.topics = observer.topics
+        for shadow in observer.streams.values():
+            if getattr(shadow.state, "ended", None):
+                outcome.ends[shadow.state.status] += 1
+        seen = f"{observer.position} {observer.chain.hex()} {self.loop.time():.6f}"
+        outcome.fingerprint = hashlib.sha256(seen.encode()).hexdigest()[:16]
+
+
+@cache
+def _empty_store() -> Path:
+    """A migrated store, made once for all seeds: the migrations take longer than many a seed."""
+    path = Path(tempfile.mkdtemp(prefix="troth-simulation-")) / "empty.db"
+    SqliteStore.open(f"sqlite:///{path}", now_us=0, durable=False).close()
+    return path
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    shared = Path("/dev/shm")  # noqa: S108 - memory where there is some, else the usual place
+    parent = shared if shared.is_dir() and os.access(shared, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="troth-simulation-", dir=parent) as name:
+        yield Path(name)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """What the SDK logs under faults is of no use here."""
+    logger = logging.getLogger("troth.worker")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _close(loop: SimLoop) -> None:
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    loop.set_exception_handler(lambda *_: None)
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks, timeout=60))
+    loop.close()
