@@ -254,7 +254,8 @@ def _error(m: Machine, path: str, _: str | None) -> Any:
 def _round(m: Machine, path: str, name: str | None) -> Any:
     for frame in frames_of(path):
         head, mark, count = frame.rpartition("#")
-        if mark and head.rpartition("/")[2] == name:
+        # The frame of a handler's run inside the round ends otherwise; that of the round follows.
+        if mark and count.isdigit() and head.rpartition("/")[2] == name:
             return int(count)
     return MISSING
 
