@@ -199,11 +199,11 @@ class Demo:
             say(line)
         for ref in ending.unchained:
             say(f"chain    broken: {ref}")
-        verified, told = await _engine_says("verify", "--store", self._store())
+        (verified, told), export = await asyncio.gather(
+            _engine_says("verify", "--store", self._store()), self._export(ending.shown)
+        )
         say(f"chain    {told.splitlines()[0] if told else 'troth-engine verify said nothing'}")
-        export = None
         if ending.shown is not None:
-            export = await self._export(ending.shown)
             say("")
             for line in telling.audit(ending.shown):
                 say(line)
@@ -219,8 +219,10 @@ class Demo:
     def _store(self) -> str:
         return f"sqlite:///{self.options.folder / 'troth.db'}"
 
-    async def _export(self, trail: Trail) -> Path | None:
+    async def _export(self, trail: Trail | None) -> Path | None:
         """The trail as a file that `troth-engine verify` takes anywhere; None if it cannot be."""
+        if trail is None:
+            return None
         file = self.options.folder / f"{trail.company}.jsonl"
         code, told = await _engine_says(
             "export", trail.ref, "--store", self._store(), "--output", str(file)
