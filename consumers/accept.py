@@ -84,14 +84,16 @@ def _accept(
         for starting in acceptance.registry.starting(spec.type, spec.version)
         if (found := _start_by_event(starting, record, event_us, tenant, batch)) is not None
     ]
-    ttl_us = acceptance.registry.wanted_ttl_us(spec.type)
+    # What nothing starts on and nothing waits for is kept too: parked, where it is seen.
+    is_kept = not starts or acceptance.registry.wants(spec.type)
     home = key_id(tenant, key)
-    if ttl_us is not None:
+    if is_kept:
         _refuse_full(batch, home, key)
     ctx = _event_ctx(request, event, tenant)
     root = batch.tx.next_root()
     takers = _send_starts(batch, starts, tenant, ctx, root)
-    if ttl_us is not None:
+    if is_kept:
+        ttl_us = acceptance.registry.ttl_us(spec.type)
         arrive = Arrive(tenant, key, record, ttl_us, takers or None)
         batch.send(Mail(home, tenant, arrive, ctx, batch.accept_us, root))
     answer = {"id": event["id"], "status": "accepted", "root": root}

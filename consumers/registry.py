@@ -49,6 +49,7 @@ class Registry:
         self._specs: dict[str, dict[int, Known]] = {}
         self._starting: dict[str, tuple[Starting, ...]] = {}
         self._ttl_us: dict[str, int] = {}
+        self._wanted: set[str] = set()
 
     def add(self, document: dict[str, Any], hash: str) -> Definition:
         """Take a committed definition in; the same hash again changes nothing."""
@@ -63,9 +64,8 @@ class Registry:
             self._latest[definition.saga] = definition
         for type_, known in _events(definition):
             self._specs.setdefault(type_, {}).setdefault(known.spec.version, known)
-        for type_ in definition.wanted_types:
-            kept_us = max(self._ttl_us.get(type_, 0), definition.early_ttl_us)
-            self._ttl_us[type_] = kept_us
+            self._ttl_us[type_] = max(self._ttl_us.get(type_, 0), definition.early_ttl_us)
+        self._wanted |= definition.wanted_types
         self._index_starts()
         return definition
 
@@ -106,9 +106,13 @@ class Registry:
             if found.definition.events[type_].version == version:
                 yield found
 
-    def wanted_ttl_us(self, type_: str) -> int | None:
-        """How long an event of this type is kept for who wants it; None if nothing ever does."""
-        return self._ttl_us.get(type_)
+    def wants(self, type_: str) -> bool:
+        """Whether a wait or handler of any definition takes this event type."""
+        return type_ in self._wanted
+
+    def ttl_us(self, type_: str) -> int:
+        """How long an event of a known type is kept for who may want it."""
+        return self._ttl_us[type_]
 
     def conflicts(self, definition: Definition) -> list[dict[str, object]]:
         """Faults (def.event): event types that are registered otherwise under the same version."""

@@ -171,6 +171,17 @@ def test_a_guard_decides_which_events_start(world: World) -> None:
     assert world.step("small")["step"] == "create"
 
 
+def test_an_event_that_a_guard_turned_away_is_parked_not_dropped(tmp_path: Path) -> None:
+    """Nothing accepted disappears."""
+    world = World(tmp_path / "guard.db")
+    rule = {"event": "applied", "when": "event.data.company != 'small'", "input": "event.data"}
+    world.register(sale(starts_on=[rule]))
+    world.publish("applied", "small")
+    world.publish("applied", "big")
+    assert world.rows("SELECT key, type FROM parked_events") == [("small", "applied")]
+    world.close()
+
+
 def test_an_event_does_not_wait_for_the_saga_it_has_started(world: World) -> None:
     """A saga that starts on what it also waits for takes its start once."""
     document = sale(saga="ping")
