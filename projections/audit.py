@@ -123,6 +123,8 @@ def _ended(state: State) -> str:
 
 
 def _entered(state: State) -> str:
+    if state.get("branch") == "joined":
+        return f"{_root(state['node'])} has the branches it needs"
     branch = f", branch {state['branch']}" if state.get("branch") else ""
     turn = f", round {state['round']}" if state.get("round") else ""
     return f"{_root(state['node'])} begins{branch}{turn}{_until(state)}"
