@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 __all__ = [
     "Asked", "Binding", "Debt", "Effect", "Entry", "Instance", "Stop", "Sub", "Trail", "Undoing",
     "binding_paths", "changed", "frame_of", "frames_of", "in_flight", "is_kept", "is_under",
-    "restore",
+    "restore", "template_of",
 ]  # fmt: skip
 
 Json = Any
@@ -202,6 +202,13 @@ def is_under(path: str, target: str) -> bool:
 def is_kept(path: str, keep: tuple[str, ...]) -> bool:
     """Whether an instance path lies in one of the parts that a stop leaves alone."""
     return any(is_under(path, k) for k in keep)
+
+
+def template_of(path: str) -> str:
+    """The path of a node in its definition: without the marks of its instance."""
+    if "#" not in path and "@" not in path:
+        return path
+    return _INSTANCE.sub("", path)
 
 
 def frame_of(path: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from domain import events as ev
 from domain.commitment import Commitment
@@ -15,11 +15,10 @@ from domain.durations import duration_text
 from domain.events import Event
 from domain.evolve import in_flight
 from domain.ports import ViewRow
-from domain.state import Asked, Debt, Effect, Instance
-from sagas.decide.approvals import missing_seats
-from sagas.definition import Definition, template_of
+from domain.seats import missing_seats
+from domain.state import Asked, Debt, Effect, Instance, template_of
 
-__all__ = ["TRAIL_MAX", "current_step", "rows"]
+__all__ = ["TRAIL_MAX", "Shape", "current_step", "rows"]
 
 Json = Any
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,12 +26,20 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TRAIL_MAX = 50
 
 
+class Shape(Protocol):
+    """What a view needs of a definition: document order, and what a step is."""
+
+    order: dict[str, int]
+
+    def action_at(self, path: str) -> dict[str, Json]: ...
+
+
 def rows(
-    definition: Definition, before: Commitment | None, after: Commitment,
+    shape: Shape, before: Commitment | None, after: Commitment,
     events: Sequence[Event], *, position: int, lane: int,
 ) -> list[ViewRow]:  # fmt: skip
     """The view rows of a commitment after `events`, the last of which has `position`."""
-    body = current_step(definition, after)
+    body = current_step(shape, after)
     found = [
         ViewRow(
             "current_steps", {"commitment": after.id.bytes},
@@ -43,7 +50,7 @@ def rows(
             },
         )
     ]  # fmt: skip
-    found += _approval_rows(definition, before, after, events)
+    found += _approval_rows(shape, before, after, events)
     if after.debts or (before is not None and before.debts):
         found += _debt_rows(before, after)
     return found
@@ -59,9 +66,9 @@ def iso(us: int | None) -> str | None:
 # --- current step ----------------------------------------------------------------------------
 
 
-def current_step(definition: Definition, c: Commitment) -> dict[str, Any]:
+def current_step(shape: Shape, c: Commitment) -> dict[str, Any]:
     """The current step as docs/format.md section 9 shows it, without its position."""
-    waits = _waits(definition, c)
+    waits = _waits(shape, c)
     steps = list(dict.fromkeys(w["node"] for w in waits if w["node"]))
     ended = c.ended or {}
     return {
@@ -99,11 +106,11 @@ def _nodes(c: Commitment) -> list[Json]:
     ]  # fmt: skip
 
 
-def _waits(definition: Definition, c: Commitment) -> list[Json]:
+def _waits(shape: Shape, c: Commitment) -> list[Json]:
     if c.is_over:
         return [_debt(c, d) for d in sorted(c.debts)]
     found: list[tuple[int, Json]] = []
-    order = definition.order
+    order = shape.order
     for path, instance in c.nodes.items():
         wait = _wait_of(c, path, instance)
         if wait is not None:
@@ -171,7 +178,7 @@ def _asked_in(c: Commitment | None) -> dict[str, tuple[str, Instance]]:
 
 
 def _approval_rows(
-    definition: Definition, before: Commitment | None, after: Commitment, events: Sequence[Event]
+    shape: Shape, before: Commitment | None, after: Commitment, events: Sequence[Event]
 ) -> list[ViewRow]:
     """A row for each approval that changed; one that closed keeps what it asked for."""
     old, new = _asked_in(before), _asked_in(after)
@@ -182,7 +189,7 @@ def _approval_rows(
             continue
         is_open = number in new and instance.branch is None
         status = "open" if is_open else _how_closed(number, events)
-        body = _approval_body(definition, after, number, path, instance)
+        body = _approval_body(shape, after, number, path, instance)
         body |= {"status": status, "decision": _decision(number, events)}
         columns = {
             "tenant": after.tenant, "commitment": after.id.bytes, "status": status,
@@ -194,14 +201,14 @@ def _approval_rows(
 
 
 def _approval_body(
-    definition: Definition, c: Commitment, number: str, path: str, instance: Instance
+    shape: Shape, c: Commitment, number: str, path: str, instance: Instance
 ) -> dict[str, Any]:
     asked = instance.asked
     assert asked is not None
     return {
         "id": number, "commitment": str(c.id), "saga": c.saga, "key": c.key, "run": c.run,
         "tenant": c.tenant, "node": path, "level": asked.level, "digest": asked.digest,
-        "covers": [_covered(definition, p, asked) for p in asked.digests],
+        "covers": [_covered(shape, p, asked) for p in asked.digests],
         "subject": asked.subject if asked.payload is None else asked.payload,
         "evidence": asked.evidence, "seats": dict(asked.seats), "missing": missing_seats(asked),
         "asked_at": iso(instance.since_us), "due": iso(asked.due_us), "asked": asked.asked,
@@ -209,14 +216,9 @@ def _approval_body(
     }  # fmt: skip
 
 
-def _covered(definition: Definition, path: str, asked: Asked) -> Json:
-    node = definition.node_at(path)
-    contract = node.contract
-    assert contract is not None
-    return {
-        "node": path, "contract": contract.name, "classes": contract.classes,
-        "args": asked.args.get(path), "digest": asked.digests[path],
-        "undo": node.undo.contract.name if node.undo else None,
+def _covered(shape: Shape, path: str, asked: Asked) -> Json:
+    return shape.action_at(path) | {
+        "node": path, "args": asked.args.get(path), "digest": asked.digests[path],
     }  # fmt: skip
 
 

@@ -6,22 +6,21 @@ see one meaning. Nothing here is stored.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from domain.durations import duration_us
+from domain.state import template_of
 from sagas import defaults
 from sagas.defaults import Retry
 from sagas.expressions import Expect, Expr, compile_expr
 from sagas.schema import SchemaSet, Validator
 
 __all__ = ["Branch", "Clause", "Contract", "Definition", "EventSpec", "Flow", "Handler", "Node",
-           "Undo", "load", "template_of"]  # fmt: skip
+           "Undo", "load"]  # fmt: skip
 
 Json = Any
-_INSTANCE = re.compile(r"[#@]\d+")
 
 
 @dataclass(slots=True, eq=False)
@@ -207,15 +206,15 @@ class Definition:
         assert isinstance(found, Node), path
         return found
 
+    def action_at(self, path: str) -> dict[str, Json]:
+        """What a person who allows the step at `path` allows: contract, classes and undo."""
+        node = self.node_at(path)
+        assert node.contract is not None, path
+        undo = node.undo.contract.name if node.undo else None
+        return {"contract": node.contract.name, "classes": node.contract.classes, "undo": undo}
+
     def validator_of(self, schema: Json) -> Validator:
         return self.schemas.validator(schema)
-
-
-def template_of(path: str) -> str:
-    """The path of a node without the marks of its instance."""
-    if "#" not in path and "@" not in path:
-        return path
-    return _INSTANCE.sub("", path)
 
 
 def load(document: dict[str, Any], hash: str) -> Definition:

@@ -8,6 +8,7 @@ from domain import events as ev
 from domain import messages as msg
 from domain.durations import duration_us
 from domain.ids import approval_digest, approval_id
+from domain.seats import free_seat, missing_seats
 from domain.state import Asked, Binding, Effect, Instance, binding_paths, frames_of
 from sagas import defaults
 from sagas.decide import effects, failures, flow, outcomes, stopping
@@ -15,17 +16,9 @@ from sagas.decide.machine import Machine, NodeFault, error_of, path_of
 from sagas.definition import Node
 
 __all__ = ["ask_again", "binding_of", "decide_approval", "enter_approve", "expire",
-           "expired_before_start", "missing_seats", "seats_of", "usable"]  # fmt: skip
+           "expired_before_start", "usable"]  # fmt: skip
 
 Json = Any
-_ANYONE = "anyone"
-# A level wants all of its seats; a seat may have more than one role that can take it.
-LEVELS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "A0": (),
-    "A1": (("manager",),),
-    "A2": (("function_head",), ("legal", "finance")),
-    "A3": (("executive", "board"),),
-}
 
 
 def enter_approve(m: Machine, path: str, node: Node) -> None:
@@ -97,21 +90,6 @@ def _raw_event(m: Machine, path: str, name: str) -> Json:
 # --- deciding --------------------------------------------------------------------------------
 
 
-def seats_of(asked: Asked) -> list[tuple[str, ...]]:
-    """Every seat that the question wants, as the roles that can take it."""
-    return [*LEVELS[asked.level], *((role,) for role in asked.needs)] or [(_ANYONE,)]
-
-
-def _seat_name(index: int, roles: tuple[str, ...]) -> str:
-    return f"{index + 1}:{'|'.join(roles)}"
-
-
-def missing_seats(asked: Asked) -> list[str]:
-    """Names of the seats that nobody has taken yet."""
-    names = [_seat_name(i, roles) for i, roles in enumerate(seats_of(asked))]
-    return [name for name in names if name not in asked.seats]
-
-
 def decide_approval(m: Machine, message: msg.Decide) -> None:
     """A person's answer. Whatever is wrong with it is refused with a code, and audited."""
     found = _find(m, message.approval)
@@ -153,7 +131,7 @@ def _refuse(
         return "decision.not_by", "who decided before may not decide here"
     if message.by in asked.seats.values():
         return "decision.twice", "you hold a seat of this approval already"
-    if _seat_for(asked, message.seats) is None:
+    if free_seat(asked, message.seats) is None:
         return "decision.seat", f"wanted: {', '.join(missing_seats(asked))}"
     if message.answer == "reject" and not (message.reason or "").strip():
         return "decision.reason", "say why"
@@ -175,20 +153,10 @@ def _refuse_edit(m: Machine, path: str, message: msg.Decide) -> tuple[str, str] 
     return ("decision.payload", "; ".join(problems)) if problems else None
 
 
-def _seat_for(asked: Asked, held: tuple[str, ...]) -> str | None:
-    """The first seat still free that one of the held roles can take."""
-    for index, roles in enumerate(seats_of(asked)):
-        name = _seat_name(index, roles)
-        fits = _ANYONE in roles or any(role in roles for role in held)
-        if name not in asked.seats and fits:
-            return name
-    return None
-
-
 def _take_seat(m: Machine, path: str, asked: Asked, message: msg.Decide) -> None:
     if message.answer == "edit":
         asked = _amend(m, path, asked, message)
-    seat = _seat_for(asked, message.seats)
+    seat = free_seat(asked, message.seats)
     assert seat is not None
     m.emit(ev.SeatTaken, node=path, approval=asked.approval, seat=seat, by=message.by,
            reason=message.reason)  # fmt: skip

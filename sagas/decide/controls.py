@@ -6,10 +6,10 @@ from typing import Any
 
 from domain import events as ev
 from domain import messages as msg
-from domain.state import Debt, Stop, is_under
+from domain.state import Debt, Stop, is_under, template_of
 from sagas.decide import blocks, effects, endings, failures, flow, outcomes, stopping, undoing, waits
 from sagas.decide.machine import Machine
-from sagas.definition import Handler, Node, template_of
+from sagas.definition import Handler, Node
 
 __all__ = ["control"]
 

@@ -7,10 +7,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from domain import events as ev
-from domain.state import is_under
+from domain.state import is_under, template_of
 from sagas.decide import blocks, stopping, undoing
 from sagas.decide.machine import Machine, hold
-from sagas.definition import Branch, Clause, Flow, Node, template_of
+from sagas.definition import Branch, Clause, Flow, Node
 
 __all__ = ["block_of", "clause_for", "fail", "fail_inside", "matches"]
 

@@ -7,11 +7,11 @@ from typing import Any
 from domain import events as ev
 from domain import messages as msg
 from domain.durations import duration_us
-from domain.state import is_under
+from domain.state import is_under, template_of
 from sagas import defaults
 from sagas.decide import failures, flow, stopping
 from sagas.decide.machine import Machine, NodeFault, error_of, join_path, timed_event
-from sagas.definition import Handler, Node, template_of
+from sagas.definition import Handler, Node
 
 __all__ = ["enter_wait", "expire_wait", "key_text", "next_run", "offered", "open_handler",
            "open_runs", "quiet"]  # fmt: skip

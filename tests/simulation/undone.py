@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from domain import events as ev
-from domain.state import is_under
-from sagas.definition import Definition, Node, template_of
+from domain.state import is_under, template_of
+from sagas.definition import Definition, Node
 from tests.simulation.observer import Shadow, Violation
 
 __all__ = ["check_undone"]
