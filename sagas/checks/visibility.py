@@ -130,7 +130,7 @@ class Sights:
             return None
         if node is None or not _timed(node):
             return "def.unbound", f"{name} has no within, no deadline and is no sleep", None
-        if any(flow.owner is node for flow in _flows(place.inside)) or node is place.node:
+        if _is_open(node, place):
             return None
         text = f"deadline('{name}') is there only while {name} is open"
         return "def.maybe_unset", text, f"ask for it inside {name}"
@@ -172,6 +172,15 @@ class Sights:
 def _when_expired(node: Node, root: str) -> bool:
     """A scope without `out` yields something only when its time is over."""
     return root == "results" and node.kind == "scope" and node.continues
+
+
+def _is_open(node: Node, place: Place) -> bool:
+    """Whether the node's time runs at this place for sure."""
+    if node is place.node:
+        return place.member in ("when", "collect.until")  # read while it waits
+    flow = next((flow for flow in _flows(place.inside) if flow.owner is node), None)
+    # A decision has no time left once it is taken, and neither has a scope that failed.
+    return flow is not None and node.kind != "approve" and flow.role not in ("clause", "handler")
 
 
 def _timed(node: Node) -> bool:
