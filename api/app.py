@@ -23,7 +23,7 @@ from api import (
     remedies,
 )
 from api.edge import POSITION, Edge
-from api.identity import Keys
+from api.key import Keys
 from api.limits import Limits
 from api.metrics import Gauges, Metrics
 from api.problems import Problem, install, problem

@@ -13,7 +13,7 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.identity import Keys
+from api.key import Keys
 from api.limits import Limits
 from api.metrics import Metrics
 from domain.errors import refusal

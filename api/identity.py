@@ -5,48 +5,24 @@ from __future__ import annotations
 import hmac
 import os
 import re
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Protocol
 
 from fastapi import Request
 
+from api.key import ANY_TENANT, Key, Keys
 from api.problems import Problem
 from api.roles import allowed
 from domain.errors import refusal
 from domain.ports import Asked
 
 __all__ = [
-    "ANY_TENANT", "KEY_TEXT_MAX", "TENANT_HEADER", "Key", "Keys", "asked", "asked_any",
-    "authenticate", "identified",
+    "KEY_TEXT_MAX", "TENANT_HEADER", "asked", "asked_any", "authenticate", "identified",
 ]  # fmt: skip
 
-ANY_TENANT = "*"
 KEY_TEXT_MAX = 256
 TENANT_HEADER = "troth-tenant"
 _TENANT = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """An API key without its secret: `sha256` is the hex digest of the text that is sent."""
-
-    id: str
-    name: str
-    sha256: str
-    roles: tuple[str, ...]
-    tenant: str
-    actor_type: str
-    seats: tuple[str, ...] = ()
-
-
-class Keys(Protocol):
-    """Where keys are kept."""
-
-    def find(self, digest: str) -> Key | None:
-        """The key with this SHA-256 (hex), or None."""
-        ...
 
 
 def authenticate(header: str | None, keys: Keys) -> Key:

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from api.bodies import fits, read_form, unfit
 from api.docs import documented
 from api.edge import Edge, answer, edge_of
-from api.identity import ANY_TENANT, asked_any, identified
+from api.identity import asked_any, identified
+from api.key import ANY_TENANT
 from domain.errors import code_of
 from domain.ports import ClaimAsk
 from domain.requests import ClaimRequest, HeartbeatsRequest, RepliesRequest, StartsRequest

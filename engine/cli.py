@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import typer
 
-from domain.errors import Refusal
+from domain.errors import Refusal, refusal
 from domain.ports import StoreFailed
 from engine.cli_check import check
 from engine.cli_errors import tell
@@ -61,6 +61,11 @@ def run(arguments: list[str]) -> int:
         return tell(refused, debug=debug, as_json="--json" in given)
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        detail = f"{error.filename or ''}: {error.strerror or error}".lstrip(": ")
+        refused = refusal("http.not_found" if missing else "settings.value", detail)
+        return tell(refused, debug=debug, as_json="--json" in given)
     # Whatever else ends here is a fault of ours: told with its code, the trace with --debug.
     except Exception as fault:  # noqa: BLE001 - nobody at a terminal wants a stack trace
         return tell(fault, debug=debug, as_json="--json" in given)

@@ -7,8 +7,6 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from engine.keys import Listed, add_key, read_keys, revoke_key
 from engine.settings import read_settings
@@ -63,6 +61,9 @@ def list_(file: File = None, json: Json = False) -> None:
     if json:
         typer.echo(orjson.dumps([_shown(one) for one in found]))
         return
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False)
     for column in ("id", "name", "roles", "seats", "tenant", "actor", "created", "revoked"):
         table.add_column(column)

@@ -8,14 +8,11 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from domain.errors import refusal
 from engine.dev import DEV_TENANT, dev_keys, refuse_foreign
 from engine.keys import KeyFile
 from engine.logs import set_up_logs
-from engine.server import bind, run_until_signal, url_of
 from engine.settings import Settings, origins, read_settings
 
 __all__ = ["dev", "serve"]
@@ -88,7 +85,9 @@ def _run(
     event_clock: bool = False,
 ) -> None:
     """Bind, then open the store: a port in use leaves everything as it was."""
+    # The parts of an engine take a second to import: other commands do without.
     from engine.compose import build_engine
+    from engine.server import bind, run_until_signal, url_of
 
     set_up_logs(settings.log_format, "debug" if debug else settings.log_level)
     with bind(settings.listen) as bound:
@@ -130,6 +129,9 @@ def _print_settings(settings: Settings, given: dict[str, Any], *, as_json: bool)
         rows = [{"name": o.name, "value": o.value, "origin": o.origin} for o in found]
         typer.echo(orjson.dumps(rows, default=str))
         return
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False)
     for column in ("setting", "value", "from", "what it is"):
         table.add_column(column, no_wrap=column != "what it is")

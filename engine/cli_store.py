@@ -7,18 +7,20 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import orjson
 import typer
 
-from adapters.sqlite.offline import Finding, OfflineStore
 from domain.chain import ChainReport, LogRow, Verifier, event_hash
 from domain.errors import refusal
 from engine.cli_errors import Exit
 from engine.exports import header_of_lane, header_of_stream, line_of, read_export
 from engine.settings import read_settings
+
+if TYPE_CHECKING:
+    from adapters.sqlite.offline import Finding, OfflineStore
 
 __all__ = ["doctor", "export", "migrate", "verify"]
 
@@ -61,7 +63,7 @@ def verify(
         what = f"{file}, " + (f"stream {found.stream}" if found.stream else f"lane {found.lane}")
         reports = [(what, found.report)]
     else:
-        with closing(OfflineStore(_url(store))) as opened:
+        with closing(_opened(store)) as opened:
             reports = [
                 (f"{opened.path}, lane {lane.lane}", _verify_lane(opened, lane.lane))
                 for lane in opened.lanes()
@@ -119,7 +121,7 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file.")] = None,
 ) -> None:
     """Write events as lines of JSON that `verify` takes, anywhere and without the store."""
-    with closing(OfflineStore(_url(store))) as opened:
+    with closing(_opened(store)) as opened:
         lines = _lane_lines(opened, lane)
         if commitment is not None:
             lines = _stream_lines(opened, commitment, tenant)
@@ -166,7 +168,7 @@ def _stream_of(opened: OfflineStore, named: str, tenant: str | None) -> UUID:
 def doctor(store: Store = None, json: Json = False) -> None:
     """Look for what must not be, without changing anything; exit 1 when something is found."""
     late_us = time.time_ns() // 1000 - GRACE_S * US_PER_S
-    with closing(OfflineStore(_url(store))) as opened:
+    with closing(_opened(store)) as opened:
         checks: list[tuple[str, list[str], str]] = [
             ("file is sound", [found] if (found := opened.damage()) else [], _CORRUPT),
             ("2 9 chain of the newest events", _quick(opened), "troth-engine verify"),
@@ -229,6 +231,13 @@ def _shown(findings: list[Finding]) -> list[str]:
 
 def _utc(at_us: int) -> time.struct_time:
     return time.gmtime(at_us // US_PER_S)
+
+
+def _opened(store: str | None) -> OfflineStore:
+    # Drivers take a second to import: verifying an export does without.
+    from adapters.sqlite.offline import OfflineStore
+
+    return OfflineStore(_url(store))
 
 
 def _url(store: str | None) -> str:

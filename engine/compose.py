@@ -15,7 +15,7 @@ from adapters.clock import SystemClock
 from adapters.sqlite.reader import SqliteReader
 from adapters.sqlite.store import SqliteStore
 from api.app import build_app
-from api.identity import Keys
+from api.key import Keys
 from api.limits import Limits
 from consumers.desk import LaneDesk
 from consumers.lane import Lane

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 import structlog
 
-from api.identity import ANY_TENANT, Key
+from api.key import ANY_TENANT, Key
 from api.roles import ROLE_NAMES, SEAT_NAMES
 from domain.errors import Refusal, refusal
 

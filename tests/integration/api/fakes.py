@@ -10,7 +10,7 @@ from uuid import UUID
 from httpx2 import ASGITransport, AsyncClient
 
 from api.app import build_app
-from api.identity import Key
+from api.key import Key
 from api.limits import Limits
 from api.roles import ROLE_NAMES
 from domain.requests import Request
