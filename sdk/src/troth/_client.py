@@ -17,7 +17,8 @@ from ._models import Decided, HistoryEvent, Page, Steered
 from ._operations import Operations, part_of
 from ._registering import payload_of
 from ._settings import Settings
-from ._transport import AsyncTransport, BlockingTransport, Call
+from ._transport import BlockingTransport, Call
+from ._wire import transport_for
 
 __all__ = ["AsyncClient", "Client"]
 
@@ -151,7 +152,7 @@ class AsyncClient(People):
         tenant: str | None = None,
         http: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        super().__init__(AsyncTransport(url, api_key, tenant=tenant, http=http))
+        super().__init__(transport_for(url, api_key, tenant, http=http))
 
     @classmethod
     def from_env(cls) -> AsyncClient:

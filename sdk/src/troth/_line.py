@@ -24,6 +24,8 @@ CLAIMS_MAX = 500
 """Claims of one request."""
 UNSENT_MAX = 10_000
 """With so many replies unsent a participant claims nothing more."""
+TURNS = 5
+"""Turns of the event loop from a claim to the reply of a handler that waits for nothing."""
 ANSWER_SLACK_S = 10.0
 """How much longer than the engine's wait a claim may take before the connection counts as lost."""
 
@@ -94,8 +96,10 @@ class Line:
             if leases:
                 self.running.update(leases)
                 self._spawn(self._take(leases))
-                # Quick handlers end in this very moment: one large claim beats many small ones.
-                await asyncio.sleep(0)
+                # Quick handlers end within these turns. Their replies go before the next claim is
+                # made up, and one large claim beats many small ones.
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
 
     def wake(self) -> None:
         """Let `claim` see that the worker stops, though there is no room."""

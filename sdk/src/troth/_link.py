@@ -35,7 +35,7 @@ class Link:
 
     async def once(self, what: str, body: object, *, timeout_s: float) -> Answer:
         """One try. Raises EngineError."""
-        call = Call("POST", self._path + what, body, timeout_s=timeout_s)
+        call = Call("POST", self._path + what, body, timeout_s=timeout_s, again=True)
         return await self._transport.send(call)
 
     async def ask(
@@ -51,7 +51,9 @@ class Link:
 
         With `stops` it is not asked again once the worker stops, but raises Stopping.
         """
-        call = Call("POST", self._path + what, body, query=query or {}, timeout_s=timeout_s)
+        call = Call(
+            "POST", self._path + what, body, query=query or {}, timeout_s=timeout_s, again=True
+        )
         failures = 0
         while True:
             try:

@@ -86,7 +86,9 @@ class Operations:
         if version is not None:
             body["version"] = version
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-        call = Call("POST", "/v1/commitments", body, headers=headers)
+        # With a key the same start again is answered as before.
+        again = idempotency_key is not None
+        call = Call("POST", "/v1/commitments", body, headers=headers, again=again)
         return Started.model_validate(await self._json(call))
 
     async def send(
@@ -119,7 +121,9 @@ class Operations:
         if time is not None:
             cloud_event["time"] = time.isoformat()
         headers = {"Content-Type": "application/cloudevents+json"}
-        answer = await self._json(Call("POST", "/v1/events", cloud_event, headers=headers))
+        # Its id makes it the same event, however often it is sent.
+        call = Call("POST", "/v1/events", cloud_event, headers=headers, again=True)
+        answer = await self._json(call)
         return Sent.model_validate({**answer, "event_id": cloud_event["id"]})
 
     async def publish(self, events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -129,7 +133,8 @@ class Operations:
         `detail`.
         """
         headers = {"Content-Type": "application/cloudevents-batch+json"}
-        answer = await self._json(Call("POST", "/v1/events", list(events), headers=headers))
+        call = Call("POST", "/v1/events", list(events), headers=headers, again=True)
+        answer = await self._json(call)
         return answer["results"]
 
     # --- reading ---

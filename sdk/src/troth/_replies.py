@@ -109,7 +109,9 @@ def _read(sent: list[Reply], results: list[dict[str, Any]]) -> None:
         status = result.get("status")
         if status in {"recorded", "repeated"} and "code" not in result:
             continue
-        log.warning(
+        # Late is what a reply is that was sent again after a lost answer: nothing to worry about.
+        log.log(
+            logging.INFO if status == "late" else logging.WARNING,
             "action=reply_%s effect=%s token=%s outcome=%s code=%s",
             status, reply["effect"], reply["token"], reply["outcome"], result.get("code"),
         )  # fmt: skip

@@ -14,7 +14,15 @@ import httpx
 from ._json import dump_bytes
 from ._problems import EngineError, no_engine, problem_of
 
-__all__ = ["Answer", "AsyncTransport", "BlockingTransport", "Call", "Transport"]
+__all__ = [
+    "Answer",
+    "AsyncTransport",
+    "BlockingTransport",
+    "Call",
+    "Transport",
+    "answer_of",
+    "headers_of",
+]
 
 TIMEOUT_S = 10.0
 """How long a call waits for its answer unless it says otherwise."""
@@ -25,7 +33,10 @@ KEEPALIVE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. `body` is sent as JSON; query members that are None are left out."""
+    """One request. `body` is sent as JSON; query members that are None are left out.
+
+    `again`: sent twice it does no more than once, so it may be sent again on a new connection.
+    """
 
     method: str
     path: str
@@ -33,6 +44,12 @@ class Call:
     query: Mapping[str, str | int | float | None] = field(default_factory=dict[str, None])
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     timeout_s: float = TIMEOUT_S
+    again: bool = False
+
+    @property
+    def repeatable(self) -> bool:
+        """Reads, and what says so itself."""
+        return self.again or self.method in {"GET", "PUT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +85,7 @@ class AsyncTransport:
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(
             base_url=self.url,
-            headers=_headers(api_key, tenant),
+            headers=headers_of(api_key, tenant),
             limits=_LIMITS,
             verify=_tls(self.url),
             transport=http,
@@ -81,7 +98,7 @@ class AsyncTransport:
             raise _unreached(self.url, error) from error
         except httpx.InvalidURL as error:
             raise no_engine(self.url, f"the address is none: {error}") from error
-        return _answer(response)
+        return answer_of(response.status_code, response.headers, response.content)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -104,7 +121,7 @@ class BlockingTransport:
         self.url = url.rstrip("/")
         self._http = httpx.Client(
             base_url=self.url,
-            headers=_headers(api_key, tenant),
+            headers=headers_of(api_key, tenant),
             limits=_LIMITS,
             verify=_tls(self.url),
             transport=http,
@@ -117,7 +134,7 @@ class BlockingTransport:
             raise _unreached(self.url, error) from error
         except httpx.InvalidURL as error:
             raise no_engine(self.url, f"the address is none: {error}") from error
-        return _answer(response)
+        return answer_of(response.status_code, response.headers, response.content)
 
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: ASYNC251  nothing else runs here: the caller wants to wait
@@ -138,7 +155,7 @@ def _tls(url: str) -> bool:
     return not url.startswith("http://")
 
 
-def _headers(api_key: str | None, tenant: str | None) -> dict[str, str]:
+def headers_of(api_key: str | None, tenant: str | None) -> dict[str, str]:
     headers = {"Accept": "application/json"}
     if api_key:
         headers["Authorization"] = f"Bearer {api_key}"
@@ -164,15 +181,15 @@ def _request(http: httpx.AsyncClient | httpx.Client, call: Call) -> httpx.Reques
     )
 
 
-def _answer(response: httpx.Response) -> Answer:
-    if response.is_success:
-        body = response.content
-        try:
-            parsed = json.loads(body) if body else None
-        except ValueError as error:
-            raise problem_of(response.status_code, body) from error
-        return Answer(response.status_code, response.headers, parsed)
-    raise problem_of(response.status_code, response.content, response.headers.get("retry-after"))
+def answer_of(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+    """The parsed success; anything else is raised as EngineError."""
+    if not 200 <= status < 300:
+        raise problem_of(status, body, headers.get("retry-after"))
+    try:
+        parsed = json.loads(body) if body else None
+    except ValueError as error:
+        raise problem_of(status, body) from error
+    return Answer(status, headers, parsed)
 
 
 def _unreached(url: str, error: httpx.HTTPError) -> EngineError:

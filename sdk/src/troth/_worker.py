@@ -23,7 +23,8 @@ from ._link import Link
 from ._run import serves
 from ._settings import Settings
 from ._threads import Threads
-from ._transport import AsyncTransport
+from ._transport import Transport
+from ._wire import transport_for
 
 __all__ = ["Worker"]
 
@@ -130,7 +131,7 @@ class Worker:
         it does not let this key work, and whatever `deps` or the journal raise when opened.
         """
         self._loop = asyncio.get_running_loop()
-        transport = AsyncTransport(self._url, self._api_key, tenant=self._tenant, http=self._http)
+        transport = transport_for(self._url, self._api_key, self._tenant, http=self._http)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(transport.close)
             woken = asyncio.Event()
@@ -172,7 +173,7 @@ class Worker:
         self._stopping.set()
 
     async def _lines(
-        self, stack: contextlib.AsyncExitStack, transport: AsyncTransport, woken: asyncio.Event
+        self, stack: contextlib.AsyncExitStack, transport: Transport, woken: asyncio.Event
     ) -> tuple[list[Line], GroupCommit | None]:
         loop = asyncio.get_running_loop()
         participants = [one for one in self._app.participants if one.contracts]
