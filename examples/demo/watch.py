@@ -158,9 +158,9 @@ def _waits_for(waits: list[Json]) -> str:
         case "participant" | "retry" | "unknown":
             served = (w["detail"] for w in waits if w["kind"] == "participant")
             names = {text.removeprefix("undo: ").partition(",")[0] for text in served}
-            told = [", ".join(sorted(names)) or "its participant"]
+            told = sorted(names)
             told += [f"{kinds['retry']} in retry"] if kinds["retry"] else []
-            told += [f"{kinds['unknown']} unknown, being probed"] if kinds["unknown"] else []
+            told += [f"{kinds['unknown']} unknown, probed"] if kinds["unknown"] else []
             return ", ".join(told)
         case _:
             return detail
