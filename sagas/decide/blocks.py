@@ -183,8 +183,11 @@ def _check_join(m: Machine, path: str, node: Node) -> None:
     if good >= wanted or (collected and still == 0):
         _joined(m, path, node)
     elif good + still < wanted and not collected:
-        text = f"{wanted} branches are wanted, {good + still} can be reached"
-        raise NodeFault(path, error_of("business", "join.unreachable", text, path))
+        m.push(_unreachable, path, f"{wanted} branches are wanted, {good + still} can be reached")
+
+
+def _unreachable(m: Machine, path: str, text: str) -> None:
+    raise NodeFault(path, error_of("business", "join.unreachable", text, path))
 
 
 def _joined(m: Machine, path: str, node: Node) -> None:

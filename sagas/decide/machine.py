@@ -13,9 +13,9 @@ from uuid import UUID
 
 from domain.commitment import Commitment
 from domain.events import CommitmentHeld, CommitmentOpened, Ctx, Event
-from domain.state import frames_of, in_flight, is_kept, is_under
+from domain.state import frames_of, in_flight, is_kept, is_under, template_of
 from sagas import defaults
-from sagas.definition import Definition, Flow, Handler, Node, template_of
+from sagas.definition import Definition, Flow, Handler, Node
 from sagas.expressions import MISSING, Expr, ExprError
 
 __all__ = [
@@ -129,11 +129,11 @@ class Machine:
             self.guard(fail, move, path, *args)
 
     def guard(self, fail: Fail, move: Callable[..., None], *args: Any) -> None:
-        """Make one move now; a node that cannot go on fails."""
+        """Make one move now; a node that cannot go on fails, and so may the block around it."""
         try:
             move(self, *args)
         except NodeFault as fault:
-            fail(self, fault.path, fault.error)
+            self.guard(fail, fail, fault.path, fault.error)
 
     # --- reading ---------------------------------------------------------------------------
 
