@@ -112,7 +112,7 @@ def _decided(state: State, word: str) -> str:
 def _opened(state: State) -> str:
     return (
         f"{state['saga']}/{state['key']}#{state['run']} opened, v{state['saga_version']} "
-        f"{state['definition'][:8]}, with {_value(state['input'])}"
+        f"{state['definition'][:8]}, with {_value(state.get('input'))}"
     )
 
 
@@ -239,6 +239,9 @@ _LINES: dict[str, Callable[[State], str]] = {
     "wait.opened": lambda s: (
         f"{s['node']} waits for {' or '.join(s['types'])}, key {_value(s['key'])}{_until(s)}"
     ),
+    "handler.opened": lambda s: (
+        f"{s['node']} listens to {' or '.join(s['types'])}, key {_value(s['key'])}"
+    ),
     "event.taken": lambda s: (
         f"{s['node']} took {_event(s['event'])}" + ("" if s.get("done", True) else ", and waits on")
     ),
@@ -247,6 +250,10 @@ _LINES: dict[str, Callable[[State], str]] = {
     "sleep.started": lambda s: f"{s['node']} sleeps{_until(s)}",
     "approval.asked": _asked,
     "approval.seat_taken": lambda s: f"{s['node']} approved by {s['by']} as {s['seat']}{_why(s)}",
+    "approval.amended": lambda s: (
+        f"{s['node']} amended by {_value(s['by'])}: {_value(s.get('payload'))}; "
+        f"digest {s['digest'][:HASH_DIGITS]} now"
+    ),
     "approval.granted": lambda s: _decided(s, "approved"),
     "approval.rejected": lambda s: _decided(s, "rejected"),
     "approval.voided": lambda s: f"{s['node']}: the question is void{_why(s)}",
@@ -273,6 +280,7 @@ _LINES: dict[str, Callable[[State], str]] = {
     "undo.ended": lambda s: f"{_root(s['target'])} is undone",
     "undo.sealed": lambda s: f"{s['node']} seals what was done: no undo of {_names(s['dropped'])}",
     "debt.opened": _debt,
+    "debt.retried": lambda s: f"debt {s['debt']} is tried again{_why(s)}",
     "debt.settled": _settled,
     "sagakey.opened": lambda s: f"first start of {s['saga']}/{s['key']}",
     "sagakey.run_opened": lambda s: f"run {s['run']} opened, v{s['saga_version']}",
