@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from troth import AsyncClient, EngineError
@@ -42,10 +43,8 @@ async def all_of(client: AsyncClient, **wanted: str) -> AsyncIterator[Json]:
     """The current steps that fit, page by page."""
     cursor: str | None = None
     for _ in range(PAGES_MAX):
-        given = cursor
-        page = await patiently(
-            lambda: client.list(saga=SAGA, cursor=given, limit=PAGE, **wanted)  # noqa: B023 - awaited in the same round
-        )
+        look = partial(client.list, saga=SAGA, cursor=cursor, limit=PAGE, **wanted)
+        page = await patiently(look)
         for item in page.items:
             yield item
         if page.next is None:

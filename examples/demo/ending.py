@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,9 +115,8 @@ async def _trail(client: AsyncClient, item: Json, at_once: asyncio.Semaphore) ->
     async with at_once:
         for _ in range(PAGES_MAX):
             after = events[-1].version if events else 0
-            page = await patiently(
-                lambda: client.history(item["id"], after_version=after, limit=HISTORY_PAGE)  # noqa: B023 - awaited in the same round
-            )
+            look = partial(client.history, item["id"], after_version=after, limit=HISTORY_PAGE)
+            page = await patiently(look)
             events += page.events
             if page.next is None:
                 break

@@ -256,7 +256,7 @@ def _interrupt() -> None:
 
 @contextlib.contextmanager
 def _fresh(folder: Path) -> Iterator[Path]:
-    """The folder, emptied; held for this run alone. Raises DemoFailed when it may not be emptied."""
+    """The folder, emptied, held for this run alone. Raises DemoFailed when it may not be."""
     folder.mkdir(parents=True, exist_ok=True)
     there = [path for path in folder.iterdir() if path.name != "lock"]
     if there and not any(path.name in OURS for path in there):
