@@ -190,9 +190,12 @@ class Observer:
                 is_good = effect is not None and effect.state in wanted
                 if not is_good or effect.attempt != attempt:
                     raise Violation("dispatches", f"{id_}: a row for {effect} ({kind} {attempt})")
+        waiting = {UUID(bytes=stream) for (stream,) in db.execute("SELECT stream FROM inbox")}
         for id_ in changed:
             c = self.streams[id_].state
-            if isinstance(c, Commitment) and c.status not in _RESTS:
+            # What became of a row may still be on its way to the stream.
+            is_told = id_ not in waiting
+            if isinstance(c, Commitment) and c.status not in _RESTS and is_told:
                 _goes_on(c, rows.get(id_, {}))
 
 
