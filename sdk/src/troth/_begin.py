@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +36,7 @@ async def start_at_engine(link: Link, worker: str, leases: list[Lease], leave: L
         "worker": worker,
         "starts": [{"effect": lease.effect, "token": lease.token} for lease in leases],
     }
-    asked_s = time.monotonic()
+    asked_s = asyncio.get_running_loop().time()
     try:
         answer = await link.ask("starts", body, timeout_s=START_TIMEOUT_S)
     except EngineError as error:

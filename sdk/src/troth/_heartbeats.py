@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -47,7 +46,7 @@ def _tick_s(lines: Sequence[Line]) -> float:
 
 async def beat(line: Line, worker: str) -> None:
     """Renew the leases of one participant that need it, and take note of the answers."""
-    now_s = time.monotonic()
+    now_s = asyncio.get_running_loop().time()
     _stop_overdue(line.running, now_s)
     due = [lease for lease in line.running if _due(lease, now_s)][:HEARTBEATS_MAX]
     if not due:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -73,6 +72,7 @@ class Line:
         self._journal = journal
         self._stopping = stopping
         self._wake = wake
+        self._now_s = asyncio.get_running_loop().time
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
 
@@ -133,7 +133,7 @@ class Line:
         )
         if answer.json is None:
             return []
-        now_s, lag = time.monotonic(), lag_of(answer.headers.get("date"))
+        now_s, lag = self._now_s(), lag_of(answer.headers.get("date"))
         return [Lease.of(claim, now_s, lag, self._wake) for claim in answer.json["claims"]]
 
     async def _take(self, leases: list[Lease]) -> None:
@@ -172,7 +172,7 @@ class Line:
         try:
             if self._stopping.is_set():
                 outcome = not_run("draining", "the worker is stopping")
-            elif not lease.holds(time.monotonic()):
+            elif not lease.holds(self._now_s()):
                 outcome = not_run("lease", "the lease ended before the handler could begin")
             elif lease.kind == "probe":
                 outcome = await run_probe(served, lease, begun.recorded, self._threads)

@@ -60,6 +60,7 @@ def dev(
             code = _serve(session, engine, app, state, stopping)
         finally:
             engine.stop()
+            (state / "engine.json").unlink(missing_ok=True)
     finally:
         for one, handler in before:
             signal.signal(one, handler)

@@ -121,10 +121,7 @@ def start_dev(engine: str, *, listen: str | None, state: Path, log: Path) -> Dev
     if line is None:
         process.wait()
         process.stdout.close()
-        raise EngineError(
-            "TR740", "The engine did not start", _last_words(log),
-            do=f"see {log}, or try it by hand: troth-engine dev",
-        )  # fmt: skip
+        raise _not_started(log)
     return DevEngine(process, line["url"], line.get("store", ""), line.get("keys", {}))
 
 
@@ -140,9 +137,23 @@ def _first_object(stream: IO[str]) -> dict[str, Any] | None:
     return None
 
 
-def _last_words(log: Path) -> str:
+def _not_started(log: Path) -> EngineError:
+    """What the engine said before it ended: its own error, if it told one."""
     words = log.read_text("utf-8", "replace").strip()
-    return words[-TOLD_MAX:] or "it ended without a word"
+    try:
+        told = json.loads(words.rpartition("\n")[2])
+    except ValueError:
+        told = None
+    if isinstance(told, dict) and "code" in told:
+        said = cast(dict[str, str], told)
+        return EngineError(
+            said["code"], said.get("title", ""), said.get("detail", ""),
+            do=said.get("do"), status=409,
+        )  # fmt: skip
+    return EngineError(
+        "TR740", "The engine did not start", words[-TOLD_MAX:] or "it ended without a word",
+        do=f"see {log}, or try it by hand: troth-engine dev",
+    )  # fmt: skip
 
 
 def stop_process(process: subprocess.Popen[str], timeout_s: float) -> int:

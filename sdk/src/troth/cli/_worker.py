@@ -37,7 +37,7 @@ def worker(
     """Run the handlers of an app's participants until SIGTERM or Ctrl-C; then drain."""
     session = session_of(ctx)
     settings = session.settings()
-    application = load(app or settings.app, session.folder)
+    application = load(app, session.folder)
     if register:
         with session.client() as client:
             found = register_all(client, application)
