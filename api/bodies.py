@@ -1,4 +1,4 @@
-"""Reading bodies: bounded while they arrive, parsed by orjson, held against schemas/wire.v1.json."""
+"""Reading bodies: bounded while they arrive, parsed by orjson, held against wire.v1.json."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ async def search(
     **documented(answers={200: "counts"}),
 )
 async def counts(request: Request, saga: Text = None) -> Response:
-    """How many commitments there are, by status and by current step: for a live table."""
+    """How many commitments there are, by status and current step, and parked events by reason."""
     edge, tenant = edge_of(request), asked(request).tenant
     position = edge.reader.position()
     return answer(await edge.read(edge.reader.counts, tenant, saga), position=position)

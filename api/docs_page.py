@@ -21,7 +21,8 @@ code, pre { font: 13px/1.45 ui-monospace, monospace } pre { background: #f4f4f1;
   overflow-x: auto; border-radius: 4px } td { vertical-align: top; padding: .15rem .8rem .15rem 0 }
 .m { display: inline-block; width: 3.6rem; font: bold 13px ui-monospace, monospace }
 .s { color: #555 } @media (prefers-color-scheme: dark) { body { background: #161616; color: #ddd }
-  details { background: #1d1d1d; border-color: #333 } pre { background: #262626 } .s { color: #aaa } }
+  details { background: #1d1d1d; border-color: #333 } pre { background: #262626 }
+  .s { color: #aaa } }
 """
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -115,13 +114,19 @@ async def _batch(request: Request, edge: Edge, asked: Asked) -> Response:
         raise refusal("event.json", "a batch is a JSON array of events")
     if len(events) > limits.batch_events_max:
         raise refusal("event.batch", f"{len(events)} events, {limits.batch_events_max} are allowed")
-    # Submitted in order before the first answer: the engine takes them in as few commits as it can.
-    results = await asyncio.gather(*(_one(edge, asked, event) for event in events))
+    prepared = [_prepared(edge, asked, event) for event in events]
+    wanted = [found for found in prepared if isinstance(found, Publish)]
+    answers = iter(await _submit_all(edge, wanted))
+    results = [
+        _result(edge, event, next(answers) if isinstance(found, Publish) else found)
+        for event, found in zip(events, prepared, strict=True)
+    ]
     refused = sum(result["status"] == "refused" for result in results)
     return answer({"results": results, "refused": refused}, 207 if refused else 202)
 
 
-async def _one(edge: Edge, asked: Asked, raw: Json) -> dict[str, Json]:
+def _prepared(edge: Edge, asked: Asked, raw: Json) -> Publish | Refusal:
+    """The request for one event of a batch, or why it cannot be one."""
     try:
         event = checked(raw)
         body = orjson.dumps(raw)
@@ -130,18 +135,38 @@ async def _one(edge: Edge, asked: Asked, raw: Json) -> dict[str, Json]:
                 "event.too_large",
                 f"the event has {len(body)} bytes, {edge.limits.event_bytes_max} are allowed",
             )
-        found = await _submit(edge, asked, event, body)
+        return Publish(_on_behalf(asked, event), event, body)
+    except Refusal as refused:
+        return refused
+
+
+async def _submit_all(edge: Edge, wanted: list[Publish]) -> list[Json]:
+    try:
+        return await edge.desk.submit_all(wanted) if wanted else []
     except (Refusal, StoreFailed) as refused:
-        code, named = code_of(refused.alias), raw.get("id") if isinstance(raw, dict) else None
-        return {
-            "id": named if isinstance(named, str) else None,
-            "status": "refused",
-            "code": code.number,
-            "alias": code.alias,
-            "detail": refused.detail,
-            "do": code.do,
-        }
-    return {"id": event["id"], "status": found["status"]}
+        return [refused] * len(wanted)
+
+
+def _result(edge: Edge, raw: Json, found: Json) -> dict[str, Json]:
+    """What the answer says about one event of a batch."""
+    named = raw.get("id") if isinstance(raw, dict) else None
+    kind = raw.get("type") if isinstance(raw, dict) else None
+    kind = kind if isinstance(kind, str) else ""
+    if not isinstance(found, Exception):
+        edge.metrics.event(kind, found["status"])
+        return {"id": named, "status": found["status"]}
+    if not isinstance(found, (Refusal, StoreFailed)):
+        raise found
+    code = code_of(found.alias)
+    edge.metrics.event(kind, code.number)
+    return {
+        "id": named if isinstance(named, str) else None,
+        "status": "refused",
+        "code": code.number,
+        "alias": code.alias,
+        "detail": found.detail,
+        "do": code.do,
+    }
 
 
 async def _submit(edge: Edge, asked: Asked, event: dict[str, Json], raw: bytes) -> dict[str, Json]:
@@ -164,6 +189,8 @@ def _on_behalf(asked: Asked, event: dict[str, Json]) -> Asked:
         raise refusal(
             "event.foreign_tenant", f"the event names {named}, {asked.actor} has {asked.tenant}"
         )
+    if named is None and "actortype" not in event and "traceparent" not in event:
+        return asked
     return replace(
         asked,
         tenant=named or asked.tenant,

@@ -223,14 +223,11 @@ def _hash(row: LogRow) -> bytes:
 
 
 def _shown(findings: list[Finding]) -> list[str]:
-    return [
-        f"{one.named}: {one.detail}, since {time.strftime('%d %b %H:%M:%S', _utc(one.since_us))} UTC"
-        for one in findings
-    ]
+    return [f"{one.named}: {one.detail}, since {_time(one.since_us)} UTC" for one in findings]
 
 
-def _utc(at_us: int) -> time.struct_time:
-    return time.gmtime(at_us // US_PER_S)
+def _time(at_us: int) -> str:
+    return time.strftime("%d %b %H:%M:%S", time.gmtime(at_us // US_PER_S))
 
 
 def _opened(store: str | None) -> OfflineStore:

@@ -1,4 +1,4 @@
-"""`troth-engine dev`: an engine on loopback with keys of its own, for one machine and one person."""
+"""`troth-engine dev`: an engine on loopback with keys of its own, for one person."""
 
 from __future__ import annotations
 

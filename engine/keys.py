@@ -59,7 +59,7 @@ def default_actor_type(roles: Iterable[str]) -> str:
 
 
 class KeyFile:
-    """Implements `api.identity.Keys` on a file; a change of the file counts from the next request."""
+    """Implements `api.key.Keys` on a file; a change of it counts from the next request."""
 
     def __init__(self, path: Path) -> None:
         """Raises Refusal (TR712) when the file is missing, unreadable or has no key."""
@@ -94,7 +94,7 @@ class KeyFile:
 
 
 def read_keys(path: Path) -> list[Listed]:
-    """Every key of the file, revoked ones too. Raises OSError, or Refusal (TR714) for a bad line."""
+    """Every key of the file, revoked ones too. Raises OSError or Refusal (TR714, a bad line)."""
     found: dict[str, Listed] = {}
     lines = path.read_bytes().splitlines()
     if len(lines) > LINES_MAX:

@@ -56,7 +56,10 @@ def address(bound: socket.socket) -> str:
 def url_of(bound: socket.socket) -> str:
     """The address of the API for somebody on this machine."""
     text = address(bound)
-    return "http://" + text.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")  # noqa: S104 - it is replaced, not bound
+    # Nothing is bound here: the address of all interfaces becomes one of them.
+    for everywhere, here in (("0.0.0.0", "127.0.0.1"), ("[::]", "[::1]")):  # noqa: S104 - see above
+        text = text.replace(everywhere, here)
+    return f"http://{text}"
 
 
 class Server(uvicorn.Server):
@@ -72,7 +75,8 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         self._ready()
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler
+    # A signal handler is called with the frame.
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - see above
         """The first signal drains; a second one cuts short what is under way."""
         if self.should_exit:
             self.force_exit = True

@@ -1,7 +1,7 @@
 """An engine that answers what a test says, and remembers what it was asked."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
@@ -56,6 +56,10 @@ class FakeDesk:
             raise said
         return said
 
+    async def submit_all(self, requests: Sequence[Request]) -> list[Json]:
+        found = [self.submit(request) for request in requests]
+        return await asyncio.gather(*found, return_exceptions=True)
+
     async def wait_position(self, position: int, timeout_s: float) -> bool:
         try:
             async with asyncio.timeout(timeout_s):
@@ -72,14 +76,8 @@ class FakeDesk:
 
     def state(self) -> Json:
         told = {} if self.ready else {"reason": "the clock jumped"}
-        return {
-            "ready": self.ready,
-            "head": self.head,
-            "lane": 0,
-            "incarnation": 1,
-            "lag": 0,
-            **told,
-        }
+        place = {"head": self.head, "lane": 0, "incarnation": 1, "lag": 0}
+        return {"ready": self.ready, **place, **told}
 
 
 class FakeReader:
@@ -91,8 +89,8 @@ class FakeReader:
         self.events: list[Json] = []
         self.applied_ids: set[str] = set()
         self.current: Json = CURRENT
-        self.letter: Json = {"id": 7, "code": "event.schema", "raw": '{"specversion":"1.0","id":"a",'
-                             '"source":"urn:x","type":"partner.signed","data":{}}'}  # fmt: skip
+        raw = '{"specversion":"1.0","id":"a","source":"urn:x","type":"partner.signed","data":{}}'
+        self.letter: Json = {"id": 7, "code": "event.schema", "raw": raw}
 
     def position(self) -> str:
         return f"1:0:{self._desk.head}"

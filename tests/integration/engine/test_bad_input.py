@@ -31,7 +31,7 @@ def code_of(answer: Any) -> tuple[int, str]:
 async def test_an_event_that_does_not_fit_is_refused_and_kept(
     world: EngineWorld, kind: str, data: Any, attributes: Any, wanted: tuple[int, str]
 ) -> None:
-    """The producer learns why; an operator finds it among the dead letters (not another tenant's)."""
+    """The producer learns why; an operator finds it among the dead letters of the tenant."""
     assert code_of(await world.publish(kind, data, "bad", **attributes)) == wanted
     letters = (await world.get("/v1/dead-letters"))["items"]
     assert [letter["code"] for letter in letters] == ([wanted[1]] if wanted[0] != 403 else [])
