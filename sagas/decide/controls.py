@@ -14,11 +14,12 @@ from sagas.definition import Handler, Node
 __all__ = ["control"]
 
 Json = Any
+_Refusal = tuple[str, str] | None
 
 
 def control(m: Machine, message: msg.Control) -> None:
     """Apply one control; what the state does not allow is refused with a code, and audited."""
-    refusal = _ACTIONS[message.action](m, message)
+    refusal = _refuse_at_rest(m, message) or _ACTIONS[message.action](m, message)
     if refusal is not None:
         code, detail = refusal
         m.emit(ev.MessageRefused, code=code, detail=f"{message.action}: {detail}")
@@ -27,8 +28,16 @@ def control(m: Machine, message: msg.Control) -> None:
         m.outcome = {"status": m.c.status}
 
 
-_Refusal = tuple[str, str] | None
 _BLOCKS = frozenset({"scope", "choose", "race", "parallel", "repeat"})
+
+
+def _refuse_at_rest(m: Machine, message: msg.Control) -> _Refusal:
+    """Nothing moves what is paused or held but what ends that."""
+    if m.c.paused and message.action in ("retry", "settle"):
+        return "state.says_no", "it is paused: resume it first"
+    if m.c.held is not None and message.action == "settle":
+        return "state.says_no", "it is held: retry or cancel it first"
+    return None
 
 
 def _cancel(m: Machine, message: msg.Control) -> _Refusal:
@@ -205,6 +214,10 @@ def _settle_effect(m: Machine, key: str, message: msg.Control) -> _Refusal:
 
 
 def _settle_debt(m: Machine, number: str, debt: Debt, message: msg.Control) -> _Refusal:
+    entry = m.c.entries.get(debt.node) if debt.kind == "undo" else None
+    if entry is not None and entry.state != "debt":
+        # Settled now, its undo would still be under way when the commitment has ended.
+        return "control.target", "it is being undone again"
     if debt.kind == "forward":
         node = m.node(debt.node)
         if node.contract is not None:
