@@ -15,7 +15,7 @@ from tests.simulation.books import Books
 from tests.simulation.dice import Dice
 from tests.simulation.loop import SimLoop
 from tests.simulation.network import EngineTransport, Network
-from troth import _begin, _heartbeats, _lease, _line, _link, _worker
+from troth import _heartbeats, _lease, _line, _link, _worker
 from troth._app import App
 from troth._journal import Journal
 from troth._lease import Lease
@@ -35,7 +35,6 @@ DRAIN_S = 3.0
 @contextlib.contextmanager
 def simulated_sdk(loop: SimLoop, dice: Dice) -> Iterator[None]:
     """Within it the SDK reads the simulated clock, and has no threads and no chance of its own."""
-    clock = _Clock(loop)
     tick_s = _heartbeats._tick_s
 
     def ticks(lines: Any) -> float:
@@ -43,16 +42,10 @@ def simulated_sdk(loop: SimLoop, dice: Dice) -> Iterator[None]:
 
     settings = Settings.load()
     with contextlib.ExitStack() as stack:
-        for module in (_line, _heartbeats, _begin):
-            stack.enter_context(patch.object(module, "time", clock))
         stack.enter_context(patch.object(_lease, "datetime", _datetime_of(loop)))
         stack.enter_context(patch.object(_link, "random", dice.random))
         stack.enter_context(patch.object(_line, "Lease", _lease_of()))
         stack.enter_context(patch.object(_worker, "Threads", _Inline))
-        # The connection of whichever process is starting: the worker makes its own.
-        stack.enter_context(
-            patch.object(_worker, "AsyncTransport", lambda *_, **__: process_here().transport)
-        )
         stack.enter_context(patch.object(_heartbeats, "_tick_s", ticks))
         stack.enter_context(patch.object(Settings, "load", lambda *_: settings))
         yield
@@ -114,7 +107,6 @@ class Process:
         self._cut_until_s = 0.0
         self._died = asyncio.Event()
         self._worker: _worker.Worker | None = None
-        self.transport: EngineTransport
 
     async def run(
         self, app: App, network: Network, database: sqlite3.Connection, concurrency: int
@@ -124,9 +116,8 @@ class Process:
         self._worker = _worker.Worker(
             app, url="http://engine", api_key="key", concurrency=concurrency, name=self.name,
             journal=Journal(lambda: gate, now_us=loop.now_us), drain_timeout_s=DRAIN_S,
-            claim_wait_s=self.machine.claim_wait_s,
+            claim_wait_s=self.machine.claim_wait_s, transport=EngineTransport(network, self),
         )  # fmt: skip
-        self.transport = EngineTransport(network, self)
         _HERE.set(self)
         serving = asyncio.ensure_future(self._worker.serve())
         died = asyncio.ensure_future(self._died.wait())
@@ -221,13 +212,6 @@ class _Inline:
 
     def close(self) -> None:
         """There are no threads."""
-
-
-class _Clock:
-    """Stands where the module `time` stands."""
-
-    def __init__(self, loop: SimLoop) -> None:
-        self.monotonic = loop.time
 
 
 def _datetime_of(loop: SimLoop) -> type[datetime]:
