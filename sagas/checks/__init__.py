@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from domain.canonical import canonical
+from sagas.checks.arguments import check_arguments
 from sagas.checks.bounds import check_bounds
 from sagas.checks.contracts import check_contracts, check_events
 from sagas.checks.data import check_data
@@ -23,8 +25,11 @@ from sagas.checks.types import Typing
 from sagas.checks.undo import plan_of, undo_order
 from sagas.checks.values import check_schemas
 from sagas.checks.waits import check_waits
+from sagas.expressions import Expr
 
-__all__ = ["Fault", "Gate", "check", "gates", "undo_order", "undo_plan"]
+__all__ = ["Fault", "Gate", "check", "gates", "typed", "undo_order", "undo_plan"]
+
+_NUMBER = b'"number"'
 
 
 def check(document: Any) -> list[Fault]:
@@ -51,6 +56,7 @@ def check(document: Any) -> list[Fault]:
         typing = Typing(d, schemas, report)
         typing.run(found)
         exprs = typing.exprs
+        check_arguments(d, found, exprs, schemas, report)
         check_data(d, found, exprs, schemas, report)
     check_gates(d, found, exprs, report)
     check_pivots(d, found, report)
@@ -68,3 +74,21 @@ def undo_plan(document: dict[str, Any]) -> list[Any]:
     Items as in `sagas.checks.undo.plan_of`; `undo_order` makes one line of them.
     """
     return plan_of(Document(document))
+
+
+def typed(document: dict[str, Any]) -> dict[tuple[str, str], Expr]:
+    """The expressions of a document that passed, as they were checked, by path and member.
+
+    Keys are such as ("pay", "args.amount"), ("size", "branches.big.when") or ("", "key"). What is
+    not in it needs no types. An expression that reads fields of the kind `number` does: JSON has
+    one kind of number, and without its types `input.amount * 1.5` fails for an amount of 20.
+    """
+    if _NUMBER not in canonical(document):
+        return {}
+    d, report = Document(document), Report({})
+    schemas = check_schemas(d, report)
+    if schemas is None:
+        return {}
+    typing = Typing(d, schemas, report)
+    typing.run(walk(d))
+    return typing.typed

@@ -47,8 +47,20 @@ def check_gates(
             _no_approval(d, found, step, *gated, report)
     for approve in d.nodes:
         if approve.kind == "approve":
+            _behind(d, found, approve, report)
             for step in approve.covers:
                 _late(found, approve, step, exprs, report)
+
+
+def _behind(d: Document, found: Walk, approve: Node, report: Report) -> None:
+    """Evidence, and who must not decide again, come before the question."""
+    for member in ("evidence", "not_by"):
+        for name in approve.doc.get(member, ()):
+            node = d.by_name.get(name)
+            facts = yields(node) if node is not None and name != "input" else ()
+            if facts and not found.before[approve].maybe.issuperset(facts):
+                text = f"{member} of {approve.name}: {name} is not known when it is asked"
+                report.add("def.not_visible", approve, text, f"move {approve.name} behind {name}")
 
 
 def _gated_by(step: Node) -> tuple[str, Contract] | None:

@@ -39,6 +39,7 @@ _NOT_YET_MEMBERS: Mapping[str, frozenset[str]] = {
     "scope": frozenset({"updates", "undo_flow", "undo_order", "while"}),
     "every": frozenset({"months", "calendar", "catch_up"}),
 }
+_LIMITS = frozenset({"maximum", "maxLength", "maxItems", "maxProperties"})
 _FLOWS = ("flow", "else", "branches", "on_failure", "handlers", "on")
 _DURATIONS = frozenset({
     "timeout", "heartbeat", "within", "valid", "first", "cap", "quiet", "after", "period", "for",
@@ -180,10 +181,11 @@ def _fit_schema(doc: dict[str, Json], spots: list[_Spot], report: Report) -> Non
         if spot.where in told:  # it may be wrong only because of what is not built
             continue
         label = _label(spot)
+        alias = "def.bound" if error.kind.name in _LIMITS else "def.shape"
         for line in problem_text(error, ""):
             text = line.removeprefix(_text(spot.at)).removeprefix(".")
             text = f"{label}: {text.strip()}" + _near(error, path, doc)
-            report.add_at("def.shape", spot.where, spot.order, text)
+            report.add_at(alias, spot.where, spot.order, text)
 
 
 def _spot_of(path: tuple[str | int, ...], by_place: Mapping[Any, _Spot]) -> _Spot:
@@ -208,7 +210,10 @@ def _text(path: tuple[str | int, ...]) -> str:
 def _near(
     error: jsonschema_rs.ValidationError, path: tuple[str | int, ...], doc: dict[str, Json]
 ) -> str:
-    """The member that was meant by an unknown one."""
+    """The member or the word that was meant by an unknown one."""
+    if error.kind.name == "enum" and isinstance(error.instance, str):
+        options = error.kind.as_dict()["options"]
+        return closest(error.instance, [o for o in options if isinstance(o, str)])
     if error.kind.name != "additionalProperties":
         return ""
     value: Json = doc
@@ -246,6 +251,8 @@ def _finer(spots: list[_Spot], report: Report) -> None:
         match spot.value.get("node"):
             case "choose" | "parallel" as kind:
                 _check_branches(kind, spot.value["branches"], add)
+            case "approve" if spot.value["level"] == "A0" and not spot.value.get("needs"):
+                add("A0 has no seats, so nobody could decide: write A1, A2 or A3, or needs")
             case "race":
                 for branch in spot.value["branches"]:
                     if "when" in branch["on"] and branch["on"]["node"] != "wait_for":

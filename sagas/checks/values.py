@@ -7,11 +7,13 @@ from typing import Any
 
 from sagas.checks.report import Report
 from sagas.checks.tree import Document, Node, objects
-from sagas.schema import SchemaError, SchemaSet
+from sagas.schema import Schema, SchemaError, SchemaSet
+from sagas.schema_fit import declared
 
 __all__ = ["check_schemas"]
 
 Json = Any
+_KEY: Schema = {"type": ["string", "integer"]}
 
 
 def check_schemas(d: Document, report: Report) -> SchemaSet | None:
@@ -35,6 +37,11 @@ def check_schemas(d: Document, report: Report) -> SchemaSet | None:
             found = schemas.validator(said["schema"]).check(said[member], f"{group}.{name}")
             for problem in found:
                 report.add("def.schema", None, f"{member} of {problem}")
+    for type_, event in d.events.items():
+        key = declared(schemas.resolve(event["schema"])).get(event["key"], {})
+        problem = schemas.fits(key, _KEY)
+        if problem is not None:
+            report.add("def.schema", None, f"key {event['key']} of event {type_} {problem}")
     for contract in d.contracts.values():
         command = schemas.resolve(contract.doc["command"])
         if command.get("type", "object") != "object":

@@ -54,6 +54,8 @@ def label_of(place: Place) -> str:
             return f"undo of {owner}: argument `{rest.partition('.')[2]}`"
         case "values":
             return f"{owner}: `{rest}`"
+        case "attributes":
+            return f"attribute {rest}"
         case "branches":
             branch, _, member = rest.partition(".")
             return f"{member} of {owner}" if branch == owner else f"{member} of branch {branch}"
