@@ -222,7 +222,8 @@ _KINDS: dict[str, Any] = {
 def to_body(message: Message) -> dict[str, Any]:
     """The message as a JSON object without members that are None."""
     body = {f.name: getattr(message, f.name) for f in fields(message)}
-    return {name: value for name, value in body.items() if value is not None}
+    plain = {n: list(v) if isinstance(v, tuple) else v for n, v in body.items()}
+    return {name: value for name, value in plain.items() if value is not None}
 
 
 def from_body(kind: str, body: dict[str, Any]) -> Message:

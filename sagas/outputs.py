@@ -26,7 +26,6 @@ _SETTLING = (
     ev.EffectDone, ev.EffectFailed, ev.AttemptFailed, ev.EffectUnknown, ev.EffectWithdrawn,
     ev.EffectProbed,
 )  # fmt: skip
-# Deferred, they are the last word about an attempt all the same: nobody holds it any more.
 _SETTLING_KINDS = frozenset({"answered", "lost", "not_started"})
 
 
@@ -66,16 +65,28 @@ def outputs(before: Commitment | None, after: Commitment, events: Sequence[Event
             offered = [o for o in offered if o.dispatch.effect != event.effect]
         elif isinstance(event, ev.EffectStopAsked):
             withdraw.extend(event.effects)
-        elif isinstance(event, ev.MessageDeferred) and event.message["kind"] in _SETTLING_KINDS:
+        elif isinstance(event, ev.MessageDeferred) and _is_last_word(event.message):
             settled.append(event.message["body"]["effect"])
         elif isinstance(event, ev.CommitmentEnded):
             home = saga_key_id(after.tenant, after.saga, after.key)
             mail.append((home, msg.RunOver(after.run, event.status)))
+    withdraw = [effect for effect in withdraw if _is_to_stop(after, effect)]
     mail += _subscriptions(before, after)
     wake_us = None
     if after.timers and not after.paused and after.held is None:
         wake_us = min(after.timers.values())
     return Outputs(mail, offered, settled, withdraw, wake_us)
+
+
+def _is_last_word(deferred: Json) -> bool:
+    """Whether nobody holds the attempt any more, though what it means is decided at the resume."""
+    return deferred["kind"] in _SETTLING_KINDS and deferred["body"].get("current", True)
+
+
+def _is_to_stop(after: Commitment, effect: str) -> bool:
+    """Whether the attempt that was to stop is still the one at the desk."""
+    found = after.effects.get(effect)
+    return found is not None and found.stop and found.state in ("offered", "started")
 
 
 def settled_or_gone(after: Commitment, event: Any) -> tuple[str, ...]:

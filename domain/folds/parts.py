@@ -47,11 +47,16 @@ def put(c: Any, node: str, root: str, value: Json) -> None:
 def forget_inside(c: Any, frame: str) -> None:
     """A finished round or run leaves vars, `out` and undo entries; everything else of it goes.
 
-    An effect that may yet turn out to have happened is remembered, so that it can be undone.
+    When a part closed is kept as long as something in it may be undone: that is the order. An
+    effect that may yet turn out to have happened is remembered, so that it can be undone.
     """
-    for data in (c.frames, c.trail, c.bindings, c.deciders, c.runs, c.queues, c.errors):
+    for data in (c.frames, c.bindings, c.deciders, c.runs, c.queues, c.errors):
         for path in [p for p in data if is_under(p, frame)]:
             del data[path]
+    inside = [p for p in c.entries if is_under(p, frame)]
+    for path in [p for p in c.trail if is_under(p, frame)]:
+        if not any(is_under(p, path) for p in inside):
+            del c.trail[path]
     kept = {entry.effect for entry in c.entries.values()}
     for key, effect in list(c.effects.items()):
         doubtful = in_flight(effect) or effect.unanswered or effect.state == "withdrawn"

@@ -197,6 +197,8 @@ def _joined(m: Machine, path: str, node: Node) -> None:
     m.emit(ev.NodeEntered, node=path, branch="joined")
     for branch in open_:
         target = branch_target(path, branch)
+        if target in m.c.stops or target in m.c.undoing:
+            continue  # it has failed, and closes when that is undone
         cause = {"kind": "join", "block": path, "branch": branch.name,
                  "undo": node.doc.get("losers", "undo")}  # fmt: skip
         stopping.request_stop(m, target, cause)

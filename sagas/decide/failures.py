@@ -55,6 +55,9 @@ def fail(m: Machine, path: str, error: Json) -> None:
             m.emit(ev.NodeFailed, node=path, error=error)
         stopping.check_stops(m)
         return
+    if error["class"] == "contradicted" and any(is_under(path, t) for t in m.c.undoing):
+        undoing.open_debt(m, path, "contradicted", error)
+        return
     catcher = _catcher(m, path, error)
     if catcher is None and error["class"] == "internal":
         _held(m, path, error)

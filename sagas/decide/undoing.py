@@ -17,7 +17,6 @@ __all__ = ["accepted", "advance", "advance_over", "begin", "command_again", "dea
            "may_enter", "open_debt", "ready", "seal", "undo_failed", "undo_retry"]  # fmt: skip
 
 Json = Any
-_UNFINISHED = 1 << 62
 
 
 def begin(m: Machine, target: str, cause: Json) -> None:
@@ -112,19 +111,15 @@ def _child(base: str, path: str) -> str:
 
 
 def _order(m: Machine, group: str, entries: Mapping[str, Entry]) -> tuple[int, int]:
-    """When a part of a list was completed; what is unfinished counts as last.
+    """When a part of a list closed: what was unfinished has closed last, with the stop.
 
-    Rounds and the branch of a choice have no completion of their own and are alone or in sequence.
+    Rounds and the branch of a choice do not close by themselves; they are alone or in sequence.
     """
     newest = max(e.seq for e in entries.values())
-    if group not in m.d.by_template and template_of(group) not in m.d.by_template:
-        return newest, newest
-    if group[group.rfind("/") + 1 :].find("#") >= 0:
-        return newest, newest
     trail = m.c.trail.get(group)
-    if trail is not None and trail.state == "done":
-        return trail.version, newest
-    return _UNFINISHED, newest
+    if trail is None:
+        return newest, newest
+    return (max(trail.version, newest) if group in entries else trail.version), newest
 
 
 def _beside(
