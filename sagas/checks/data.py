@@ -54,8 +54,8 @@ def check_data(
     if not marked and not any(c.s in _SECRET for c in d.contracts.values()):
         return
     places = [p for p in found.places if p.node is not None and (p.node, p.member) in exprs]
-    secrets = _Secrets(d, schemas, exprs)
-    secrets.follow(places)
+    known = _Secrets(d, schemas, exprs)
+    known.follow(places)
     for place in places:
         step = place.node
         assert step is not None
@@ -64,7 +64,7 @@ def check_data(
             continue
         if contract.doc.get("review") is not None:
             continue
-        for secret in secrets.in_place(place):
+        for secret in known.in_place(place):
             if secret.origin != contract.participant:
                 text = (
                     f"{step.name}: {secret.level} {secret.text} goes to"
