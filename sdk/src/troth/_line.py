@@ -79,7 +79,7 @@ class Line:
     # --- from outside ---
 
     async def claim(self) -> None:
-        """Claim as long as there is room, until the worker stops. Raises EngineError if not allowed.
+        """Claim while there is room, until the worker stops. Raises EngineError if not allowed.
 
         A claim that is under way is waited for: the engine may just be giving us work.
         """
@@ -191,7 +191,7 @@ class Line:
             (verdict,) = await self._journal.write([answer])
         except Exception as error:  # noqa: BLE001  drivers have errors of their own
             # What happened did happen: the engine records it, the journal keeps "started".
-            log.error("action=journal_failed effect=%s error=%s", lease.effect, error)  # noqa: TRY400  told with its reason
+            log.warning("action=journal_failed effect=%s error=%s", lease.effect, error)
             return outcome
         assert isinstance(verdict, Repeat), "an answer is always answered"
         return verdict.outcome

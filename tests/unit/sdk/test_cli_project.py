@@ -1,4 +1,4 @@
-"""The commands of a project: check, compile, register, worker, dev, with an engine that is a script."""
+"""Commands of a project: check, compile, register, worker, dev; the engine is a script."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ def test_an_engine_that_does_not_start_says_its_own_error(
 def test_dev_registers_works_and_restarts_on_a_change(
     engine: FakeEngine, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One command: the saga is registered, steps run, a changed file runs anew; a signal ends all."""
+    """One command: sagas are registered, steps run, a changed file runs anew; a signal ends it."""
     use_engine(project, monkeypatch, url=engine.url)
     answer = {"saga": "partner-activation", "version": 1, "hash": "18aee480", "created": True}
     engine.routes["PUT", "/v1/definitions/partner-activation/1"] = lambda asked: (201, answer)

@@ -34,8 +34,8 @@ STEP: dict[str, Any] = {
 def test_show_says_where_it_is_and_what_it_waits_for() -> None:
     assert _screens.show(CurrentStep.model_validate(STEP), NOW) == [
         (
-            "partner-activation/acme#1   WAITING 12 d 0 h   v1 18aee480   tenant north   id 5b1c9e07"
-            "   position 1:0:18841"
+            "partner-activation/acme#1   WAITING 12 d 0 h   v1 18aee480   tenant north"
+            "   id 5b1c9e07   position 1:0:18841"
         ),
         " ✓ check_company             18 Nov 09:12:04      0.2 s  attempt 1",
         " ✓ provision/create_account  18 Nov 09:12:05      3.1 s  attempt 3",

@@ -154,7 +154,7 @@ def test_many_writes_are_one_transaction(journal: Journal, tmp_path: Path) -> No
 
 
 def test_what_the_participant_recorded_itself_counts(tmp_path: Path) -> None:
-    """Effect and answer are one write with the participant's rows; a crash after it runs nothing."""
+    """Effect and answer are one write with the participant's rows; after a crash none runs."""
     file = tmp_path / "crm.db"
     journal = Journal(lambda: sqlite3.connect(file))
     own = sqlite3.connect(file)
@@ -203,7 +203,7 @@ def test_two_workers_share_a_journal(tmp_path: Path) -> None:
 
 
 def test_old_entries_go_and_open_doubts_stay(tmp_path: Path) -> None:
-    """Answered and barred entries are kept for the retention, bounded a purge; started ones stay."""
+    """Answered and barred entries go after the retention, some a purge; started ones stay."""
     now = [1_000_000]
     path = tmp_path / "j.db"
     journal = Journal(lambda: sqlite3.connect(path), retention_s=10, now_us=lambda: now[0])
