@@ -229,9 +229,7 @@ def test_controls_need_a_reason(engine: FakeEngine, cli: Cli, capsys: Any) -> No
 
 def test_what_is_held_is_released_by_resume(engine: FakeEngine, cli: Cli) -> None:
     serve(engine, "GET", KEY_PATH, {**STEP_HERE, "status": "held"})
-    asked = serve(
-        engine, "POST", f"/v1/commitments/{COMMITMENT}/controls", {"status": "open"}, 202
-    )
+    asked = serve(engine, "POST", f"/v1/commitments/{COMMITMENT}/controls", {"status": "open"}, 202)
     assert cli("resume", REF, "--reason", "corrected") == 0
     assert asked[0].body["action"] == "release"
 
