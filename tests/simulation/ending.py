@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -194,25 +195,36 @@ def _rebuilt(world: Ended, table: str) -> dict[tuple[Any, ...], Json]:
     found: dict[tuple[Any, ...], Json] = {}
     for id_, shadow in world.observer.streams.items():
         state: Any = None
-        for position, event in shadow.events:
+        for group in _decides(shadow, world.engine.decided[id_]):
             before = state.fork() if state is not None and hasattr(state, "fork") else state
-            state = event.mutate(state)
-            for row in _rows_of(world, before, state, event, position):
+            for _, event in group:
+                state = event.mutate(state)
+            for row in _rows_of(world, before, state, group):
                 if row.table == table:
                     key = tuple(_column(v) for v in row.key.values())
                     found.pop(key, None)
                     if row.columns is not None:
                         found[key] = {k: _column(v) for k, v in row.columns.items()}
-        assert state is None or state.id == id_
     return found
 
 
-def _rows_of(world: Ended, before: Any, after: Any, event: Any, position: int) -> Any:
+def _decides(shadow: Shadow, decided: dict[int, int]) -> Iterator[list[tuple[int, Any]]]:
+    """The events of a stream, in groups as they were decided."""
+    first = 1
+    while first <= shadow.version:
+        last = decided[first]
+        yield shadow.events[first - 1 : last]
+        first = last + 1
+
+
+def _rows_of(world: Ended, before: Any, after: Any, group: list[tuple[int, Any]]) -> Any:
+    events = [event for _, event in group]
     if isinstance(after, Commitment):
         definition = world.engine.lane.registry.by_hash(after.definition)
         assert definition is not None
-        return current_step.rows(definition, before, after, [event], position=position, lane=0)
-    return parked_events.rows(before, after, [event]) if hasattr(after, "kept") else ()
+        position = group[-1][0]
+        return current_step.rows(definition, before, after, events, position=position, lane=0)
+    return parked_events.rows(before, after, events) if hasattr(after, "kept") else ()
 
 
 def _column(value: Json) -> Json:
@@ -261,7 +273,7 @@ def _books(world: Ended) -> None:
         if act.key not in done and act.key not in told and not act.late:
             raise Violation("books", f"{act.contract} {act.node} happened and is not recorded")
         if is_gated(intent.classes) and act.kind == "do":
-            started_us = world.observer.gates.started.get(act.key)
+            started_us = world.observer.gates.leave_us(act.key)
             if started_us is None or started_us > act.at_us:
                 raise Violation("gates", f"{act.contract} acted before it was allowed to")
 

@@ -7,8 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from adapters.sqlite import SqliteStore
+from consumers.core import Core, Step
 from consumers.jobs import Job, Waiting, weight_of
 from consumers.lane import Lane
 from consumers.limits import LaneLimits
@@ -34,6 +36,26 @@ AGAIN_S = 0.1
 FAULT_PAUSE_S = 0.5
 
 
+Decided = dict[UUID, dict[int, int]]
+"""By stream and first version: the last version that the same decide made."""
+
+
+class WatchedCore(Core):
+    """The real core, which notes where one decide ends and the next begins."""
+
+    def __init__(self, registry: Registry, decided: Decided) -> None:
+        super().__init__(registry)
+        self._decided = decided
+
+    def step(self, state: Any, message: Any, *, stream: UUID, now_us: int, ctx: Any) -> Step:
+        done = super().step(state, message, stream=stream, now_us=now_us, ctx=ctx)
+        if done.events:
+            first, last = (done.events[i].originator_version for i in (0, -1))
+            # What was never committed is decided again from the same version, and overwritten.
+            self._decided.setdefault(stream, {})[first] = last
+        return done
+
+
 class Engine:
     """Lives, dies, and lives again on the same file. `stepped` is called after every round.
 
@@ -57,6 +79,7 @@ class Engine:
         self._timer: asyncio.TimerHandle | None = None
         self._stalled_until_s = 0.0
         self.leases = Leases()
+        self.decided: Decided = {}
         self.lane: Lane
         self.store: SqliteStore
         self.is_up = False
@@ -70,7 +93,9 @@ class Engine:
         url = f"sqlite:///{self._path}"
         self.store = SqliteStore.open(url, now_us=self._loop.now_us(), durable=False)
         store = FaultyStore(self.store, self._dice, self.leases)
-        self.lane = Lane(store, registry=Registry(_compiled), limits=self._limits)
+        registry = Registry(_compiled)
+        core = WatchedCore(registry, self.decided)
+        self.lane = Lane(store, registry=registry, core=core, limits=self._limits)
         self.is_up = True
         self.lives += 1
         try:

@@ -36,7 +36,7 @@ class Gates:
 
     questions: dict[str, _Question] = field(default_factory=dict)
     allowed: dict[tuple[UUID, str], str] = field(default_factory=dict)
-    started: dict[str, int] = field(default_factory=dict)
+    started: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def see(self, stream: UUID, event: Any, at_us: int) -> str | None:
         """Take an event in; what is wrong with it, or None."""
@@ -56,11 +56,19 @@ class Gates:
                 self.questions[event.approval].granted_us = at_us
             case ev.EffectIntended() if event.kind == "do":
                 return self._intended(stream, event, at_us)
+            case ev.MessageDeferred() if event.message["kind"] == "started":
+                # Paused: the leave was given now, and is told to the flow at the resume.
+                body = event.message["body"]
+                self.started.setdefault((body["effect"], body["attempt"]), at_us)
             case ev.EffectRetried() | ev.EffectStarted():
                 return self._goes_on(stream, event, at_us)
             case _:
                 pass
         return None
+
+    def leave_us(self, effect: str) -> int | None:
+        """When the first attempt of an effect was allowed to act."""
+        return min((at for (key, _), at in self.started.items() if key == effect), default=None)
 
     def _intended(self, stream: UUID, event: Any, at_us: int) -> str | None:
         undo = event.undo["contract"] if event.undo else None
@@ -82,7 +90,7 @@ class Gates:
     def _goes_on(self, stream: UUID, event: Any, at_us: int) -> str | None:
         approval = self.allowed.get((stream, event.effect))
         if isinstance(event, ev.EffectStarted):
-            self.started[event.effect] = at_us
+            at_us = self.started.setdefault((event.effect, event.attempt), at_us)
             if approval is None:
                 return f"{event.effect[:8]} starts without a decision"
         if approval is None:

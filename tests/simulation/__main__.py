@@ -1,0 +1,78 @@
+"""`python -m tests.simulation --seeds 50`: many worlds, each from one seed; exit code 1 on a find."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+from collections import Counter
+
+from tests.simulation.world import Outcome, run_seed
+
+_HASH_SEED = "PYTHONHASHSEED"
+TRACE_SHOWN = 25
+FIRST_SEED = 1
+
+
+def main() -> int:
+    """Run the seeds and say what was seen."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation")
+    parser.add_argument("--seeds", type=int, default=50, help="how many, half of them fresh")
+    parser.add_argument("--seed", type=int, help="only this one, as a failure prints it")
+    parser.add_argument("--trace", action="store_true", help="print the last events of each")
+    asked = parser.parse_args()
+    outcomes: list[Outcome] = []
+    for seed in _seeds(asked.seeds) if asked.seed is None else [asked.seed]:
+        outcome = run_seed(seed)
+        outcomes.append(outcome)
+        if outcome.violation is not None or asked.trace:
+            print(shown(outcome), flush=True)
+    print(_summary(outcomes))
+    return int(any(outcome.violation for outcome in outcomes))
+
+
+def shown(outcome: Outcome) -> str:
+    """The seed, the invariant, the last events, and the command that replays it."""
+    lines = [f"seed {outcome.seed}: {outcome.violation or 'every invariant holds'}"]
+    lines += [f"  {line}" for line in outcome.trace[-TRACE_SHOWN:]]
+    lines.append(f"  fingerprint {outcome.fingerprint}")
+    lines.append(f"  replay: python -m tests.simulation --seed {outcome.seed} --trace")
+    return "\n".join(lines)
+
+
+def _seeds(count: int) -> list[int]:
+    """The first half are always the same, the others fresh."""
+    fixed = count - count // 2
+    return [*range(FIRST_SEED, FIRST_SEED + fixed),
+            *(secrets.randbits(48) for _ in range(count // 2))]  # fmt: skip
+
+
+def _summary(outcomes: list[Outcome]) -> str:
+    wall_s = sum(outcome.wall_s for outcome in outcomes)
+    hours = sum(outcome.simulated_s for outcome in outcomes) / 3600
+    found = sum(outcome.violation is not None for outcome in outcomes)
+    decisions = sum(outcome.decisions for outcome in outcomes)
+    lines = [
+        f"{len(outcomes)} seeds in {wall_s:.1f} s, {found} with a violation",
+        f"{hours:,.0f} simulated hours, {hours / max(wall_s, 0.001):,.1f} for each second of "
+        f"wall time; {decisions:,} decisions",
+        _counted("ends", [o.ends for o in outcomes]),
+        _counted("states seen", [o.statuses for o in outcomes]),
+        _counted("faults", [o.faults for o in outcomes]),
+        f"kinds of events: {len(set().union(*(o.topics for o in outcomes)))}",
+    ]
+    return "\n".join(lines)
+
+
+def _counted(what: str, counters: list[Counter[str]]) -> str:
+    total: Counter[str] = sum(counters, Counter())
+    return f"{what}: " + ", ".join(f"{name} {count:,}" for name, count in total.most_common())
+
+
+if __name__ == "__main__":
+    if os.environ.get(_HASH_SEED) != "0":
+        # The order of sets of text must be the same in every process that replays a seed.
+        command = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
+        os.execve(sys.executable, command, {**os.environ, _HASH_SEED: "0"})  # noqa: S606 - itself
+    sys.exit(main())
