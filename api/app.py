@@ -38,8 +38,8 @@ _log = structlog.get_logger("api")
 
 # History before commitments: a key may hold slashes, so its address would take `/history` along.
 _ROUTERS = (
-    events.router, history.router, commitments.router, controls.router, approvals.router,
-    participants.router, leases.router, definitions.router, remedies.router, operations.router,
+    participants.router, events.router, history.router, commitments.router, controls.router,
+    approvals.router, leases.router, definitions.router, remedies.router, operations.router,
 )  # fmt: skip
 
 

@@ -13,9 +13,14 @@ from fastapi import Request
 
 import schemas
 from api.edge import edge_of
+from api.json_text import parse
+from domain.canonical import JSON_DEPTH_MAX
 from domain.errors import Refusal, refusal
 
-__all__ = ["FAULTS_MAX", "fits", "media_type", "parse", "read_body", "read_form", "unfit"]
+__all__ = [
+    "FAULTS_MAX", "fits", "media_type", "parse", "read_batch", "read_body", "read_form", "read_json",
+    "unfit",
+]  # fmt: skip
 
 FAULTS_MAX = 20
 """Faults told of one body; the first ones are enough to correct it."""
@@ -37,6 +42,9 @@ async def read_body(request: Request, limit: int, *, alias: str = "http.too_larg
         raise refusal(alias, f"the body has {told} bytes, {limit} are allowed")
     chunks: list[bytes] = []
     size = 0
+    coding = request.headers.get("content-encoding", "identity").lower()
+    if coding != "identity":
+        raise refusal("event.content_type", f"Content-Encoding {coding[:40]}: send it as it is")
     try:
         async with asyncio.timeout(edge_of(request).limits.body_wait_max_s):
             async for chunk in request.stream():
@@ -49,36 +57,38 @@ async def read_body(request: Request, limit: int, *, alias: str = "http.too_larg
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def parse(body: bytes, *, alias: str = "http.body") -> Json:
-    """The JSON value of a body. Raises Refusal."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise refusal(alias, f"the body is not JSON in UTF-8: {error}") from None
-
-
 async def read_form(
-    request: Request, name: str, *, limit: int | None = None, items: str | None = None
+    request: Request, name: str, *, limit: int | None = None, depth_max: int = JSON_DEPTH_MAX
 ) -> dict[str, Json]:
-    """The body of a request as the definition `name` of wire.v1.json wants it. Raises Refusal.
-
-    With `items`, the name of a list in it, single items may be unfit: the caller answers each.
-    """
-    kind = media_type(request)
-    if kind not in {"", "application/json"}:
-        raise refusal("event.content_type", f"{kind} came, application/json is wanted here")
-    body = await read_body(request, limit or edge_of(request).limits.body_bytes_max)
-    value = parse(body)
-    if not fits(name, value) and not (items and _only_items_unfit(name, value, items)):
+    """The body of a request as the definition `name` of wire.v1.json wants it. Raises Refusal."""
+    value = await read_json(request, limit or edge_of(request).limits.body_bytes_max, depth_max)
+    if not fits(name, value):
         raise unfit(name, value)
     return value
 
 
-def _only_items_unfit(name: str, value: Json, items: str) -> bool:
-    return all(
-        error.instance_path[:1] == [items] and len(error.instance_path) > 1
-        for error in _validator(name).iter_errors(value)
-    )
+async def read_batch(
+    request: Request, name: str, items: str, limit: int
+) -> tuple[dict[str, Json], bool]:
+    """A body with a list `items`, and whether all of it fits. Raises Refusal.
+
+    When only items in the list do not fit, the body is answered with False: the caller tells each.
+    """
+    value = await read_json(request, limit)
+    if fits(name, value):
+        return value, True
+    for error in _validator(name).iter_errors(value):
+        if error.instance_path[:1] != [items] or len(error.instance_path) == 1:
+            raise unfit(name, value)
+    return value, False
+
+
+async def read_json(request: Request, limit: int, depth_max: int = JSON_DEPTH_MAX) -> Json:
+    """The JSON value of a body of at most `limit` bytes. Raises Refusal."""
+    kind = media_type(request)
+    if kind not in {"", "application/json"}:
+        raise refusal("event.content_type", f"{kind} came, application/json is wanted here")
+    return parse(await read_body(request, limit), depth_max=depth_max)
 
 
 @cache

@@ -69,9 +69,12 @@ def _decoded(name: str, value: str) -> str:
         raise refusal("event.envelope", f"{name}: a percent sign must be written as %25")
     try:
         # Servers hand headers on as Latin-1; the binding says UTF-8.
-        return unquote(value.encode("latin-1").decode("utf-8"), errors="strict")
+        text = unquote(value.encode("latin-1").decode("utf-8"), errors="strict")
     except UnicodeDecodeError:
         raise refusal("event.envelope", f"{name} is not UTF-8") from None
+    if "\0" in text:
+        raise refusal("bound.text", f"{name} holds U+0000")
+    return text
 
 
 def checked(event: Json) -> dict[str, Json]:

@@ -14,7 +14,7 @@ from api.definitions import Saga
 from api.docs import documented
 from api.edge import Edge, answer, edge_of
 from api.identity import asked, identified
-from api.waits import PAGE_DEFAULT, Cursor, Limit, fresh
+from api.waits import NUMBER_MAX, PAGE_DEFAULT, Cursor, Limit, fresh
 from domain.errors import refusal
 from domain.requests import StartRequest
 
@@ -25,7 +25,9 @@ router = APIRouter(prefix="/v1", tags=["commitments"], dependencies=[Depends(ide
 Json = Any
 Id = Annotated[str, Path(description="Commitment id (UUID).")]
 Key = Annotated[str, Path(min_length=1, max_length=256, description="Key value of the commitment.")]
-Run = Annotated[int | None, Query(ge=1, description="Which run of the key; default: the latest.")]
+Run = Annotated[
+    int | None, Query(ge=1, le=NUMBER_MAX, description="Which run of the key; default: the latest.")
+]
 Text = Annotated[str | None, Query(max_length=256)]
 
 IDEMPOTENCY_KEY_MAX = 256

@@ -11,6 +11,7 @@ from api.bodies import read_form
 from api.docs import documented
 from api.edge import answer, edge_of
 from api.identity import asked, identified
+from domain.canonical import CANONICAL_DEPTH_MAX
 from domain.errors import refusal
 from domain.requests import RegisterRequest
 
@@ -87,7 +88,7 @@ async def register(
     Every fault is listed in `errors`, with its code, its place and what to write instead.
     """
     edge = edge_of(request)
-    document = await read_form(request, "object")
+    document = await read_form(request, "object", depth_max=CANONICAL_DEPTH_MAX)
     if (document.get("saga"), document.get("version")) != (saga, version):
         raise refusal(
             "http.body",

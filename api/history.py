@@ -17,7 +17,7 @@ from api.definitions import Saga
 from api.docs import documented
 from api.edge import POSITION, Edge, answer, edge_of
 from api.identity import asked, identified
-from api.waits import PAGE_DEFAULT, Limit, fresh
+from api.waits import NUMBER_MAX, PAGE_DEFAULT, Limit, fresh
 from domain.errors import refusal
 
 __all__ = ["router"]
@@ -25,7 +25,8 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1", tags=["history"], dependencies=[Depends(identified)])
 
 Json = Any
-After = Annotated[int, Query(ge=0, description="Events after this version.")]
+After = Annotated[int, Query(ge=0, le=NUMBER_MAX, description="Events after this version.")]
+VERSION_DIGITS_MAX = 16
 STREAM_PAGE = 200
 """Events a live stream reads at once."""
 _ENDED = "commitment.ended."
@@ -110,7 +111,7 @@ def _by_key(edge: Edge, tenant: str, saga: str, key: str, run: int | None) -> UU
 def _follow(request: Request, edge: Edge, tenant: str, commitment: UUID, after: int) -> Response:
     last = request.headers.get("last-event-id", "")
     if last:
-        if not last.isdecimal():
+        if not (last.isdecimal() and len(last) < VERSION_DIGITS_MAX):
             raise refusal("http.body", f"Last-Event-ID: {last[:40]!r} is not a version")
         after = int(last)
     if edge.streams >= edge.limits.streams_max:

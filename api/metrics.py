@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -21,13 +20,14 @@ Gauges = Callable[[], Mapping[str, Iterable[tuple[dict[str, str], float]]]]
 _HELP = {
     "commitments_open": "Commitments that have not ended, by saga and status",
     "steps_unserved": "Offered steps that nobody has claimed",
-    "effects_unknown": "Effects whose outcome is unknown",
     "approvals_waiting": "Approvals that wait for a person",
     "debts_open": "Undos that wait for a person",
     "dead_letters": "Dead letters that are open",
     "parked_streams": "Streams that are parked after a fault",
-    "commitments_without_wakeup": "Open commitments that nothing will wake: there are none",
-    "lane_lag_messages": "Messages that wait in a lane",
+    "lane_lag_messages": "Requests that wait for the writer of a lane",
+    "lane_inbox_messages": "Messages between streams that wait in a lane",
+    "lane_commit_seconds": "How long the newest round of a lane took",
+    "claims_waiting": "Workers that wait for work",
     "lane_head": "Position of the newest event of a lane",
     "timer_delay_seconds": "How late the oldest due timer is",
 }
@@ -67,9 +67,10 @@ class Metrics:
                 kind = "other"
         self.events_in.labels(kind, result).inc()
 
-    def step(self, participant: str, outcome: str) -> None:
-        """Count a reply that was recorded."""
-        self.steps.labels(participant, outcome).inc()
+    def replied(self, participant: str, outcomes: Mapping[str, int]) -> None:
+        """Count replies that were recorded, by outcome."""
+        for outcome, count in outcomes.items():
+            self.steps.labels(participant, outcome).inc(count)
 
     def collect(self) -> Iterable[Metric]:
         """The gauges, read now (called by the registry)."""
@@ -93,8 +94,3 @@ class Metrics:
     def text(self) -> bytes:
         """The answer of /metrics."""
         return generate_latest(self.registry)
-
-
-def gauge(value: float, **labels: str) -> list[tuple[dict[str, Any], float]]:
-    """A gauge with one value."""
-    return [(labels, value)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
-from api.bodies import fits, read_form, unfit
+from api.bodies import fits, read_batch, read_form, unfit
 from api.docs import documented
 from api.edge import Edge, answer, edge_of
 from api.identity import asked_any, identified
@@ -147,10 +148,12 @@ async def heartbeats(request: Request) -> Response:
 async def replies(request: Request) -> Response:
     """`recorded`, or `repeated`, `late` and `fenced`: those are recorded and move nothing."""
     items, results = await _batch(request, "replies", "replies", RepliesRequest)
-    metrics = edge_of(request).metrics
-    for item, result in zip(items, results, strict=True):
-        if result["status"] == "recorded":
-            metrics.step(request.state.participant, item["outcome"])
+    recorded = Counter(
+        item["outcome"]
+        for item, result in zip(items, results, strict=True)
+        if result["status"] == "recorded"
+    )
+    edge_of(request).metrics.replied(request.state.participant, recorded)
     return answer({"results": results})
 
 
@@ -159,9 +162,9 @@ async def _batch(
 ) -> tuple[list[Json], list[Json]]:
     """The items of a body and the answer for each; an item that does not fit stops no other."""
     edge, asked = edge_of(request), asked_any(request)
-    body = await read_form(request, form, limit=edge.limits.batch_bytes_max, items=member)
+    body, fit = await read_batch(request, form, member, edge.limits.batch_bytes_max)
     items: list[Json] = body[member]
-    good = items if fits(form, body) else [item for item in items if fits(f"{form}_item", item)]
+    good = items if fit else [item for item in items if fits(f"{form}_item", item)]
     found = (await edge.desk.submit(batch(asked, body["worker"], tuple(good))))["results"]
     if len(good) == len(items):
         return items, found

@@ -12,7 +12,7 @@ from api.cloudevents import checked
 from api.docs import documented
 from api.edge import Edge, answer, edge_of
 from api.identity import asked, identified
-from api.waits import PAGE_DEFAULT, Cursor, Limit, listed
+from api.waits import NUMBER_MAX, PAGE_DEFAULT, Cursor, Limit, listed
 from domain.errors import code_of, refusal
 from domain.requests import RedriveRequest
 
@@ -119,7 +119,9 @@ async def debts(
 )
 async def facts(
     request: Request,
-    after: Annotated[int, Query(ge=0, description="`next` of the answer before.")] = 0,
+    after: Annotated[
+        int, Query(ge=0, le=NUMBER_MAX, description="`next` of the answer before.")
+    ] = 0,
     limit: Limit = PAGE_DEFAULT,
 ) -> Response:
     """CloudEvents that sagas emitted, in log order; read on from `next`."""

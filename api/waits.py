@@ -14,10 +14,12 @@ from api.edge import Edge, answer, edge_of
 from api.identity import asked
 from domain.errors import refusal
 
-__all__ = ["Cursor", "Limit", "fresh", "listed"]
+__all__ = ["NUMBER_MAX", "Cursor", "Limit", "fresh", "listed"]
 
 PAGE_MAX = 1_000
 PAGE_DEFAULT = 100
+NUMBER_MAX = 2**53 - 1
+"""Of a version or run: what JSON can say; larger ones name nothing."""
 READ_WAIT_MAX_S = 30.0
 READ_WAIT_DEFAULT_S = 2.0
 

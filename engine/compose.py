@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
 from fastapi import FastAPI
 
 from adapters.clock import SystemClock
+from adapters.sqlite.gauges import Gauge, SqliteGauges
 from adapters.sqlite.reader import SqliteReader
 from adapters.sqlite.store import SqliteStore
 from api.app import build_app
@@ -38,6 +39,7 @@ class Engine:
     desk: LaneDesk
     store: SqliteStore
     reader: SqliteReader
+    gauges: SqliteGauges
     drain_timeout_s: float
     _begun_s: float = field(default_factory=time.monotonic)
 
@@ -59,6 +61,7 @@ class Engine:
         """After the last answer: finish what is queued, close the store, let go of its lock."""
         ended = await self.desk.stop(self.drain_timeout_s)
         self.reader.close()
+        self.gauges.close()
         if ended:
             self.store.close()
         _log.info("engine_stopped", orderly=ended)
@@ -80,8 +83,10 @@ def build_engine(
         raise
     lane = Lane(store, limits=_lane_limits(settings), event_time=event_clock)
     desk = LaneDesk(lane, clock, limits=DeskLimits(batch_messages_max=settings.batch_messages_max))
-    app = build_app(desk, reader, keys, _limits(settings), lambda: _gauges(desk), debug=debug)
-    return Engine(app, desk, store, reader, settings.drain_timeout_s)
+    gauges = SqliteGauges(settings.store_url)
+    told = partial(_gauges, desk, gauges, clock)
+    app = build_app(desk, reader, keys, _limits(settings), told, debug=debug)
+    return Engine(app, desk, store, reader, gauges, settings.drain_timeout_s)
 
 
 def _lane_limits(settings: Settings) -> LaneLimits:
@@ -95,7 +100,7 @@ def _limits(settings: Settings) -> Limits:
     return Limits(event_bytes_max=settings.event_bytes_max)
 
 
-def _gauges(desk: LaneDesk) -> Mapping[str, Iterable[tuple[dict[str, str], float]]]:
+def _gauges(desk: LaneDesk, gauges: SqliteGauges, clock: SystemClock) -> dict[str, list[Gauge]]:
     """What is true now, for whoever scrapes /metrics."""
     state: dict[str, Any] = desk.state()
     lane = {"lane": str(state["lane"])}
@@ -103,5 +108,7 @@ def _gauges(desk: LaneDesk) -> Mapping[str, Iterable[tuple[dict[str, str], float
         "lane_head": [(lane, state["head"])],
         "lane_lag_messages": [(lane, state["lag"])],
         "lane_commit_seconds": [(lane, desk.round_s)],
+        "claims_waiting": [({}, state["claims_waiting"])],
         "parked_streams": [({}, state["parked"])],
+        **gauges.read(clock.now_us()),
     }

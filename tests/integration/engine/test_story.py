@@ -118,6 +118,17 @@ async def test_metrics_tell_of_events_steps_and_the_lane(world: EngineWorld) -> 
     assert 'troth_events_in_total{result="accepted",type="partner.signed"} 1.0' in text
     assert 'troth_steps_total{outcome="done",participant="crm"} 1.0' in text
     assert 'troth_lane_head{lane="0"}' in text
+    saga = 'saga="partner-activation",status="waiting"'
+    assert f"troth_commitments_open{{{saga}}} 1.0" in text
+    assert "troth_approvals_waiting 1.0" in text
+    assert "troth_dead_letters 0.0" in text
+    await world.decide("legal", "reject", reason="no")
+    await world.publish("partner.applied", {"company": 42}, "bad")
+    text = (await world.client.get("/metrics")).text
+    assert 'troth_steps_unserved{participant="crm"} 1.0' in text
+    assert "troth_approvals_waiting 0.0" in text
+    assert "troth_dead_letters 1.0" in text
+    assert 'status="compensating"} 1.0' in text
 
 
 async def test_an_export_verifies_without_the_store(world: EngineWorld, tmp_path: Path) -> None:
