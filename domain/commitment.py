@@ -71,6 +71,7 @@ class Commitment(Aggregate):
     debts: dict[str, s.Debt]
     pivots: tuple[str, ...]
     deferred: tuple[Json, ...]
+    events_taken: int
     undone: int
     debt_count: int
     paused: bool

@@ -37,6 +37,7 @@ _BY_ID = f"{_BODY} AND commitment = ?"
 _BY_KEY = f"{_BODY} AND saga = ? AND key = ?"
 _LATEST = f"{_BY_KEY} ORDER BY run DESC LIMIT 1"
 _COUNTS = "SELECT status, step, count(*) FROM current_steps WHERE tenant = ?"
+_PARKED = "SELECT reason, count(*) FROM parked_events WHERE tenant = ? GROUP BY reason"
 _TENANT = "SELECT 1 FROM current_steps WHERE commitment = ? AND tenant = ?"
 _HISTORY = """
 SELECT version, topic, state, prev, lane, position FROM events
@@ -126,7 +127,7 @@ class SqliteReader:
         )  # fmt: skip
 
     def counts(self, tenant: str, saga: str | None) -> Json:
-        """{"status": {status: n}, "steps": {step: n}}; a commitment at no step is in no step."""
+        """{"status": {status: n}, "steps": {step: n}, "parked": {reason: n}}."""
         of_saga = "" if saga is None else " AND saga = ?"
         values = (tenant,) if saga is None else (tenant, saga)
         statuses: dict[str, int] = {}
@@ -136,7 +137,8 @@ class SqliteReader:
             statuses[status] = statuses.get(status, 0) + count
             if step:
                 steps[step] = steps.get(step, 0) + count
-        return {"status": statuses, "steps": steps}
+        parked = dict(self._pool.rows(_PARKED, (tenant,)))
+        return {"status": statuses, "steps": steps, "parked": parked}
 
     def history(self, tenant: str, commitment: UUID, *, after: int, limit: int) -> Json | None:
         """{"events", "next"}: the events after version `after`, each with its hash and a line."""

@@ -26,6 +26,7 @@ def opened(c: Any, e: ev.CommitmentOpened) -> None:
     for name in _DICTS:
         setattr(c, name, {})
     c.pivots, c.deferred, c.undone, c.debt_count = (), (), 0, 0
+    c.events_taken = int("id" in (e.start or {}))  # the event that started it is the first
     c.paused, c.held, c.cancelling, c.ended = False, None, None, None
 
 
@@ -65,6 +66,7 @@ def nothing(c: Any, e: ev.Event) -> None:
 
 
 def ended(c: Any, e: ev.CommitmentEnded) -> None:
+    c.paused, c.held, c.deferred = False, None, ()
     c.ended = {"status": e.status, "result": e.result, "error": e.error, "at_us": c.clock_us}
     for data in (c.nodes, c.timers, c.subs, c.bindings, c.queues, c.stops, c.undoing):
         data.clear()

@@ -162,8 +162,11 @@ def test_commitments_are_counted_by_status_and_step(
     assert reader.counts("north", None) == {
         "status": {"waiting": 3, "fulfilled": 1},
         "steps": {"a": 2, "b": 1},
+        "parked": {},
     }
-    assert reader.counts("north", "sale") == {"status": {"waiting": 1}, "steps": {"b": 1}}
+    assert reader.counts("north", "sale") == {
+        "status": {"waiting": 1}, "steps": {"b": 1}, "parked": {},
+    }  # fmt: skip
 
 
 def test_the_history_has_every_event_with_who_why_and_its_hash(
@@ -236,6 +239,7 @@ def test_parked_events_are_listed_by_reason(store: SqliteStore, reader: SqliteRe
     assert found[0]["event"] == {"id": "e0"}
     assert found[0]["expires_at"] == "1970-01-01T00:00:01.000000Z"
     assert len(pages(reader.parked, reason="early")) == 2
+    assert reader.counts("north", None)["parked"]["early"] == 2
 
 
 def test_dead_letters_keep_the_bytes_that_came(store: SqliteStore, reader: SqliteReader) -> None:

@@ -229,6 +229,7 @@ class Client:
     history = _Blocking(People.history)
     list = _Blocking(People.list)
     counts = _Blocking(People.counts)
+    facts = _Blocking(People.facts)
     inbox = _Blocking(People.inbox)
     approval = _Blocking(People.approval)
     decide = _Blocking(People.decide)

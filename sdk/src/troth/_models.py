@@ -67,6 +67,7 @@ class CurrentStep(_Answer):
     steps: list[str] = []
     since: datetime | None = None
     version: int
+    events_taken: int = 0
     position: str
     started_at: datetime | None = None
     ended_at: datetime | None = None
