@@ -10,7 +10,7 @@ import asyncio
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -108,16 +108,38 @@ class LaneDesk:
                 if not self._tenants[tenant]:
                     del self._tenants[tenant]
 
-    def _admit(self, request: Request) -> None:
+    async def submit_all(self, requests: Sequence[Request]) -> list[Json]:
+        """The answers in order, a refused one as its Refusal. Raises Refusal for want of room."""
+        self._admit_all(requests)
+        assert self._loop is not None
+        loop = self._loop
+        jobs = [Job(request, loop.create_future(), weight_of(request)) for request in requests]
+        tenants = Counter(r.asked.tenant for r in requests if isinstance(r, _INGRESS))
+        self._tenants += tenants
+        try:
+            with self._wake:
+                self._queue.extend(jobs)
+                self._wake.notify()
+            return await asyncio.gather(*(job.future for job in jobs), return_exceptions=True)
+        finally:
+            self._tenants -= tenants
+
+    def _admit_all(self, requests: Sequence[Request]) -> None:
+        """Refuse more than the queue can hold, before any of it is taken."""
+        counts = Counter(r.asked.tenant for r in requests if isinstance(r, _INGRESS))
+        for request in {r.asked.tenant: r for r in requests}.values():
+            self._admit(request, len(requests), counts[request.asked.tenant])
+
+    def _admit(self, request: Request, more: int = 1, of_tenant: int = 1) -> None:
         if self._fault is not None or self._thread is None:
             raise refusal("engine.draining", self._fault or "the engine is not running")
         if self._is_draining and isinstance(request, (*_INGRESS, ClaimRequest)):
             raise refusal("engine.draining", "the engine takes nothing new")
         limits = self._limits
-        if len(self._queue) >= limits.queue_max:
+        if len(self._queue) + more > limits.queue_max:
             raise refusal("http.too_many", f"{limits.queue_max} requests wait for the writer")
         tenant = request.asked.tenant
-        if isinstance(request, _INGRESS) and self._tenants[tenant] >= limits.tenant_queue_max:
+        if isinstance(request, _INGRESS) and self._tenants[tenant] + of_tenant > limits.tenant_queue_max:
             detail = f"{limits.tenant_queue_max} events and starts of {tenant} wait"
             raise refusal("http.too_many", detail)
         if isinstance(request, ClaimRequest) and len(self._waiting) >= limits.claims_waiting_max:

@@ -6,6 +6,7 @@ object, or a `Refusal` (raised by `Desk.submit`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -142,6 +143,13 @@ class Desk(Protocol):
 
     async def submit(self, request: Request) -> Json:
         """The answer, after the commit. Raises Refusal."""
+        ...
+
+    async def submit_all(self, requests: Sequence[Request]) -> list[Json]:
+        """The answers, in order, each a Refusal or data; taken in as few commits as it can be.
+
+        Raises Refusal when there is no room for all of them.
+        """
         ...
 
     async def wait_position(self, position: int, timeout_s: float) -> bool:
