@@ -59,9 +59,7 @@ def done(c: Any, e: ev.NodeDone) -> None:
     if instance is not None and instance.round:
         forget_inside(c, f"{e.node}#{instance.round}")
     if "@" in e.node and frame_of(e.node) == e.node:
-        trail = c.trail[e.node]
         forget_inside(c, e.node)
-        c.trail[e.node] = trail
 
 
 def branch_closed(c: Any, e: ev.BranchClosed) -> None:
