@@ -1,0 +1,177 @@
+"""Child processes of an example: started, watched, started again when they die, then stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["ROOT", "Child", "Engine", "RunFailed", "engine", "last_lines"]
+
+ROOT = Path(__file__).resolve().parents[1]
+READY_S = 30.0
+STOP_S = 15.0
+STARTS_MAX = 20
+"""How often a child that died is started again."""
+LOG_LINES = 15
+LOG_COLUMNS = 220
+HOST, PORT = "127.0.0.1", 8080
+
+
+class RunFailed(Exception):
+    """The example cannot go on; its text says why."""
+
+
+@dataclass(slots=True)
+class Child:
+    """One process with its log; `on_death` is told each time it dies and is started again."""
+
+    name: str
+    command: list[str]
+    log: Path
+    settings: dict[str, str]
+    on_death: Callable[[str], None]
+    process: asyncio.subprocess.Process | None = None
+    deaths: int = 0
+    _stopping: bool = field(default=False)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid if self.process is not None else 0
+
+    async def start(self) -> None:
+        """Start it. Raises RunFailed when it cannot be."""
+        try:
+            with self.log.open("ab") as log:
+                self.process = await asyncio.create_subprocess_exec(
+                    *self.command,
+                    cwd=ROOT,
+                    env=_environment(self.settings),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=log,
+                    # Ctrl-C is for the example: it stops its children in order.
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise RunFailed(f"{self.command[0]}: {error.strerror}. Run make setup.") from error
+        await self._ready()
+
+    async def _ready(self) -> None:
+        """Until it can be used."""
+
+    async def watch(self) -> None:
+        """Start it again whenever it dies. Raises RunFailed when that does not help."""
+        assert self.process is not None
+        for _ in range(STARTS_MAX):
+            with contextlib.suppress(asyncio.IncompleteReadError):
+                await _read_all(self.process)
+            code = await self.process.wait()
+            if self._stopping:
+                return
+            self.deaths += 1
+            self.on_death(f"{self.name} {_how(code)}; it is started again")
+            await self.start()
+        raise RunFailed(f"{self.name} died {STARTS_MAX} times")
+
+    async def stop(self) -> None:
+        """Ask it to stop, and end it when it does not."""
+        self._stopping = True
+        if self.process is None or self.process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self.process.terminate()
+        try:
+            await asyncio.wait_for(self.process.wait(), STOP_S)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            await self.process.wait()
+
+
+class Engine(Child):
+    """`troth-engine dev` on a store of its own; `url` and `keys` are known once it is started."""
+
+    url: str
+    keys: dict[str, str]
+
+    async def start(self) -> None:
+        if self.process is None:
+            self.command += ["--listen", _free_address()]
+        await Child.start(self)
+
+    async def _ready(self) -> None:
+        assert self.process is not None
+        assert self.process.stdout is not None
+        try:
+            line = await asyncio.wait_for(self.process.stdout.readline(), READY_S)
+        except TimeoutError:
+            raise RunFailed(f"the engine is not ready after {READY_S:g} s") from None
+        if not line:
+            code = await self.process.wait()
+            raise RunFailed(f"the engine {_how(code)} while it was started")
+        told = json.loads(line)
+        self.url, self.keys = told["url"], told["keys"]
+
+
+def engine(
+    folder: Path,
+    on_death: Callable[[str], None],
+    *,
+    options: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
+) -> Engine:
+    """The engine of an example's folder, not started. `options` are those of `dev`."""
+    program = str(Path(sys.executable).with_name("troth-engine"))
+    command = [program, "dev", "--json", "--state", str(folder), *options]
+    given = {"TROTH_LOG_FORMAT": "json", **(settings or {})}
+    return Engine("the engine", command, folder / "engine.log", given, on_death)
+
+
+def last_lines(log: Path, lines: int = LOG_LINES) -> list[str]:
+    """The end of a log, each line cut to a screen's width."""
+    try:
+        text = log.read_text("utf-8", "replace")
+    except FileNotFoundError:
+        return []
+    return [line[:LOG_COLUMNS] for line in text.splitlines()[-lines:]]
+
+
+async def _read_all(process: asyncio.subprocess.Process) -> None:
+    """Until it closes its output: a full pipe would stop it."""
+    assert process.stdout is not None
+    while await process.stdout.read(65_536):
+        pass
+
+
+def _environment(settings: dict[str, str]) -> dict[str, str]:
+    """This process's, without settings of the user's own engine."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TROTH_")}
+    return kept | settings
+
+
+def _free_address() -> str:
+    """The default address, or a free port when that one is taken."""
+    for port in (PORT, 0):
+        with socket.socket() as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind((HOST, port))
+            except OSError:
+                continue
+            return f"{HOST}:{tried.getsockname()[1]}"
+    raise RunFailed(f"no port of {HOST} is free")
+
+
+def _how(code: int) -> str:
+    """What an exit code says."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    return f"was killed ({signal.Signals(-code).name})"
