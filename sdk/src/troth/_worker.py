@@ -12,6 +12,8 @@ from collections.abc import AsyncGenerator, Iterable
 from types import FrameType
 from typing import Any, Protocol, cast
 
+import httpx
+
 from ._commit import GroupCommit
 from ._contract import Contract
 from ._heartbeats import keep_alive
@@ -71,6 +73,7 @@ class Worker:
         drain_timeout_s: how long `stop` waits for running handlers; default 25.
         claim_wait_s: how long the engine holds a claim open when there is no work. A worker that
             stops waits for it: what the engine gives away at that moment must not get lost.
+        http: an httpx transport, to reach an engine in the same process.
         transport: how calls travel, instead of HTTP to `url`; closed when `serve` ends. Leases are
             timed by the event loop's clock, so that a simulated loop steers all of it.
 
@@ -89,6 +92,7 @@ class Worker:
         name: str | None = None,
         drain_timeout_s: float | None = None,
         claim_wait_s: float = CLAIM_WAIT_S,
+        http: httpx.AsyncBaseTransport | None = None,
         transport: Transport | None = None,
     ) -> None:
         settings = Settings.load()
@@ -104,6 +108,7 @@ class Worker:
         self.name = (name or f"{socket.gethostname()}/{os.getpid()}")[:NAME_MAX]
         self._drain_s = settings.drain_timeout_s if drain_timeout_s is None else drain_timeout_s
         self._claim_wait_s = claim_wait_s
+        self._http = http
         self._transport = transport
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
@@ -131,7 +136,9 @@ class Worker:
         it does not let this key work, and whatever `deps` or the journal raise when opened.
         """
         self._loop = asyncio.get_running_loop()
-        transport = self._transport or transport_for(self._url, self._api_key, self._tenant)
+        transport = self._transport or transport_for(
+            self._url, self._api_key, self._tenant, http=self._http
+        )
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(transport.close)
             woken = asyncio.Event()
