@@ -21,7 +21,7 @@ from domain.ids import commitment_id
 from domain.mapper import event_mapper
 from domain.ports import LaneWrite, SnapshotRow
 from sagas.decide import decide
-from sagas.definition import load
+from sagas.loading import load
 from sagas.outputs import outputs
 
 __all__ = ["cold", "decide_50", "history"]

@@ -12,7 +12,7 @@ from domain.canonical import CanonicalError, canonical
 from domain.errors import Refusal, refusal
 from domain.ports import LaneBelief, Store
 from domain.requests import RegisterRequest
-from sagas.definition import load
+from sagas.loading import load
 
 __all__ = ["definition_hash", "register"]
 

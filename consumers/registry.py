@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.canonical import canonical
-from sagas.definition import Definition, EventSpec, load
+from sagas.definition import Definition, EventSpec
+from sagas.loading import load
 from sagas.expressions import Expr
 from sagas.schema import SchemaSet
 

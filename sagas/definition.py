@@ -1,7 +1,7 @@
 """A definition document as the decider reads it: a tree of nodes with compiled expressions.
 
-`load` trusts a document that passed `sagas.checks`; the checks build on the same tree, so that both
-see one meaning. Nothing here is stored.
+`sagas.loading` makes it from a document that passed `sagas.checks`; the checks build on the same
+tree, so that both see one meaning. Nothing here is stored.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.durations import duration_us
 from domain.state import template_of
-from sagas import defaults
 from sagas.defaults import Retry
-from sagas.expressions import Expect, Expr, compile_expr
+from sagas.expressions import Expr
 from sagas.schema import SchemaSet, Validator
 
 __all__ = ["Branch", "Clause", "Contract", "Definition", "EventSpec", "Flow", "Handler", "Node",
-           "Undo", "load"]  # fmt: skip
+           "Undo", "steps_in"]  # fmt: skip
 
 Json = Any
 
@@ -81,6 +79,8 @@ class Handler:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
+    """How a step is undone: a contract, its arguments, and when the entry is made."""
+
     contract: Contract
     args: tuple[tuple[str, Expr], ...]
     when: str
@@ -114,6 +114,8 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class EventSpec:
+    """An event type that the document uses: its version, schema and the field of its key."""
+
     type: str
     version: int
     schema: Json
@@ -217,185 +219,6 @@ class Definition:
         return self.schemas.validator(schema)
 
 
-def load(document: dict[str, Any], hash: str) -> Definition:
-    """Compile a document that passed the checks. Raises ExprError or KeyError if it did not."""
-    return _Loader(document, hash).definition()
-
-
-class _Loader:
-    def __init__(self, document: dict[str, Any], hash: str) -> None:
-        self.doc = document
-        self.hash = hash
-        self.schemas = SchemaSet(document.get("schemas", {}))
-        self.contracts = {n: self._contract(n, c) for n, c in document.get("contracts", {}).items()}
-        self.by_template: dict[str, Node | Handler] = {}
-        self.by_name: dict[str, Node] = {}
-
-    def definition(self) -> Definition:
-        doc = self.doc
-        double = doc.get("double_start", {})
-        scope_doc = {k: doc[k] for k in ("deadline", "on_failure", "handlers", "flow") if k in doc}
-        root = self._node({"node": "scope", "name": "", **scope_doc}, None, 0, "")
-        self._cover(root)
-        deadline = doc.get("undo_deadline")
-        return Definition(
-            saga=doc["saga"], version=doc["version"], hash=self.hash, document=doc,
-            schemas=self.schemas, events=self._events(), contracts=self.contracts,
-            key=_expr(doc["key"]), input_validator=self.schemas.validator(doc["input"]),
-            starts=tuple(
-                (s["event"], _maybe(s.get("when"), "bool"), _expr(s["input"]))
-                for s in doc.get("starts_on", ())
-            ),
-            root=root, by_template=self.by_template, by_name=self.by_name,
-            attributes={n: _expr(t) for n, t in doc.get("attributes", {}).items()},
-            early_ttl_us=duration_us(doc.get("early_ttl", defaults.EARLY_TTL)),
-            debt_due_us=duration_us(doc.get("debt_due", defaults.DEBT_DUE)),
-            undo_deadline_us=None if deadline is None else duration_us(deadline),
-            on_debt=doc.get("on_debt", "hold"), running=double.get("running", "refuse"),
-            finished=double.get("finished", "refuse"),
-            order={template: i for i, template in enumerate(self.by_template)},
-        )  # fmt: skip
-
-    def _events(self) -> dict[str, EventSpec]:
-        specs: dict[str, EventSpec] = {}
-        for name, spec in self.doc.get("events", {}).items():
-            validator = self.schemas.validator(spec["schema"])
-            specs[name] = EventSpec(name, spec["version"], spec["schema"], spec["key"], validator)
-        return specs
-
-    def _contract(self, name: str, doc: dict[str, Any]) -> Contract:
-        external = doc.get("external", False)
-        classes = {k: doc[k] for k in ("A", "R", "S")} if external and "A" in doc else None
-        result = doc.get("result", {})
-        return Contract(
-            name, doc["participant"], external, classes, tuple(doc.get("failures", ())),
-            doc.get("probe", False), doc.get("idempotent", True), doc.get("review"),
-            doc.get("command", {}), result, self.schemas.validator(result),
-        )  # fmt: skip
-
-    # --- the tree ----------------------------------------------------------------------------
-
-    def _flow(self, docs: list[Json], flow: Flow, base: str) -> Flow:
-        for index, doc in enumerate(docs):
-            flow.nodes.append(self._node(doc, flow, index, base))
-        return flow
-
-    def _node(self, doc: dict[str, Any], parent: Flow | None, index: int, base: str) -> Node:
-        name = doc["name"]
-        template = f"{base}/{name}" if base else name
-        node = Node(doc["node"], name, template, parent, index, doc)
-        self.by_template[template] = node
-        self.by_name[name] = node
-        for member in _EXPRESSIONS.get(node.kind, ()) + ("when",):
-            if isinstance(doc.get(member), str):
-                if not (node.kind == "wait_for" and member == "when"):
-                    node.x[member] = _expr(doc[member], _expected(node.kind, member))
-        if "within" in doc:
-            node.within_us = duration_us(doc["within"])
-        _KINDS.get(node.kind, _Loader._block)(self, node)
-        return node
-
-    def _step(self, node: Node) -> None:
-        doc = node.doc
-        node.contract = self.contracts[doc["contract"]]
-        node.args = _args(doc.get("args", {}))
-        node.retry = retry_of(doc.get("retry", {}), defaults.RETRY)
-        risky = node.contract.classes is not None and node.contract.classes["R"] in ("R2", "R3")
-        node.unknown = doc.get("unknown", "ask" if risky else "retry")
-        if "undo" in doc:
-            undo = doc["undo"]
-            node.undo = Undo(
-                self.contracts[undo["contract"]], _args(undo.get("args", {})),
-                undo.get("when", "completed"), duration_us(undo.get("timeout", defaults.TIMEOUT)),
-                undo.get("retry"),
-            )  # fmt: skip
-
-    def _wait(self, node: Node) -> None:
-        if "when" in node.doc:
-            node.x["guard"] = _expr(node.doc["when"], "bool")
-        collect = node.doc.get("collect") or {}
-        if "until" in collect:
-            node.x["until"] = _expr(collect["until"], "bool")
-
-    def _set(self, node: Node) -> None:
-        node.args = _args(node.doc["values"])
-
-    def _leaf(self, node: Node) -> None:
-        """Nothing beyond the common members."""
-
-    def _block(self, node: Node) -> None:
-        doc, base = node.doc, node.template
-        if "flow" in doc:
-            node.flow = self._flow(doc["flow"], Flow(node, "main"), base)
-        node.branches = tuple(self._branch(node, i, b) for i, b in enumerate(doc.get("branches", ())))
-        if "else" in doc:
-            node.otherwise = self._flow(doc["else"], Flow(node, "else"), base)
-        node.clauses = tuple(
-            self._clause(node, i, c) for i, c in enumerate(doc.get("on_failure", ()))
-        )
-        node.handlers = tuple(self._handler(node, h) for h in doc.get("handlers", ()))
-        deadline = doc.get("deadline", {})
-        if isinstance(deadline, dict) and "at" in deadline:
-            node.x["at"] = _expr(deadline["at"], "timestamp")
-
-    def _branch(self, node: Node, index: int, doc: dict[str, Any]) -> Branch:
-        docs = doc.get("flow", [])
-        name = doc.get("name") or (docs[0]["name"] if node.kind != "choose" else node.name)
-        named = "name" in doc
-        base = f"{node.template}/{name}" if named and node.template else node.template or name
-        if not named:
-            base = node.template
-        flow = Flow(node, "branch")
-        branch = Branch(
-            name, named, index, flow, _maybe(doc.get("when"), "bool"), _maybe(doc.get("out")),
-            tuple(doc.get("after", ())),
-        )  # fmt: skip
-        flow.branch = branch
-        if "on" in doc:
-            trigger_flow = Flow(node, "trigger", branch=branch)
-            branch.trigger = self._node(doc["on"], trigger_flow, 0, base)
-        self._flow(docs, flow, base)
-        return branch
-
-    def _clause(self, node: Node, index: int, doc: dict[str, Any]) -> Clause:
-        flow = Flow(node, "clause")
-        name = doc.get("name", f"failure_{index + 1}")
-        clause = Clause(name, index, tuple(doc["on"]), doc.get("undo", "all"), flow)
-        flow.clause = clause
-        self._flow(doc.get("flow", []), flow, node.template)
-        return clause
-
-    def _handler(self, node: Node, doc: dict[str, Any]) -> Handler:
-        template = f"{node.template}/{doc['name']}" if node.template else doc["name"]
-        flow = Flow(node, "handler")
-        handler = Handler(
-            doc["name"], template, node, tuple(doc["events"]), _expr(doc["key"]),
-            _maybe(doc.get("when"), "bool"), doc.get("early") == "transient",
-            doc.get("mode", "beside") == "interrupt", doc.get("undo", "none"),
-            doc.get("after_pivot", False), doc.get("width", 1),
-            doc.get("max", defaults.HANDLER_RUNS_MAX), flow,
-        )  # fmt: skip
-        flow.handler = handler
-        self.by_template[template] = handler
-        self._flow(doc.get("flow", []), flow, template)
-        return handler
-
-    def _cover(self, node: Node) -> None:
-        """Resolve what each approve covers: `for`, or every gated step in its own flow."""
-        for flow in node.flows():
-            for child in flow.nodes:
-                self._cover(child)
-        for branch in node.branches:
-            if branch.trigger is not None:
-                self._cover(branch.trigger)
-        if node.kind == "approve":
-            names = node.doc.get("for")
-            if names is not None:
-                node.covers = tuple(self.by_name[n] for n in names if n in self.by_name)
-            else:
-                node.covers = tuple(n for n in steps_in(node) if n.contract and n.contract.gated)
-
-
 def steps_in(node: Node) -> Iterator[Node]:
     """The steps inside a block, in document order."""
     for flow in node.flows():
@@ -403,48 +226,3 @@ def steps_in(node: Node) -> Iterator[Node]:
             if child.kind == "step":
                 yield child
             yield from steps_in(child)
-
-
-_EXPRESSIONS: dict[str, tuple[str, ...]] = {
-    "approve": ("subject",), "wait_for": ("key",), "sleep": ("until",), "emit": ("key", "data"),
-    "repeat": ("while", "until", "out"), "scope": ("out",), "fulfil": ("result",),
-    "fail": ("message",),
-}  # fmt: skip
-_KINDS = {
-    "step": _Loader._step, "wait_for": _Loader._wait, "set": _Loader._set,
-    "sleep": _Loader._leaf, "emit": _Loader._leaf, "fulfil": _Loader._leaf, "fail": _Loader._leaf,
-}  # fmt: skip
-
-
-def retry_of(doc: Mapping[str, Any], base: Retry) -> Retry:
-    """The declared retry over its defaults."""
-    return Retry(
-        doc.get("attempts", base.attempts),
-        duration_us(doc["first"]) if "first" in doc else base.first_us,
-        float(doc.get("factor", base.factor)),
-        duration_us(doc["cap"]) if "cap" in doc else base.cap_us,
-        float(doc.get("jitter", base.jitter)),
-        tuple(doc.get("on", base.on)),
-    )
-
-
-# What is not JSON: an expression of another kind errs, it is never taken for true or for a time.
-_EXPECTED: dict[tuple[str, str], Expect] = {
-    ("sleep", "until"): "timestamp", ("repeat", "while"): "bool", ("repeat", "until"): "bool",
-}  # fmt: skip
-
-
-def _expected(kind: str, member: str) -> Expect:
-    return "bool" if member == "when" else _EXPECTED.get((kind, member), "json")
-
-
-def _expr(text: str, expect: Expect = "json") -> Expr:
-    return compile_expr(text, None, expect=expect)
-
-
-def _maybe(text: str | None, expect: Expect = "json") -> Expr | None:
-    return None if text is None else _expr(text, expect)
-
-
-def _args(docs: Mapping[str, str]) -> tuple[tuple[str, Expr], ...]:
-    return tuple((name, _expr(text)) for name, text in docs.items())

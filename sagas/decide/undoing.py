@@ -11,7 +11,8 @@ from domain.state import Entry, in_flight, is_under, template_of
 from sagas import defaults
 from sagas.decide import blocks, stopping
 from sagas.decide.machine import Machine, error_of
-from sagas.definition import Branch, Node, retry_of
+from sagas.definition import Branch, Node
+from sagas.loading import retry_of
 
 __all__ = ["accepted", "advance", "advance_over", "begin", "command_again", "deadline_over",
            "may_enter", "open_debt", "ready", "seal", "undo_failed", "undo_retry"]  # fmt: skip

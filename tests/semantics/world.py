@@ -23,7 +23,8 @@ from domain.mapper import event_mapper
 from domain.ports import Dispatch
 from projections.current_step import current_step, rows
 from sagas.decide import decide
-from sagas.definition import Definition, load
+from sagas.definition import Definition
+from sagas.loading import load
 from sagas.outputs import outputs
 
 Json = Any

@@ -17,7 +17,8 @@ from consumers.limits import LaneLimits
 from consumers.registry import Registry
 from domain.ports import LaneLost
 from domain.requests import ClaimRequest, Request
-from sagas.definition import Definition, load
+from sagas.definition import Definition
+from sagas.loading import load
 from tests.simulation.dice import Dice
 from tests.simulation.loop import EPOCH_US, SimLoop
 from tests.simulation.network import Unreachable

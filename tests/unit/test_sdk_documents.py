@@ -8,7 +8,7 @@ import pytest
 
 import schemas
 from sagas.checks import check
-from sagas.definition import load
+from sagas.loading import load
 from tests.typing.right import invoices, partner
 from tests.unit.sdk import (
     test_trace_approvals,
@@ -36,6 +36,7 @@ FLOWS: list[Callable[[Order], None]] = [
 # Rules about what a flow means, which single forms need not keep.
 OF_MEANING = frozenset({
     "def.no_approval", "def.unknown_policy", "def.stranded", "def.endless", "def.dead",
+    "def.maybe_unset",
 })  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sagas.checks import Fault, check, gates, typed, undo_plan
-from sagas.definition import load
+from sagas.loading import load
 
 Json = Any
 Place = tuple[str | int, ...]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sagas.checks.tree import Document
-from sagas.definition import load
+from sagas.loading import load
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = [

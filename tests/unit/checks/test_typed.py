@@ -3,7 +3,7 @@
 import pytest
 
 from sagas.checks import check, typed
-from sagas.definition import load
+from sagas.loading import load
 from tests.unit.checks.documents import TEXT, of, record, sleep
 
 CHOOSE = {
