@@ -128,7 +128,7 @@ class Loader:
         """The guard and the end of a collecting wait."""
         if "when" in node.doc:
             node.x["guard"] = _expr(node.doc["when"], "bool")
-        collect = node.doc.get("collect") or {}
+        collect: dict[str, Any] = node.doc.get("collect") or {}
         if "until" in collect:
             node.x["until"] = _expr(collect["until"], "bool")
 
@@ -153,8 +153,8 @@ class Loader:
             self._clause(node, i, c) for i, c in enumerate(doc.get("on_failure", ()))
         )
         node.handlers = tuple(self._handler(node, h) for h in doc.get("handlers", ()))
-        deadline = doc.get("deadline", {})
-        if isinstance(deadline, dict) and "at" in deadline:
+        deadline: dict[str, Any] = doc.get("deadline") or {}
+        if "at" in deadline:
             node.x["at"] = _expr(deadline["at"], "timestamp")
 
     def _branch(self, node: Node, index: int, doc: dict[str, Any]) -> Branch:
