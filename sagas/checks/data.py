@@ -9,18 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-# The package has stubs for its module and none for itself.
-from cel_expr_python import cel  # pyright: ignore[reportMissingTypeStubs]
-
 from domain.canonical import canonical
-from sagas.cel_functions import extensions
-from sagas.cel_reads import guard_of, path_of, path_text
-from sagas.cel_syntax import Node as CelNode
-from sagas.cel_syntax import children, read_parsed
+from sagas.cel_reads import path_text
 from sagas.checks.flow import Place, Walk
+from sagas.checks.paths import selections_of
 from sagas.checks.report import Report
 from sagas.checks.tree import Document, Node, objects
 from sagas.checks.visibility import events_at
@@ -101,7 +95,7 @@ class _Secrets:
         told: set[tuple[str, str | None]] = set()
         assert place.node is not None
         expr = self._exprs[place.node, place.member]
-        for path in (expr.path,) if expr.path is not None else _paths(place.text):
+        for path in (expr.path,) if expr.path is not None else selections_of(place.text).read:
             for secret in self._read(place, path):
                 if (secret.level, secret.origin) not in told:
                     told.add((secret.level, secret.origin))
@@ -192,22 +186,3 @@ def _touches(steps: tuple[str | int, ...], mark: str) -> bool:
 
 def _touches_whole(steps: tuple[str | int, ...], mark: str) -> bool:
     return len(steps) >= len(_STEP.findall(mark))
-
-
-@lru_cache(maxsize=1)
-def _env() -> cel.Env:
-    return cel.NewEnv(extensions=list(extensions()))
-
-
-def _paths(text: str) -> Iterator[Path]:
-    """Every selection in an expression that compiles, but for those has() only asks about."""
-    waiting: list[CelNode] = [
-        read_parsed(_env().compile(text, disable_check=True).serialize()).root
-    ]
-    while waiting:
-        node = waiting.pop()
-        path = path_of(node)
-        if path is not None:
-            yield path
-        elif guard_of(node) is None:
-            waiting.extend(reversed(children(node)))

@@ -2,11 +2,12 @@
 
 The flow is walked once, as it would run. A fact is ("results", "pay"): that name can be read;
 ("covered", "pay"): a decision that allows this step has been taken; ("pivot", "pay"): that pivot
-may be done. Sure is what holds on every path to a place, maybe what holds on some.
+may be done; ("timely", "signed"): that node, which goes on when its time is over, was in time. Sure is what holds on every path to a place, maybe what holds on some.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -103,6 +104,22 @@ def covers_well(approve: Node, step: Node) -> bool:
     return approve.doc["level"] >= level and frame_of(approve) == frame_of(step)
 
 
+_ASKED = re.compile(
+    r"\s*(!?)\s*(?:has\(\s*(?:results|events|decisions)\.(\w+)\.(\w+)\s*\)"
+    r"|decisions\.(\w+)\.(expired))\s*"
+)
+
+
+def narrowed(state: State, guard: str) -> tuple[State, State]:
+    """What holds where a guard is true, and where it is false: whether a node was in time."""
+    asked = _ASKED.fullmatch(guard)
+    if asked is None:
+        return state, state
+    timely = state.with_sure(("timely", asked[2] or asked[4]))
+    late_when_true = ((asked[3] or asked[5]) == "expired") != bool(asked[1])
+    return (state, timely) if late_when_true else (timely, state)
+
+
 def _yielded(flow: Flow | None) -> Iterator[Fact]:
     """What the nodes of a flow may have yielded once it ran, without ended rounds and runs."""
     for node in flow.nodes if flow is not None else ():
@@ -165,11 +182,13 @@ class _Walker:
         return state if reached else None
 
     def _node(self, node: Node, state: State) -> State | None:
-        self.found.before[node] = state
         guarded = "when" in node.doc and node.kind != "wait_for"
+        inner = state
         if guarded:
             self._place(node, "when", state)
-        after = self._kind(node, state)
+            inner, _ = narrowed(state, node.doc["when"])
+        self.found.before[node] = inner
+        after = self._kind(node, inner)
         if node.continues and (node.flow is not None or node.branches) and node.kind != "approve":
             expired = state.with_sure(("results", node.name)).with_maybe(_inner(node))
             after = _join([after, expired])
@@ -233,15 +252,18 @@ class _Walker:
 
     def _approve(self, node: Node, state: State) -> State | None:
         self._place(node, "subject", state)
-        decided = state.with_sure(*yields(node))
+        expired = state.with_sure(*yields(node))
+        decided = expired.with_sure(("timely", node.name))
         covered = [("covered", step.name) for step in node.covers if covers_well(node, step)]
         after: State | None = decided.with_sure(*covered)
         if node.flow is not None:
             after = self.flow(node.flow, decided.with_sure(*covered))
-        if node.doc.get("on_reject") == "continue" or node.continues:
+        ends = [after]
+        ends += [decided] if node.doc.get("on_reject") == "continue" else []
+        ends += [expired] if node.continues else []
+        if len(ends) > 1:
             self._lost(covered, f"{node.template} when it is not approved")
-            after = _join([after, decided])
-        return after
+        return _join(ends)
 
     # --- blocks -------------------------------------------------------------------------------
 
@@ -249,7 +271,8 @@ class _Walker:
         ends: dict[str, State | None] = {}
         for branch in node.branches:
             self._add(node, None, f"branches.{branch.name}.when", branch.doc["when"], state)
-            end = self.flow(branch.flow, state)
+            taken, state = narrowed(state, branch.doc["when"])
+            end = self.flow(branch.flow, taken)
             ends[_way(branch)] = end
             self._out(node, branch, end)
         other = state if node.otherwise is None else self.flow(node.otherwise, state)
@@ -293,7 +316,8 @@ class _Walker:
             if "when" in branch.doc:
                 self._add(node, None, f"branches.{branch.name}.when", branch.doc["when"], state)
             before = _pivots(n for name in _all_after(node, branch) for n in _all(name.flow))
-            end = self.flow(branch.flow, state.with_maybe(before))
+            entry, _ = narrowed(state, branch.doc.get("when", ""))
+            end = self.flow(branch.flow, entry.with_maybe(before))
             ends[branch.name] = end
             self._out(node, branch, end)
         all_of_them = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sagas.checks.flow import Place, root_of, yields
+from sagas.checks.paths import selections_of
 from sagas.checks.report import Report
 from sagas.checks.tree import Document, Flow, Node, objects
 from sagas.expressions import Expr, Read
@@ -13,6 +14,7 @@ from sagas.schema_refs import closest
 __all__ = ["Sights", "events_at", "label_of", "rounds_at"]
 
 _FACTS = frozenset({"results", "events", "decisions"})
+_LATE: tuple[tuple[str | int, ...], ...] = ((), ("expired",))
 _ASKED = frozenset({"active", "done", "deadline"})
 
 
@@ -81,7 +83,31 @@ class Sights:
                 at = place.handler or place.node
                 report.add(alias, at, f"{label_of(place)}: {text}", do)
                 fine = False
-        return fine
+        return fine and self._in_time(place, expr, report)
+
+    def _in_time(self, place: Place, expr: Expr, report: Report) -> bool:
+        """A node that goes on when its time is over may have yielded `{expired: true}` only."""
+        nodes = [self._d.by_name.get(name or "") for root, name in expr.reads if root in _FACTS]
+        doubtful = [
+            node
+            for node in nodes
+            if node is not None and node.continues and ("timely", node.name) not in place.state.sure
+        ]
+        if not doubtful:
+            return True
+        found = selections_of(place.text)
+        guarded = {path.name for path in found.asked}
+        for node in doubtful:
+            below = any(p.name == node.name and p.steps not in _LATE for p in found.read)
+            if below and node.name not in guarded:
+                text = (
+                    f"{node.name} may have come to the end of its time: then it is only `expired`"
+                )
+                do = f"ask has({root_of(node)}.{node.name}.expired) before"
+                report.add("def.maybe_unset", place.handler or place.node,
+                           f"{label_of(place)}: {text}", do)  # fmt: skip
+                return False
+        return True
 
     def _problem(
         self, place: Place, read: Read, guarded: bool

@@ -295,6 +295,8 @@ def _reads(d: Document, found: Walk, place: Place) -> Iterator[str]:
         if root in ("results", "events", "decisions"):
             read = f"{root}.{name}"
             yield f"dyn({read})" if (root, name) in sure else _guarded(read)
+            if (root, name) in sure and (field := _field(d.by_name[name])) is not None:
+                yield f"dyn({read}.{field})"
     yield from (f"dyn(round.{name})" for name in rounds_at(place.inside))
     if place.member != "set":
         yield "dyn(vars.v) == dyn(0)"
@@ -306,6 +308,14 @@ def _reads(d: Document, found: Walk, place: Place) -> Iterator[str]:
         attempted = place.node is not None and place.node.doc["undo"].get("when") == "attempted"
         yield _guarded("result") if attempted else "dyn(result)"
     yield from (f"done('{node.name}')" for node in d.nodes[:2])
+
+
+def _field(node: Node) -> str | None:
+    """A field that what the node yields surely has."""
+    if node.continues or "collect" in node.doc:
+        return None
+    fields = {"step": "n", "wait_for": "type", "approve": "decision", "repeat": "rounds"}
+    return {"choose": "branch", "race": "branch", "parallel": "failed", **fields}.get(node.kind)
 
 
 def _guarded(read: str) -> str:
