@@ -5,9 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
+from api.docs import documented
 from api.docs_page import render
 from api.edge import answer, edge_of
 from api.metrics import CONTENT_TYPE
+from domain.errors import code_of, refusal
 
 __all__ = ["router"]
 
@@ -36,6 +38,16 @@ async def metrics(request: Request) -> Response:
     edge = edge_of(request)
     text = await edge.read(edge.metrics.text)
     return Response(text, headers={"Content-Type": CONTENT_TYPE})
+
+
+@router.get("/errors/{code}", summary="What a code means", **documented(answers={200: "object"}))
+async def error(code: str) -> Response:
+    """The `type` of every problem document leads here: a number (TR433) or an alias."""
+    found = code_of(code)
+    if found.number != code and found.alias != code:
+        raise refusal("http.not_found", f"{code[:80]!r} is not a code")
+    told = {"code": found.number, "alias": found.alias, "title": found.title, "do": found.do}
+    return answer({**told, "status": found.status})
 
 
 @router.get("/docs", include_in_schema=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import Refusal
-from engine.settings import Settings, listen_parts, origins, read_settings
+from engine.settings import OF_THE_SDK, Settings, listen_parts, origins, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +52,8 @@ def test_an_unknown_variable_is_refused(
 
 def test_the_variables_of_the_sdk_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """One environment may hold both."""
-    for name in ("TROTH_URL", "TROTH_API_KEY", "TROTH_WORKER_CONCURRENCY", "TROTH_JOURNAL_URL"):
-        monkeypatch.setenv(name, "1")
+    for name in OF_THE_SDK:
+        monkeypatch.setenv(f"TROTH_{name.upper()}", "1")
     read_settings()
 
 

@@ -88,6 +88,15 @@ async def test_readiness_says_why_not(world: World) -> None:
     assert (answer.status_code, answer.json()["reason"]) == (503, "the clock jumped")
 
 
+async def test_the_type_of_a_problem_leads_to_what_it_means(world: World) -> None:
+    async with world.as_(None) as client:
+        problem = (await client.get("/v1/counts")).json()
+        told = (await client.get(problem["type"])).json()
+        assert (told["code"], told["title"]) == ("TR401", problem["title"])
+        assert (await client.get("/errors/http.key_missing")).json() == told
+        assert (await client.get("/errors/TR9999")).status_code == 404
+
+
 async def test_metrics_count_events_by_type_and_result(world: World) -> None:
     world.answer("Publish", {"status": "accepted"})
     async with world.as_("producer") as client:
