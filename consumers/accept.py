@@ -18,6 +18,7 @@ from consumers.batch import Batch
 from consumers.envelope import RESERVED, checked, rfc3339, time_us
 from consumers.registry import Registry, Starting
 from domain import key_stream as ks
+from domain.canonical import CanonicalError, unsound
 from domain.errors import CODES, Refusal, refusal
 from domain.events import Ctx
 from domain.ids import content_digest, key_id, saga_key_id, start_digest
@@ -65,7 +66,7 @@ def _accept(
     acceptance: Acceptance, batch: Batch, request: Publish, event: dict[str, Json], tenant: str,
     is_redriven: bool,
 ) -> Json:  # fmt: skip
-    digest = bytes.fromhex(content_digest(event))
+    digest = _digest(event)
     known = batch.receipt(tenant, event["source"], event["id"])
     if known is not None:
         return _repeated(known, digest, batch, "event.id_reused", f"event {event['id']}")
@@ -101,6 +102,14 @@ def _accept(
         Receipt(tenant, event["source"], event["id"], digest, root, batch.accept_us, answer)
     )
     return {**answer, "position": batch.position()}
+
+
+def _digest(event: dict[str, Json]) -> bytes:
+    try:
+        return bytes.fromhex(content_digest(event))
+    except CanonicalError as bad:
+        alias, detail = unsound(event) or ("event.json", str(bad))
+        raise refusal(alias, detail) from bad
 
 
 def _tenant(request: Publish, event: dict[str, Json]) -> str:
@@ -198,6 +207,9 @@ def start(acceptance: Acceptance, batch: Batch, request: StartRequest) -> Json:
     if definition is None:
         version = "" if request.version is None else f" in version {request.version}"
         raise refusal("start.unknown_saga", f"{request.saga} is not registered{version}")
+    bad = unsound(request.input)
+    if bad is not None:
+        raise refusal(*bad)
     digest = bytes.fromhex(start_digest(request.saga, request.version, request.input))
     if request.idempotency_key is not None:
         known = batch.receipt(asked.tenant, _STARTS, request.idempotency_key)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from traceback import format_exception
 from typing import Any
 
 from consumers.round import Answer, Done
-from domain.errors import Refusal
+from domain.errors import Refusal, refusal
 from domain.requests import ClaimRequest, ControlRequest, RegisterRequest, Request
 
 __all__ = ["Call", "Counts", "Processed"]
 
 Json = Any
+FAULT_TEXT_MAX = 500
 
 
 @dataclass(slots=True)
@@ -92,6 +94,13 @@ class Call:
     def note(self, action: str, **what: Json) -> None:
         """Have something logged."""
         self.out.notes.append((action, what))
+
+    def refused(self, fault: Exception) -> Refusal:
+        """The refusal that a request raised; anything else is a fault of ours, and noted."""
+        if isinstance(fault, Refusal):
+            return fault
+        self.note("lane_fault", detail="".join(format_exception(fault)))
+        return refusal("bug", f"{type(fault).__name__}: {fault}"[:FAULT_TEXT_MAX])
 
     def refuse_rest(self, refused: Refusal) -> None:
         rest = len(self._requests) - len(self.out.answers)

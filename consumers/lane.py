@@ -21,7 +21,7 @@ from consumers.limits import LaneLimits
 from consumers.registry import Registry
 from consumers.round import Answer, Done, Round
 from consumers.streams import Streams
-from domain.errors import Refusal, refusal
+from domain.errors import refusal
 from domain.mapper import event_mapper
 from domain.ports import InboxRow, LaneBelief, LaneLost, LaneWrite, Store, StoreFailed
 from domain.requests import (
@@ -85,6 +85,7 @@ class Lane:
             RepliesRequest: work.replies,
         }
         self._belief: LaneBelief | None = None
+        self._incarnation = 0
         self._has_mail = True
         self._is_careful = True
         self._quota: int | None = None
@@ -114,7 +115,8 @@ class Lane:
 
     @property
     def incarnation(self) -> int:
-        return 0 if self._belief is None else self._belief.incarnation
+        """Of the store; kept while the lane is not known."""
+        return self._incarnation
 
     @property
     def parked(self) -> Sequence[UUID]:
@@ -261,7 +263,7 @@ class Lane:
             finally:
                 tx.rollback()
             self._next_due_us = self._store.next_due_us(self._number)
-            self._belief = belief
+            self._belief, self._incarnation = belief, belief.incarnation
         return self._belief
 
     def _forget(self) -> None:
@@ -288,8 +290,10 @@ class Lane:
                 reason=request.reason,
             )  # fmt: skip
             return answer
-        except Refusal as refused:
-            return refused
+        except (LaneLost, StoreFailed):
+            raise
+        except Exception as fault:  # noqa: BLE001 - what one request raises must not end the writer
+            return call.refused(fault)
 
     def _release(self, request: ControlRequest) -> Json:
         """Let a parked stream go on; what was held for it runs next, in order."""

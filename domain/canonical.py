@@ -19,12 +19,14 @@ import orjson
 __all__ = [
     "CANONICAL_DEPTH_MAX",
     "CANONICAL_INT_MAX",
+    "JSON_DEPTH_MAX",
     "CanonicalError",
     "Json",
     "JsonLike",
     "canonical",
     "digest",
     "digest_bytes",
+    "unsound",
 ]
 
 Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -35,6 +37,9 @@ JsonLike: TypeAlias = (
 
 CANONICAL_DEPTH_MAX = 254
 """Containers inside each other; the C serialiser has the same limit."""
+
+JSON_DEPTH_MAX = 64
+"""The same for values from outside: they come to lie inside events, rows and answers."""
 
 CANONICAL_INT_MAX = 2**53 - 1
 """Beyond it a reader that holds numbers as doubles would see another integer."""
@@ -78,6 +83,32 @@ def canonical_slow(value: JsonLike) -> bytes:
         return _write(value, 0).encode()
     except UnicodeEncodeError as error:
         raise CanonicalError("a string holds a lone surrogate") from error
+
+
+def unsound(value: Json, depth_max: int = JSON_DEPTH_MAX, at: str = "") -> tuple[str, str] | None:
+    """Return the code and the reason why a JSON value cannot be taken, or None.
+
+    Not every database, language and digest can hold U+0000, integers beyond CANONICAL_INT_MAX
+    (bound.text, bound.number), or what is nested deeper than `depth_max` (bound.depth). `at` names
+    the value in the reason.
+    """
+    if isinstance(value, str):
+        return ("bound.text", f"{at or 'a text'} holds U+0000") if "\0" in value else None
+    if isinstance(value, int):
+        beyond = not isinstance(value, bool) and abs(value) > CANONICAL_INT_MAX
+        return ("bound.number", f"{at or value} is beyond 2^53 - 1") if beyond else None
+    if not isinstance(value, dict | list):
+        return None
+    if depth_max == 0:
+        return "bound.depth", f"{at[:80]}… lies too deep"
+    members = value.items() if isinstance(value, dict) else enumerate(value)
+    for name, inner in members:
+        if isinstance(name, str) and "\0" in name:
+            return "bound.text", f"the name of a member in {at or 'the body'} holds U+0000"
+        bad = unsound(inner, depth_max - 1, f"{at}/{name}"[-200:] if at else str(name)[:80])
+        if bad is not None:
+            return bad
+    return None
 
 
 def digest(tag: str, *parts: JsonLike) -> str:

@@ -160,6 +160,10 @@ TR406 http.too_large 413  The body is too large
   send less
 TR407 http.method 405  This address does not take this method
   see the header Allow and /docs
+TR408 http.headers 431  The address and headers are too large
+  send at most 64 KiB of them
+TR409 http.request 400  This is not an HTTP request
+  send HTTP/1.1, see /docs
 TR410 def.version_taken 409  This version exists with another content
   raise the version
 TR411 start.unknown_saga 404  No such saga is registered
@@ -230,6 +234,10 @@ TR506 internal.fault 500  The stream is parked: deciding raised an error
   report it, then release the stream
 TR507 bound.number 422  An integer is beyond 2^53
   send it as text
+TR508 bound.text 422  A text holds the character U+0000
+  leave it out
+TR509 bound.depth 422  JSON is nested too deeply
+  nest at most 64 levels
 TR601 claim.shape 422  The claim does not fit
   compare with docs/format.md section 7
 TR602 reply.schema 422  The result does not fit the contract

@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from types import FrameType
+from typing import Any
 
 import structlog
 import uvicorn
@@ -89,10 +90,14 @@ class Server(uvicorn.Server):
 async def _serve(
     app: FastAPI, bound: socket.socket, drain_timeout_s: float, ready: Callable[[], None]
 ) -> None:
-    fast = importlib.util.find_spec("httptools") is not None
+    http: Any = "h11"  # it bounds headers by itself
+    if importlib.util.find_spec("httptools") is not None:
+        from engine.http import BoundedProtocol
+
+        http = BoundedProtocol
     config = uvicorn.Config(
         app,
-        http="httptools" if fast else "h11",
+        http=http,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import jsonschema_rs
 
@@ -75,6 +75,7 @@ class SchemaSet:
         for name, schema in raw.items():
             base = name.partition("#")[0]
             self._by_name[name] = absolute(schema, base, raw.__contains__)
+        self._refuse_circles(raw)
 
     def resolve(self, schema: Json) -> Schema:
         """Return `schema` as an object whose references are absolute, following a `$ref` in it.
@@ -151,7 +152,13 @@ class SchemaSet:
             kept[name] = checked
             for key, value in kept.items():
                 self._by_name[key] = absolute(value, name, names.__contains__)
+            self._refuse_circles(kept)
         return self._by_name[name]
+
+    def _refuse_circles(self, names: Iterable[str]) -> None:
+        """Raise SchemaError for a name that leads to nothing but itself: it describes no value."""
+        for name in names:
+            self.resolve(self._by_name[name])
 
     def _bundle(self, prepared: Schema) -> Schema:
         """Return one self-contained schema: everything reachable moves into its `$defs`."""

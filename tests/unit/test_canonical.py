@@ -4,6 +4,7 @@ import json
 import struct
 from enum import StrEnum
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -21,6 +22,7 @@ from domain.canonical import (
     digest,
     digest_bytes,
     es6_number,
+    unsound,
 )
 
 # RFC 8785, appendix B: the bits of a double and its text.
@@ -224,3 +226,19 @@ def test_a_digest_is_sha256_over_tag_and_parts() -> None:
     assert digest("effect", "c1", {"a": 1}) == expected.hexdigest()
     assert digest_bytes("effect", "c1", {"a": 1}) == expected.digest()
     assert digest("effect", "c1") != digest("event", "c1")
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        ({"a": ["x", 2**53 - 1, -(2**53 - 1), True, None, 1e300]}, None),
+        ({"a": [1, {"b": "x\0"}]}, ("bound.text", "a/1/b holds U+0000")),
+        ({"a": {"b\0": 1}}, ("bound.text", "the name of a member in a holds U+0000")),
+        ([2**53], ("bound.number", "0 is beyond 2^53 - 1")),
+        (-(2**53), ("bound.number", "-9007199254740992 is beyond 2^53 - 1")),
+        ([[[1]]], None),
+        ([[[[1]]]], ("bound.depth", "0/0/0… lies too deep")),
+    ],
+)
+def test_what_not_every_reader_can_hold_is_told_with_its_place(value: Any, wanted: Any) -> None:
+    assert unsound(value, 3) == wanted

@@ -169,10 +169,13 @@ def test_an_unknown_name_is_told_the_closest() -> None:
 
 
 def test_a_circle_of_references_is_refused() -> None:
-    """Two names that only lead to each other mean nothing."""
-    circle = SchemaSet({"a": {"$ref": "b"}, "b": {"$ref": "a"}})
+    """Names that only lead to each other mean nothing, wherever they are written."""
     with pytest.raises(SchemaError, match="refers only to itself"):
-        circle.resolve({"$ref": "a"})
+        SchemaSet({"a": {"$ref": "b"}, "b": {"$ref": "a"}})
+    inner = {"$defs": {"x": {"$ref": "#/$defs/x"}}, "properties": {"y": {"$ref": "#/$defs/x"}}}
+    for written in ({"$ref": "#"}, inner):
+        with pytest.raises(SchemaError, match="refers only to itself"):
+            schemas().validator(written)
 
 
 def test_a_recursive_schema_validates() -> None:
