@@ -18,18 +18,16 @@ from tests.strategies.definitions import EVENTS, definitions, inputs
 Json = Any
 TURNS_MAX = 60
 # Drawing a whole definition takes longer than a number; the machine may be busy.
-PATIENT = settings(
-    max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
-@PATIENT
+@settings(max_examples=25, suppress_health_check=SLOW)
 @given(definitions())
 def test_the_random_definitions_pass_every_check(document: Json) -> None:
     assert check(document) == []
 
 
-@PATIENT
+@settings(max_examples=60, suppress_health_check=SLOW)
 @given(definitions(), inputs(), st.integers(0, 2**32))
 def test_what_passed_never_meets_a_missing_name(document: Json, payload: Json, seed: int) -> None:
     """Else it would be held for an operator, months after somebody wrote it."""
