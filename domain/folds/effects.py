@@ -32,17 +32,17 @@ def intended(c: Any, e: ev.EffectIntended) -> None:
         e.undo, unanswered=old.unanswered if old else (),
     )  # fmt: skip
     if e.approval is not None:
-        _use(c, e.node, e.approval)
+        _use(c, e.node, e.approval, 1)
     if e.undo is not None and e.kind == "do":
         _enter(c, e.node, e.effect, e.undo, e.originator_version)
 
 
-def _use(c: Any, node: str, approval: str) -> None:
-    """A decision allows a number of uses; this is one of them."""
+def _use(c: Any, node: str, approval: str, times: int) -> None:
+    """A decision allows a number of uses; this is one of them, or gives one back."""
     for path in binding_paths(node):
         binding = c.bindings.get(path)
         if binding is not None and binding.approval == approval:
-            c.bindings[path] = changed(binding, uses_left=binding.uses_left - 1)
+            c.bindings[path] = changed(binding, uses_left=binding.uses_left - times)
             return
 
 
@@ -66,7 +66,9 @@ def _retry_timer(effect: Effect) -> str:
 def attempt_failed(c: Any, e: ev.AttemptFailed) -> None:
     old = c.effects[e.effect]
     open_ = (*old.unanswered, e.attempt) if e.unanswered else old.unanswered
-    c.effects[e.effect] = changed(old, state="backoff", unanswered=open_, error=e.error, next=None)
+    c.effects[e.effect] = changed(
+        old, state="backoff", unanswered=open_, error=e.error, next=None, stop=False
+    )
     c.timers[_retry_timer(old)] = e.retry_us
 
 
@@ -147,6 +149,8 @@ def stop_asked(c: Any, e: ev.EffectStopAsked) -> None:
 def withdrawn(c: Any, e: ev.EffectWithdrawn) -> None:
     """Nobody started it: there is nothing to undo, not even for an entry made at dispatch."""
     old = _settle(c, e.effect, state="withdrawn")
+    if old.approval is not None:
+        _use(c, old.node, old.approval, -1)
     close(c, old.node, "stopped", e.originator_version, old.attempt)
     entry = c.entries.get(old.node)
     if entry is not None and entry.effect == e.effect and entry.when == "attempted":

@@ -150,13 +150,12 @@ def branch_closed(
     for other in node.branches:
         if other.name in instance.guards and branch.name in other.after:
             _dependant(m, path, node, other)
-    if path in m.c.nodes:
-        _check_join(m, path, node)
+    _check_join(m, path, node)
 
 
 def _dependant(m: Machine, path: str, node: Node, branch: Branch) -> None:
-    instance = m.c.nodes[path]
-    if branch.name in instance.branches:
+    instance = m.c.nodes.get(path)
+    if instance is None or instance.branch == "joined" or branch.name in instance.branches:
         return
     states = [instance.branches.get(a) for a in branch.after if a in instance.guards]
     if any(s in ("failed", "skipped") for s in states):
@@ -166,9 +165,12 @@ def _dependant(m: Machine, path: str, node: Node, branch: Branch) -> None:
 
 
 def _counts(instance: Instance, node: Node) -> tuple[int, int, int]:
-    """How many branches count as joined, how many are still open, and how many are wanted."""
+    """How many branches count as joined, how many are still open, and how many are wanted.
+
+    One whose guard was false counts as joined; one skipped because another failed does not.
+    """
     skipped = len(node.branches) - len(instance.guards)
-    good = sum(1 for s in instance.branches.values() if s in ("done", "skipped")) + skipped
+    good = sum(1 for s in instance.branches.values() if s == "done") + skipped
     still = len(instance.guards) - len(instance.branches)
     join = node.doc.get("join", "all")
     wanted = {"all": len(node.branches), "any": 1}.get(join) if isinstance(join, str) else join
@@ -177,7 +179,9 @@ def _counts(instance: Instance, node: Node) -> tuple[int, int, int]:
 
 
 def _check_join(m: Machine, path: str, node: Node) -> None:
-    instance = m.c.nodes[path]
+    instance = m.c.nodes.get(path)
+    if instance is None or instance.branch == "joined":
+        return
     good, still, wanted = _counts(instance, node)
     collected = node.doc.get("on_branch") == "collect" and node.doc.get("join", "all") == "all"
     if good >= wanted or (collected and still == 0):

@@ -132,37 +132,16 @@ def _again(m: Machine, path: str) -> None:
     """Enter a node again that an internal fault held, or go on with the block that it is."""
     found = m.d.by_template.get(template_of(path)) if path else m.d.root
     if isinstance(found, Handler):
-        if _is_open(m, path.rpartition("/")[0]) and path not in m.c.subs:
+        if failures.is_open(m, path.rpartition("/")[0]) and path not in m.c.subs:
             m.push(waits.open_handler, path, found)
     elif found is not None and path in m.c.nodes:
         blocks.resume(m, path, found)
-    elif found is not None and found.parent is not None and _goes_on(m, path, found):
+    elif found is not None and found.parent is not None and failures.goes_on(m, path, found):
         if found.parent.role == "trigger":
             m.push(flow.enter, path, found)
         else:
             container = path[: -len(found.name) - 1]
             m.push(flow.enter_flow, container, found.parent, found.index)
-
-
-def _is_open(m: Machine, block: str) -> bool:
-    if m.c.is_over or stopping.stop_over(m, block) is not None:
-        return False
-    return not block or block in m.c.nodes
-
-
-def _goes_on(m: Machine, path: str, node: Node) -> bool:
-    """Whether the flow that a closed node lies in has not been stopped meanwhile."""
-    flow_ = node.parent
-    assert flow_ is not None
-    block = failures.block_of(node, path)
-    if not _is_open(m, block):
-        return False
-    phase = (m.c.nodes[block].branch or "") if block in m.c.nodes else ""
-    if flow_.role == "clause":
-        return flow_.clause is not None and phase == f"clause:{flow_.clause.name}"
-    if flow_.role == "handler":
-        return path[: -len(node.name) - 1] in m.c.nodes
-    return not phase.startswith(("clause:", "handler:"))
 
 
 def _retry_debt(m: Machine, number: str, debt: Debt, message: msg.Control) -> _Refusal:
@@ -178,7 +157,7 @@ def _retry_debt(m: Machine, number: str, debt: Debt, message: msg.Control) -> _R
         return None
     if debt.kind == "forward" and not m.c.is_over:
         node = m.node(debt.node)
-        if node.kind in _BLOCKS or not _goes_on(m, debt.node, node):
+        if node.kind in _BLOCKS or not failures.goes_on(m, debt.node, node):
             return "control.target", "a block is settled with a result, not retried"
         m.emit(ev.DebtSettled, debt=number, how="retry", reason=message.reason)
         m.push(flow.enter, debt.node, node)
@@ -240,7 +219,7 @@ def _settle_forward(m: Machine, path: str, result: Json) -> None:
     node = m.node(path)
     if node.parent is None:
         endings.fulfil(m, result)
-    elif _goes_on(m, path, node):
+    elif failures.goes_on(m, path, node):
         m.emit(ev.NodeDone, node=path, value=result)
         flow.done(m, path, node)
 

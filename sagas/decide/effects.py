@@ -256,7 +256,8 @@ def attempt_over(
     over = effect.attempt >= retry.attempts
     is_do = effect.kind == "do"
     late = is_do and retry_us > _within(m, effect)
-    stops = is_do and (effect.stop or stopping.stop_over(m, effect.node) is not None)
+    doubtful = unanswered or bool(effect.unanswered)
+    stops = is_do and (effect.stop and doubtful or stopping.stop_over(m, effect.node) is not None)
     if over or late or stops:
         outcomes.for_good(m, key, effect, error, unanswered=unanswered)
         return
@@ -264,6 +265,8 @@ def attempt_over(
         ev.AttemptFailed, effect=key, attempt=effect.attempt, error=error, retry_us=retry_us,
         unanswered=unanswered,
     )  # fmt: skip
+    if is_do and is_pivot(m.node(effect.node)):
+        stopping.resolve_pivot(m, effect.node)
 
 
 def _within(m: Machine, effect: Effect) -> int:

@@ -12,7 +12,7 @@ from sagas.decide import blocks, stopping, undoing
 from sagas.decide.machine import Machine, hold
 from sagas.definition import Branch, Clause, Flow, Node
 
-__all__ = ["block_of", "clause_for", "fail", "fail_inside", "matches"]
+__all__ = ["clause_for", "fail", "fail_inside", "goes_on", "is_open", "matches"]
 
 Json = Any
 _COMMON = frozenset({"business", "transient", "timeout", "rejected", "deadline"})
@@ -169,10 +169,27 @@ def _flow_of(m: Machine, path: str) -> tuple[Flow | None, str]:
     return found.scope.flow, path.rpartition("/")[0]
 
 
-def block_of(node: Node, path: str) -> str:
-    """The instance path of the block that holds the node at `path`."""
-    assert node.parent is not None
-    return _block_path(node.parent, path[: -len(node.name) - 1])
+def is_open(m: Machine, block: str) -> bool:
+    """Whether a block is active and does not stop."""
+    if m.c.is_over or stopping.stop_over(m, block) is not None:
+        return False
+    return not block or block in m.c.nodes
+
+
+def goes_on(m: Machine, path: str, node: Node) -> bool:
+    """Whether the flow that a closed node lies in has not been stopped meanwhile."""
+    flow_ = node.parent
+    assert flow_ is not None
+    container = path[: -len(node.name) - 1]
+    block = _block_path(flow_, container)
+    if path in m.c.nodes or not is_open(m, block):
+        return False
+    phase = (m.c.nodes[block].branch or "") if block in m.c.nodes else ""
+    if flow_.role == "clause":
+        return flow_.clause is not None and phase == f"clause:{flow_.clause.name}"
+    if flow_.role == "handler":
+        return container in m.c.nodes
+    return not phase.startswith(("clause:", "handler:"))
 
 
 def _block_path(flow_: Flow, container: str) -> str:

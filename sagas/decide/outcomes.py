@@ -49,11 +49,8 @@ def for_good(
     if failed is None:
         return
     path = effect.node
-    waiting = [t for t, s in m.c.stops.items() if s.pending and is_under(path, t)]
-    if waiting and effects.is_pivot(m.node(path)):
-        stopping.also(m, min(waiting, key=len), failed)
-        if stopping.resolve_pivot(m, path):
-            return  # what stopped the part stands before the failure of its pivot
+    if effects.is_pivot(m.node(path)) and stopping.resolve_pivot(m, path, failed):
+        return  # what stopped the part stands before the failure of its pivot
     failures.fail(m, path, failed)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from domain import events as ev
 from domain.folds.undoing import ALSO_MAX
 from domain.state import Effect, Stop, in_flight, is_kept, is_under
-from sagas.decide import blocks, effects, endings, flow, outcomes, undoing
+from sagas.decide import blocks, effects, endings, failures, flow, outcomes, undoing
 from sagas.decide.machine import Machine, container_of
 from sagas.definition import Clause, Handler, Node
 
@@ -64,13 +64,12 @@ def request_stop(m: Machine, target: str, cause: Json, keep: tuple[str, ...] = (
 
 def _wait_for_pivot(m: Machine, target: str, cause: Json, keep: tuple[str, ...]) -> bool:
     """A pivot in flight is settled before anything else stops; not begun, it is taken back."""
-    found = _pivots_in_flight(m, target, keep)
+    found = _pivots_in_doubt(m, target, keep)
+    if not found:
+        return False
     for key, effect in found.items():
         if effect.state == "backoff":
             outcomes.give_up(m, key, effect, effect.error)
-    found = _pivots_in_flight(m, target, keep)
-    if not found:
-        return False
     m.emit(ev.PartStopping, target=target, cause=cause, keep=list(keep) or None, pending=True)
     asked = [k for k, e in found.items() if e.state in ("offered", "started") and not e.stop]
     if asked:
@@ -78,11 +77,14 @@ def _wait_for_pivot(m: Machine, target: str, cause: Json, keep: tuple[str, ...])
     return True
 
 
-def _pivots_in_flight(m: Machine, target: str, keep: tuple[str, ...]) -> dict[str, Effect]:
+def _pivots_in_doubt(m: Machine, target: str, keep: tuple[str, ...]) -> dict[str, Effect]:
+    """Pivots that may happen or have happened; one that waits for its next attempt has not."""
     return {
         key: effect for key, effect in m.c.effects.items()
-        if effect.kind == "do" and in_flight(effect) and is_under(effect.node, target)
-        and not is_kept(effect.node, keep) and effects.is_pivot(m.node(effect.node))
+        if effect.kind == "do" and in_flight(effect)
+        and (effect.state != "backoff" or effect.unanswered)
+        and is_under(effect.node, target) and not is_kept(effect.node, keep)
+        and effects.is_pivot(m.node(effect.node))
     }  # fmt: skip
 
 
@@ -108,26 +110,42 @@ def drop_run(m: Machine, stop: Stop) -> None:
         m.emit(ev.NodesStopped, nodes=[run])
 
 
-def resolve_pivot(m: Machine, path: str) -> bool:
+def resolve_pivot(m: Machine, path: str, error: Json = None) -> bool:
     """A pivot in flight is settled: stops that waited for it go on, or are refused past it.
 
-    Whether a stop that holds `path` went on.
+    Whether a stop that holds `path` went on; `error`, of the pivot itself, then stands beside its
+    cause.
     """
     went = False
     for target in sorted((t for t, s in m.c.stops.items() if s.pending), key=len):
         stop = m.c.stops.get(target)
         if stop is None or not stop.pending or not is_under(path, target):
             continue
-        if _pivots_in_flight(m, target, stop.keep):
+        if _pivots_in_doubt(m, target, stop.keep):
             continue
         if _past_pivot(m, target, stop):
             m.emit(ev.PartStopped, target=target, refused=True)
-            drop_run(m, stop)
+            _all_goes_on(m, target, stop)
             continue
+        if error is not None:
+            also(m, target, error)
+            stop = m.c.stops[target]
         m.emit(ev.PartStopped, target=target)
         went = went or not is_kept(path, stop.keep)
         request_stop(m, target, stop.cause, stop.keep)
     return went
+
+
+def _all_goes_on(m: Machine, target: str, stop: Stop) -> None:
+    """A stop was refused: what it has taken back is commanded again, what failed meanwhile fails."""
+    drop_run(m, stop)
+    for error in stop.cause.get("error", {}).get("also", []):
+        m.push(failures.fail, error["node"], error)
+    for effect in m.c.effects.values():
+        node = m.node(effect.node)
+        taken_back = effect.state == "withdrawn" and effect.kind == "do" and effects.is_pivot(node)
+        if taken_back and is_under(effect.node, target) and failures.goes_on(m, effect.node, node):
+            m.push(flow.enter, effect.node, node)
 
 
 def _past_pivot(m: Machine, target: str, stop: Stop) -> bool:

@@ -173,3 +173,21 @@ def test_fulfil_awaits_what_is_in_flight() -> None:
         {"name": "y", "flow": [wait("v"), fulfil(result="1")]}]}  # fmt: skip
     (given(saga(both)).started("a").happens("v").then(status="open", offered=["p/x/a"])
         .done("a").then(status="fulfilled", undo_commands=[]))  # fmt: skip
+
+
+def test_nothing_but_a_resume_or_a_cancel_moves_what_is_paused() -> None:
+    story = given(saga(step("a", unknown="ask"), step("b"))).answers("a", "unknown").control("pause")
+    story.control("settle", node="a", outcome="done", evidence=["x"]).then(answer="state.says_no")
+    story.control("retry", node="a").then(answer="state.says_no", offered=[])
+
+
+def test_a_stale_reply_while_paused_does_not_take_the_live_attempt_off_the_desk() -> None:
+    story = given(saga(step("a"))).control("pause").late("a", "failed", code="no")
+    story.then(offered=["a"]).control("resume").then(offered=["a"], status="open")
+
+
+def test_a_cancel_of_what_is_paused_with_a_lost_attempt_still_probes() -> None:
+    probed = step("a", risk="R1", unknown="probe", probe=True, undo=True)
+    story = given(saga(probed)).started("a").control("pause").lost("a")
+    story.then(offered=[]).cancelled().then(offered=["probe a"])
+    story.answers("a", "present").then(offered=["undo a"])

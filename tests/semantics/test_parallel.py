@@ -120,3 +120,31 @@ def test_a_failure_in_a_branch_is_caught_by_the_scope_around() -> None:
 def test_an_out_that_errs_holds_the_commitment_at_the_block() -> None:
     document = saga(parallel("p", branch("x", step("a"), out="results.a.missing")))
     given(document).done("a", {}).then(status="held", held="p")
+
+
+def test_any_is_not_met_by_what_was_skipped_because_another_failed() -> None:
+    document = saga(
+        parallel(
+            "p",
+            branch("x", step("a")),
+            branch("y", step("b"), after=["x"]),
+            join="any",
+            on_branch="collect",
+        )
+    )
+    given(document).failed("a").then(status="failed", error="business:join.unreachable")
+
+
+def test_a_join_met_while_a_failed_branch_is_undone_waits_for_that() -> None:
+    document = saga(
+        parallel(
+            "p",
+            branch("x", step("a", undo=True), step("b")),
+            branch("y", step("c")),
+            join="any",
+            on_branch="collect",
+        ),
+        step("z"),
+    )
+    story = given(document).done("a").failed("b").then(offered=["p/y/c", "undo p/x/a"])
+    story.done("c").then(offered=["undo p/x/a"]).undone("a").then(offered=["z"])

@@ -143,3 +143,46 @@ def test_a_pivot_that_may_have_happened_is_never_taken_for_failed() -> None:
         .cancelled().then(status="waiting")
         .control("settle", node="pay", outcome="not_done", evidence=["mail"])
         .then(offered=["undo a"]))  # fmt: skip
+
+
+def test_of_two_pivots_one_taken_back_is_commanded_again_when_the_cancel_is_refused() -> None:
+    document = saga(parallel("p", branch("x", pivot("pay")), branch("y", pivot("ship"))))
+    (
+        given(document)
+        .started("pay")
+        .cancelled()
+        .then(offered=["p/x/pay"])
+        .done("pay")
+        .then(offered=["p/y/ship"], attempts=[2])
+        .done("ship")
+        .then(status="fulfilled")
+    )
+
+
+def test_of_two_pivots_one_that_failed_meanwhile_fails_when_the_cancel_is_refused() -> None:
+    document = saga(parallel("p", branch("x", pivot("pay")), branch("y", pivot("ship"))))
+    story = given(document).started("pay").started("ship").cancelled().failed("ship")
+    story.then(offered=["p/x/pay"]).done("pay").then(debts=["forward p/y/ship"])
+
+
+def test_a_pivot_that_waits_for_its_next_attempt_has_not_happened() -> None:
+    (
+        given(saga(step("a", undo=True), pivot()))
+        .done("a")
+        .answers("pay", "transient")
+        .cancelled()
+        .then(offered=["undo a"])
+        .undone("a")
+        .then(status="cancelled", also=["transient:transient"])
+    )
+
+
+def test_a_pivot_that_is_told_to_stop_and_did_not_happen_lets_the_cancel_go_on() -> None:
+    (
+        given(saga(step("a", undo=True), pivot()))
+        .done("a")
+        .started("pay")
+        .cancelled()
+        .answers("pay", "not_done")
+        .then(offered=["undo a"])
+    )

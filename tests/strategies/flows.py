@@ -1,0 +1,157 @@
+"""Random definitions that pass by the engine's rules, for property tests of decide.
+
+Names are unique; every wait has the type `ping` and every handler `poke`, so that a driver can move
+any of them. Expressions never err.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.semantics import language as say
+
+Json = Any
+NODES_MAX = 14
+DEPTH_MAX = 3
+ONE_TRY = {"attempts": 2, "first": "1s", "jitter": 0}
+
+
+class _Names:
+    def __init__(self) -> None:
+        self.count = 0
+
+    def next(self, letter: str) -> str:
+        self.count += 1
+        return f"{letter}{self.count}"
+
+    @property
+    def is_used_up(self) -> bool:
+        return self.count >= NODES_MAX
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> Json:
+    """A definition: a flow of a few nodes, perhaps with handlers, debts that hold or are passed."""
+    names = _Names()
+    members: dict[str, Json] = {"on_debt": draw(st.sampled_from(["hold", "continue"]))}
+    flow = _flow(draw, names, 0)
+    if draw(st.integers(0, 3)) == 0:
+        members["handlers"] = [_handler(draw, names, 1)]
+    return say.saga(*flow, **members)
+
+
+def _flow(draw: st.DrawFn, names: _Names, depth: int, least: int = 1) -> list[Json]:
+    return [_node(draw, names, depth) for _ in range(draw(st.integers(least, 3)))]
+
+
+def _node(draw: st.DrawFn, names: _Names, depth: int) -> Json:
+    blocks = () if depth >= DEPTH_MAX or names.is_used_up else _BLOCKS
+    make = draw(st.sampled_from([_step, _step, _step, _step, _leaf, *blocks]))
+    return make(draw, names, depth)
+
+
+def _step(draw: st.DrawFn, names: _Names, depth: int) -> Json:
+    undo = draw(st.sampled_from([None, True, True, True, {"when": "attempted"}]))
+    members: dict[str, Json] = {"retry": ONE_TRY}
+    if undo is None:
+        members["irreversible"] = draw(st.sampled_from(["accepted"] * 5 + ["pivot"]))
+    unknown = draw(st.sampled_from(["retry", "retry", "probe", "ask"]))
+    risk = draw(st.sampled_from(["R0", "R1"]))
+    return say.step(names.next("a"), undo=undo, unknown=unknown, probe=unknown == "probe",
+                    risk=risk, **members)  # fmt: skip
+
+
+def _leaf(draw: st.DrawFn, names: _Names, depth: int) -> Json:
+    name = names.next("l")
+    kind = draw(st.integers(0, 5))
+    if kind == 0:
+        return say.sleep(name, "1h")
+    if kind == 1:
+        return say.announce(name, "told")
+    if kind == 2 and depth > 0:
+        return say.fail(name, "no")
+    if kind == 3 and depth > 0 and draw(st.booleans()):
+        return say.fulfil(name)
+    return say.wait(
+        name, "ping", within="2h", on_expiry=draw(st.sampled_from(["fail", "continue"]))
+    )
+
+
+def _gated(draw: st.DrawFn, names: _Names, depth: int) -> Json:
+    inner = say.step(names.next("a"), risk="R2", undo=draw(st.sampled_from([True, None])),
+                     unknown="ask", irreversible="accepted", retry=ONE_TRY,
+                     args={"id": "input.id"})  # fmt: skip
+    if "undo" in inner:
+        del inner["irreversible"]
+    flow = [inner, *(_flow(draw, names, depth + 1) if draw(st.booleans()) else [])]
+    return say.approve(names.next("q"), *flow, valid="3h",
+                       on_reject=draw(st.sampled_from(["fail", "continue"])))  # fmt: skip
+
+
+def _parallel(draw: st.DrawFn, names: _Names, depth: int) -> Json:
+    name = names.next("p")
+    branches: list[Json] = []
+    for index in range(draw(st.integers(2, 3))):
+        members: dict[str, Json] = {}
+        if index and draw(st.integers(0, 3)) == 0:
+            members["after"] = [branches[draw(st.integers(0, index - 1))]["name"]]
+        if draw(st.integers(0, 5)) == 0:
+            members["when"] = "false"
+        flow = _flow(draw, names, depth + 1)
+        branches.append(say.branch(names.next("b"), *flow, **members))
+    return say.parallel(
+        name, *branches, join=draw(st.sampled_from(["all", "all", "any", 2])),
+        on_branch=draw(st.sampled_from(["fail", "collect"])),
+        losers=draw(st.sampled_from(["undo", "keep"])),
+    )  # fmt: skip
+
+
+def _scope(draw: st.DrawFn, names: _Names, depth: int) -> Json:
+    name = names.next("s")
+    flow = _flow(draw, names, depth + 1)
+    members: dict[str, Json] = {}
+    if draw(st.booleans()):
+        on = draw(st.sampled_from(["*", "business", "contradicted"]))
+        clause = say.on_failure(on, *_flow(draw, names, depth + 1, 0))
+        members["on_failure"] = [clause | {"undo": draw(st.sampled_from(["all", "none"]))}]
+    if draw(st.integers(0, 2)) == 0:
+        members["handlers"] = [_handler(draw, names, depth + 1)]
+    if draw(st.integers(0, 3)) == 0:
+        members["deadline"] = {"after": "3h"}
+    return say.scope(name, *flow, **members)
+
+
+def _handler(draw: st.DrawFn, names: _Names, depth: int) -> Json:
+    mode = draw(st.sampled_from(["beside", "beside", "interrupt"]))
+    return say.handler(
+        names.next("h"), "poke", *_flow(draw, names, depth + 1, 0), mode=mode, max=3,
+        undo=draw(st.sampled_from(["none", "all"])) if mode == "interrupt" else "none",
+        width=draw(st.integers(1, 2)),
+    )  # fmt: skip
+
+
+def _repeat(draw: st.DrawFn, names: _Names, depth: int) -> Json:
+    members = {"every": {"period": "1h"}} if draw(st.booleans()) else {}
+    return say.repeat(names.next("r"), *_flow(draw, names, depth + 1), max=2, **members)
+
+
+def _choose(draw: st.DrawFn, names: _Names, depth: int) -> Json:
+    name, yes = names.next("c"), names.next("b")
+    taken = {"name": yes, "when": draw(st.sampled_from(["true", "false"])),
+             "flow": _flow(draw, names, depth + 1)}  # fmt: skip
+    return say.choose(name, taken, otherwise=_flow(draw, names, depth + 1, 0))
+
+
+def _race(draw: st.DrawFn, names: _Names, depth: int) -> Json:
+    name = names.next("x")
+    ping = say.wait(names.next("l"), "ping")
+    pause = say.sleep(names.next("l"), "90m")
+    return say.race(
+        name, say.branch(names.next("b"), *_flow(draw, names, depth + 1, 0), on=ping),
+        say.branch(names.next("b"), *_flow(draw, names, depth + 1, 0), on=pause),
+    )  # fmt: skip
+
+
+_BLOCKS = (_parallel, _parallel, _scope, _scope, _repeat, _choose, _race, _gated)
