@@ -18,8 +18,8 @@ from domain.canonical import JSON_DEPTH_MAX
 from domain.errors import Refusal, refusal
 
 __all__ = [
-    "FAULTS_MAX", "fits", "media_type", "parse", "read_batch", "read_body", "read_form", "read_json",
-    "unfit",
+    "FAULTS_MAX", "fits", "media_type", "parse", "read_batch", "read_body", "read_form",
+    "read_json", "unfit",
 ]  # fmt: skip
 
 FAULTS_MAX = 20
