@@ -66,7 +66,7 @@ def _all_over(world: Ended) -> None:
             waits = [w["kind"] for w in _step_of(world, c)["waits_for"]]
             raise Violation("ends", f"{c.saga} {c.key} ({c.id}) is {c.status}, waits for {waits}")
     for table in ("dispatches", "inbox", "parked_streams"):
-        left = _rows(world, f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608 - names of our own
+        left = _rows(world, f"SELECT count(*) FROM {table}")[0][0]
         if left:
             raise Violation("ends", f"{left} rows are left in {table}")
 
@@ -111,7 +111,7 @@ def _stored_states(world: Ended) -> None:
 
 
 def _acknowledged(world: Ended) -> None:
-    receipts = {i: root for i, root in _rows(world, "SELECT id, root FROM receipts")}
+    receipts = dict(_rows(world, "SELECT id, root FROM receipts"))
     ledger = world.ledger
     said = {**ledger.events, **{key: receipts.get(key) for key in ledger.starts}}
     if said != receipts:
@@ -135,9 +135,9 @@ def _acknowledged(world: Ended) -> None:
     if not ledger.seats <= seats or not ledger.rejections <= rejections:
         raise Violation("decisions", f"acknowledged only: {ledger.seats - seats}")
     for effect, kind, outcome, status in ledger.replies:
-        if status == "recorded" and outcome == "done" and kind != "probe":
-            if "EffectDone" not in ends.get(effect, ()):
-                raise Violation("replies", f"done of {effect[:8]} was acknowledged, not recorded")
+        was_done = status == "recorded" and outcome == "done" and kind != "probe"
+        if was_done and "EffectDone" not in ends.get(effect, ()):
+            raise Violation("replies", f"done of {effect[:8]} was acknowledged, not recorded")
 
 
 def _kept_once(world: Ended) -> None:
@@ -178,7 +178,7 @@ def _views(world: Ended) -> None:
         ("parked_events", ("stream", "position")),
     ):  # fmt: skip
         rebuilt = _rebuilt(world, table)
-        cursor = world.engine.store.connection.execute(f"SELECT * FROM {table}")  # noqa: S608 - names of our own
+        cursor = world.engine.store.connection.execute(f"SELECT * FROM {table}")
         names = [column[0] for column in cursor.description]
         live: dict[tuple[Any, ...], Json] = {}
         for row in cursor.fetchall():

@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 from eventsourcing.persistence import StoredEvent
 
+from consumers.batch import IDLE_WAKE_US
 from consumers.core import snapshot_of
 from consumers.streams import Entry
 from domain import events as ev
@@ -30,6 +31,7 @@ _EVENTS = """
 SELECT position, stream, version, topic, state, prev FROM events WHERE position > ? ORDER BY position
 """
 _DISPATCHES = "SELECT effect, stream, kind, attempt, state FROM dispatches"
+_WAKE = "SELECT due_us FROM timers WHERE stream = ?"
 _RESTS = ("paused", "held")
 
 
@@ -173,6 +175,7 @@ class Observer:
             if isinstance(shadow.state, Commitment):
                 self.statuses[shadow.state.status] += 1
                 _timers_have_fired(shadow.state)
+                _will_wake(engine, shadow.state)
         self.dispatches(engine, changed)
 
     def dispatches(self, engine: Engine, changed: dict[UUID, None]) -> None:
@@ -218,14 +221,24 @@ def _timers_have_fired(c: Commitment) -> None:
         raise Violation("timers", f"{c.saga} {c.key}: {late} were due and did not fire")
 
 
+def _will_wake(engine: Engine, c: Commitment) -> None:
+    """The row of timers wakes it no later than its first timer, or than it was last tried."""
+    if c.status in _RESTS or c.is_over or not c.timers:
+        return
+    row = engine.store.connection.execute(_WAKE, (c.id.bytes,)).fetchone()
+    latest_us = max(min(c.timers.values()), c.clock_us) + IDLE_WAKE_US
+    if row is None or row[0] > latest_us:
+        raise Violation("wake-ups", f"{c.saga} {c.key} sleeps beyond {min(c.timers)}")
+
+
 def _goes_on(c: Commitment, rows: dict[str, tuple[str, int, str]]) -> None:
     """Every command in flight has its row, and a commitment that is open has what moves it."""
     for key, effect in c.effects.items():
         if effect.state in ("offered", "started") and key not in rows:
             raise Violation("dispatches", f"{effect.node} is {effect.state} without a row")
-        if effect.state == "unknown" and effect.next == "probe" and key not in rows:
-            if f"{effect.node}:probe_retry" not in c.timers:
-                raise Violation("dispatches", f"{effect.node} is to be probed without a row")
+        is_probed = key in rows or f"{effect.node}:probe_retry" in c.timers
+        if effect.state == "unknown" and effect.next == "probe" and not is_probed:
+            raise Violation("dispatches", f"{effect.node} is to be probed without a row")
         if effect.state == "backoff" and not any(
             name in c.timers for name in (f"{effect.node}:retry", f"{effect.node}:undo_retry")
         ):

@@ -156,9 +156,7 @@ class People:
             reject = DecideRequest(person.asked(), commitment, number, "reject", digest, "no")
             await self._once(reject)
         else:
-            await self._once(
-                DecideRequest(person.asked(), commitment, number, "approve", digest)
-            )
+            await self._once(DecideRequest(person.asked(), commitment, number, "approve", digest))
 
     async def approve_all(self) -> None:
         """Everybody grants what is open."""
@@ -166,9 +164,7 @@ class People:
             for person in PERSONS:
                 if body["level"] in person.levels:
                     await self.insist(
-                        DecideRequest(
-                            person.asked(), commitment, number, "approve", body["digest"]
-                        )
+                        DecideRequest(person.asked(), commitment, number, "approve", body["digest"])
                     )
 
     # --- operators -----------------------------------------------------------------------------

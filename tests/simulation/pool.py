@@ -127,14 +127,14 @@ class Systems:
         return [f"ceo@{company}.example"]
 
     async def create(self, key: str, company: str) -> partner.Account:
-        return partner.Account.model_validate(await self.act({"account_id": f"{key[:8]}/{company}"}))
+        return partner.Account.model_validate(
+            await self.act({"account_id": f"{key[:8]}/{company}"})
+        )
 
     async def delete(self, key: str, account: partner.Account) -> None:
         await self.act(None)
 
-    async def activate(
-        self, key: str, account: partner.Account, signed_by: str
-    ) -> partner.Account:
+    async def activate(self, key: str, account: partner.Account, signed_by: str) -> partner.Account:
         return partner.Account.model_validate(await self.act(account.model_dump()))
 
     async def activated(self, key: str) -> partner.Account | None:
@@ -185,9 +185,7 @@ Fx = Effect[Systems]
 
 async def _do(fx: Fx, refuses: str | None = None) -> Ref:
     told = fx.repeated or fx.attempt > 1
-    return Ref.model_validate(
-        await fx.deps.act({"id": fx.key[:8]}, refuses=refuses, told=told)
-    )
+    return Ref.model_validate(await fx.deps.act({"id": fx.key[:8]}, refuses=refuses, told=told))
 
 
 async def _undo(fx: Fx) -> None:

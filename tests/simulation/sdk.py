@@ -127,10 +127,11 @@ class Process:
             serving.cancel()
             _FORGOTTEN.add(serving)
             serving.add_done_callback(_FORGOTTEN.discard)
-        elif not serving.cancelled() and (error := serving.exception()) is not None:
-            # A process whose journal cannot be opened ends; whoever runs it starts it again.
-            if not isinstance(error, sqlite3.OperationalError):
-                self.machine.books.wrong.append(f"worker ended: {error!r}")
+            return
+        error = None if serving.cancelled() else serving.exception()
+        # A process whose journal cannot be opened ends; whoever runs it starts it again.
+        if error is not None and not isinstance(error, sqlite3.OperationalError):
+            self.machine.books.wrong.append(f"worker ended: {error!r}")
 
     def crash(self) -> None:
         self.is_dead = True

@@ -119,9 +119,7 @@ class FaultyTransaction:
         return verdict
 
     def heartbeat(self, reply: Reply, *, now_us: int, lease_us: int) -> Verdict:
-        return self._write(
-            lambda: self._inner.heartbeat(reply, now_us=now_us, lease_us=lease_us)
-        )
+        return self._write(lambda: self._inner.heartbeat(reply, now_us=now_us, lease_us=lease_us))
 
     def take_reply(self, reply: Reply) -> Verdict:
         return self._write(lambda: self._inner.take_reply(reply))

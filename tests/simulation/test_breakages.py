@@ -73,9 +73,7 @@ def fires_timers_early() -> Iterator[None]:
     from sagas import decide
 
     fire = decide.timers.fire_due
-    with patch.object(
-        decide.timers, "fire_due", lambda m, now_us: fire(m, now_us + 60_000_000)
-    ):
+    with patch.object(decide.timers, "fire_due", lambda m, now_us: fire(m, now_us + 60_000_000)):
         yield
 
 
@@ -178,15 +176,16 @@ def keeps_the_cache_after_a_failed_commit() -> Iterator[None]:
 @contextmanager
 def forgets_the_receipt() -> Iterator[None]:
     """A repeated event is not known any more."""
-    with patch.object(Batch, "receipt", lambda *_: None), patch.object(
-        writes, "_RECEIPT", writes._RECEIPT.replace("INSERT", "INSERT OR REPLACE")
+    with (
+        patch.object(Batch, "receipt", lambda *_: None),
+        patch.object(writes, "_RECEIPT", writes._RECEIPT.replace("INSERT", "INSERT OR REPLACE")),
     ):
         yield
 
 
 @contextmanager
 def loses_a_wake_up() -> Iterator[None]:
-    with patch.object(writes, "_TIMER", "INSERT OR IGNORE INTO timers VALUES (?, ?, ?)"):
+    with patch.object(writes, "_TIMER", "INSERT INTO timers SELECT ?, ?, ? WHERE 0"):
         yield
 
 
@@ -197,24 +196,28 @@ def sweeps_silently() -> Iterator[None]:
         yield
 
 
-BREAKAGES: tuple[Callable[[], Any], ...] = (
-    acknowledges_before_the_commit, undoes_in_forward_order, accepts_a_stale_token,
-    fires_timers_early, forgets_to_fire_timers_first, drops_the_mailbox,
-    ignores_an_expired_decision, asks_for_no_decision, retries_an_unknown_r2,
-    leaves_the_dispatch_row, keeps_the_cache_after_a_failed_commit, forgets_the_receipt,
-    loses_a_wake_up, sweeps_silently,
+BREAKAGES: tuple[tuple[Callable[[], Any], int], ...] = (
+    (acknowledges_before_the_commit, 12), (undoes_in_forward_order, 4),
+    (accepts_a_stale_token, 20), (fires_timers_early, 2), (forgets_to_fire_timers_first, 24),
+    (drops_the_mailbox, 1), (ignores_an_expired_decision, 8), (asks_for_no_decision, 8),
+    (retries_an_unknown_r2, 7), (leaves_the_dispatch_row, 1),
+    (keeps_the_cache_after_a_failed_commit, 1), (forgets_the_receipt, 2), (loses_a_wake_up, 1),
+    (sweeps_silently, 1),
 )  # fmt: skip
+"""Each with the seed that is tried first: it saw the breakage when this was written."""
 
 
-@pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda b: b.__name__)
-def test_a_broken_engine_is_caught(breakage: Callable[[], Any]) -> None:
+@pytest.mark.parametrize(("breakage", "first"), BREAKAGES, ids=lambda b: getattr(b, "__name__", ""))
+def test_a_broken_engine_is_caught(breakage: Callable[[], Any], first: int) -> None:
     """Within a bounded number of seeds some invariant fails."""
-    assert caught(breakage) is not None, f"{SEEDS_MAX} seeds did not see that it {breakage.__name__}"
+    found = caught(breakage, first)
+    assert found is not None, f"{SEEDS_MAX} seeds did not see that it {breakage.__name__}"
 
 
-def caught(breakage: Callable[[], Any]) -> tuple[int, str] | None:
-    """The first seed that sees the breakage, and the invariant that failed."""
-    for seed in range(FIRST_SEED, FIRST_SEED + SEEDS_MAX):
+def caught(breakage: Callable[[], Any], first: int = FIRST_SEED) -> tuple[int, str] | None:
+    """A seed that sees the breakage, and the invariant that failed."""
+    others = range(FIRST_SEED, FIRST_SEED + SEEDS_MAX)
+    for seed in (first, *(other for other in others if other != first)):
         with ExitStack() as stack:
             stack.enter_context(breakage())
             outcome = run_seed(seed)

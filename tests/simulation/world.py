@@ -79,7 +79,7 @@ def run_seed(seed: int) -> Outcome:
             loop.run_until_complete(main)
         except Violation as violation:
             outcome.violation = violation
-        except Exception as error:  # noqa: BLE001 - whatever a world ends with is a finding of its seed
+        except Exception as error:
             logging.getLogger("simulation").debug("world ended", exc_info=error)
             outcome.violation = Violation("fault", f"{type(error).__name__}: {error}")
             outcome.violation.__cause__ = error
@@ -261,10 +261,10 @@ class World:
         text = f"      {self.loop.time():10.3f} s {action} {what}"
         self.observer.trace.append(text[:200])
         is_ours = "tried" in str(what.get("detail", ""))
-        if action == "lane_fault" or (action == "stream_parked" and not is_ours):
-            if not self._violation.done():
-                detail = f"{action}: {str(what)[-1500:]}"
-                self._violation.set_exception(Violation("no fault", detail))
+        is_fault = action == "lane_fault" or (action == "stream_parked" and not is_ours)
+        if is_fault and not self._violation.done():
+            detail = f"{action}: {str(what)[-1500:]}"
+            self._violation.set_exception(Violation("no fault", detail))
 
     def end(self, outcome: Outcome) -> None:
         """Take down what is left and say what it was."""
@@ -292,7 +292,7 @@ def _empty_store() -> Path:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    shared = Path("/dev/shm")  # noqa: S108 - memory where there is some, else the usual place
+    shared = Path("/dev/shm")
     parent = shared if shared.is_dir() and os.access(shared, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="troth-simulation-", dir=parent) as name:
         yield Path(name)
