@@ -256,7 +256,7 @@ TR621 reply.fenced 409  A token of another lease
   use the token of your claim
 TR622 reply.contradicted 409  The result differs from the one recorded
   look with troth show
-TR701 store.locked 500  Another engine holds this store
+TR701 store.locked 503  Another process holds this store
   stop it, or use another store_url
 TR702 store.corrupt 500  The database file is damaged
   restore a backup, see docs/runbooks
