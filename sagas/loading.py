@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from domain.canonical import canonical
 from domain.durations import duration_us
 from sagas import defaults
 from sagas.defaults import Retry
@@ -26,11 +27,18 @@ from sagas.schema import SchemaSet
 __all__ = ["load", "retry_of"]
 
 Json = Any
+_NUMBER = b'"number"'
 
 
 def load(document: dict[str, Any], hash: str) -> Definition:
     """Compile a document that passed the checks. Raises ExprError or KeyError if it did not."""
-    return Loader(document, hash).definition()
+    definition = Loader(document, hash).definition()
+    if _NUMBER in canonical(document):
+        # Only then are types wanted, and the checker is loaded.
+        from sagas.checks.apply import apply_types
+
+        apply_types(definition)
+    return definition
 
 
 class Loader:

@@ -52,8 +52,9 @@ class Fit:
 
     def _compare_objects(self, giver: Schema, wanted: Schema, path: str) -> str | None:
         given, needed = declared(giver), declared(wanted)
+        told = bool(given) or giver.get("additionalProperties") is False
         for name in _names(wanted.get("required")):
-            if given and name not in given and not _is_open(giver):
+            if told and name not in given and not _is_open(giver):
                 return f"{_at(path)}wants `{name}`, which is not given{closest(name, given)}"
         if wanted.get("additionalProperties") is False and "patternProperties" not in wanted:
             for name in _names(giver.get("required")):
