@@ -103,7 +103,7 @@ def _reply(batch: Batch, request: RepliesRequest, item: Json) -> Json:
     if effect not in batch.settled:
         verdict = batch.tx.take_reply(Reply(effect, item["token"], request.worker))
     row = verdict.dispatch
-    if row is not None and not _is_of(request.asked, row):
+    if verdict.status == "fenced" or (row is not None and not _is_of(request.asked, row)):
         return _result(effect, "fenced", "reply.fenced")
     is_current = verdict.status == "ok" and row is not None
     stream = row.stream if row is not None else _stream_of(item)

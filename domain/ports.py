@@ -159,7 +159,8 @@ class Reply:
 class Verdict:
     """What the dispatch row says of a start, heartbeat or reply.
 
-    `status` is ok, repeated (the same start again), lost (row gone or another token), cancelled,
+    `status` is ok, repeated (the same start again), lost (row gone or an earlier token), fenced (a
+    token of a reply that was never given), cancelled,
     expired (after not_after) or not_started. `dispatch` is the row, when there is one.
     """
 
@@ -207,10 +208,15 @@ class ViewRow:
 
 @dataclass(slots=True)
 class LaneWrite:
-    """Everything one lane transaction writes: filled by the loop, written by the store."""
+    """Everything one lane transaction writes: filled by the loop, written by the store.
+
+    Each event goes with the hash of its predecessor in the stream. `hashes` are their own, for who
+    knows them already: the store makes them when the list is empty.
+    """
 
     events: list[StoredEvent] = field(default_factory=list)
     prevs: list[bytes] = field(default_factory=list)
+    hashes: list[bytes] = field(default_factory=list)
     snapshots: list[SnapshotRow] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
     outcomes: list[tuple[int, Json]] = field(default_factory=list)

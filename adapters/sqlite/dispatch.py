@@ -24,6 +24,7 @@ _COLUMNS = (
     " start_by_us, timeout_us, not_after_us, state, worker, reservation, lease_until_us, ends_us,"
     " cancelled"
 )
+_TOKEN_DIGITS_MAX = 18
 _STATE, _WORKER, _RESERVATION, _LEASE, _ENDS, _CANCELLED = range(13, 19)
 _START_BY, _NOT_AFTER = 10, 12
 
@@ -130,11 +131,33 @@ def heartbeat(
 
 
 def take_reply(db: sqlite3.Connection, reply: Reply, incarnation: int) -> Verdict:
-    """Whether the reply is of the current holder: ok, not_started, or lost."""
+    """Whose reply it is.
+
+    ok or not_started: of the current holder; lost: of an earlier one; fenced: its token was never
+    given to this worker.
+    """
     row = _held(db, reply, incarnation)
+    if row is not None:
+        return _verdict("ok" if row[_STATE] == "started" else "not_started", row)
+    return Verdict("lost" if _was_given(db, reply, incarnation) else "fenced")
+
+
+def _was_given(db: sqlite3.Connection, reply: Reply, incarnation: int) -> bool:
+    """Whether a token can be one of an earlier lease.
+
+    Of an effect without a row only the incarnation is known.
+    """
+    parts = reply.token.split(".")
+    if len(parts) != 3 or not all(p.isdecimal() and len(p) <= _TOKEN_DIGITS_MAX for p in parts):
+        return False
+    given = (int(parts[0]), int(parts[1]), int(parts[2]))
+    if not (1 <= given[0] <= incarnation and given[1] >= 1 and given[2] >= 1):
+        return False
+    row = _row_of(db, reply)
     if row is None:
-        return Verdict("lost")
-    return _verdict("ok" if row[_STATE] == "started" else "not_started", row)
+        return True
+    newest = (incarnation, row[7], row[_RESERVATION])
+    return given < newest or (given == newest and row[_STATE] == "offered")
 
 
 def withdraw(db: sqlite3.Connection, effect: str) -> bool:
@@ -246,14 +269,18 @@ def _take(row: Row, claimed: Claim, worker: str) -> Row:
 
 def _held(db: sqlite3.Connection, reply: Reply, incarnation: int) -> Row | None:
     """The row of an effect if the token and worker of a reply are those that hold it."""
+    row = _row_of(db, reply)
+    if row is None or row[_STATE] == "offered" or row[_WORKER] != reply.worker:
+        return None
+    return row if reply.token == f"{incarnation}.{row[7]}.{row[_RESERVATION]}" else None
+
+
+def _row_of(db: sqlite3.Connection, reply: Reply) -> Row | None:
     try:
         effect = bytes.fromhex(reply.effect)
     except ValueError:
         return None
-    row = db.execute(_ROW, (effect,)).fetchone()
-    if row is None or row[_STATE] == "offered" or row[_WORKER] != reply.worker:
-        return None
-    return row if reply.token == f"{incarnation}.{row[7]}.{row[_RESERVATION]}" else None
+    return db.execute(_ROW, (effect,)).fetchone()
 
 
 def _verdict(status: str, row: Row) -> Verdict:

@@ -279,6 +279,19 @@ class HoldContract(StoreCase):
 class SweepContract(StoreCase):
     """What is overdue is removed and reported, once."""
 
+    def test_a_reply_with_a_token_that_was_never_given_is_fenced(self, store: Store) -> None:
+        offer(store, dispatch("a"))
+        (claimed,) = claim(store, start=True)
+        incarnation, position, reservation = map(int, claimed.token.split("."))
+        never = [
+            f"{incarnation}.{position}.{reservation + 1}", f"{incarnation}.{position + 9}.1",
+            f"{incarnation + 1}.1.1", "1.1", "x", f"{incarnation}.0.1", "1.1." + "9" * 40,
+        ]  # fmt: skip
+        for token in never:
+            assert answer(store, Reply(effect("a"), token, "w1")).status == "fenced", token
+        assert answer(store, reply_of(claimed, "w2")).status == "fenced"
+        assert answer(store, reply_of(claimed)).status == "ok"
+
     def test_a_lost_reservation_is_offered_again_as_the_same_attempt(self, store: Store) -> None:
         offer(store, dispatch("a"))
         (first,) = claim(store)
