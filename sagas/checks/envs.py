@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sagas.checks.flow import Place, root_of
+from sagas.checks.facts import root_of
+from sagas.checks.flow import Place
 from sagas.checks.tree import Branch, Document, Node, objects
 from sagas.checks.visibility import error_at, events_at, rounds_at
 from sagas.expressions import TIMESTAMP, CelTypes, Expr, TypeEnv

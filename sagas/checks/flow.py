@@ -1,38 +1,26 @@
-"""What is known at every place of the flow: surely, maybe, or not at all.
-
-The flow is walked once, as it would run. A fact is ("results", "pay"): that name can be read;
-("covered", "pay"): a decision that allows this step has been taken; ("pivot", "pay"): that pivot
-may be done; ("timely", "signed"): that node, which goes on when its time is over, was in time. Sure is what holds on every path to a place, maybe what holds on some.
-"""
+"""What is known at every place of the flow: it is walked once, as it would run (`facts`)."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sagas.checks.tree import Branch, Document, Flow, Handler, Node, frame_of, objects
+from sagas.checks.facts import (
+    NOTHING,
+    Fact,
+    State,
+    covers_well,
+    join,
+    narrowed,
+    nodes_of,
+    pivots_in,
+    yielded,
+    yielded_inside,
+    yields,
+)
+from sagas.checks.tree import Branch, Document, Flow, Handler, Node, objects
 
-__all__ = ["NOTHING", "Fact", "Place", "State", "Walk", "covers_well", "root_of", "walk"]
-
-Fact = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """The facts at a place; `maybe` holds those that are sure too."""
-
-    sure: frozenset[Fact]
-    maybe: frozenset[Fact]
-
-    def with_sure(self, *facts: Fact) -> State:
-        return State(self.sure | frozenset(facts), self.maybe | frozenset(facts))
-
-    def with_maybe(self, facts: Iterable[Fact]) -> State:
-        return State(self.sure, self.maybe | frozenset(facts))
-
-
-NOTHING = State(frozenset(), frozenset())
+__all__ = ["Place", "Walk", "walk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,88 +68,6 @@ def walk(d: Document) -> Walk:
     return walker.found
 
 
-def root_of(node: Node) -> str:
-    """Under which root a node's value is read."""
-    return {"wait_for": "events", "approve": "decisions"}.get(node.kind, "results")
-
-
-def yields(node: Node) -> tuple[Fact, ...]:
-    """The name under which a node's value can be read; a scope without `out` has none."""
-    if node.kind in ("step", "wait_for", "approve", "choose", "race", "parallel", "repeat"):
-        return ((root_of(node), node.name),)
-    if node.kind == "scope" and "out" in node.doc:
-        return (("results", node.name),)
-    return ()
-
-
-def covers_well(approve: Node, step: Node) -> bool:
-    """Whether the approve's level is enough for the step, and its decision reaches it.
-
-    A decision binds the actions of its own round or run: inside another it knows none.
-    """
-    wanted = [c.a for c in (step.contract, step.undo) if c is not None and c.a is not None]
-    level = max(wanted, default="A0")
-    return approve.doc["level"] >= level and frame_of(approve) == frame_of(step)
-
-
-_ASKED = re.compile(
-    r"\s*(!?)\s*(?:has\(\s*(?:results|events|decisions)\.(\w+)\.(\w+)\s*\)"
-    r"|decisions\.(\w+)\.(expired))\s*"
-)
-
-
-def narrowed(state: State, guard: str) -> tuple[State, State]:
-    """What holds where a guard is true, and where it is false: whether a node was in time."""
-    asked = _ASKED.fullmatch(guard)
-    if asked is None:
-        return state, state
-    timely = state.with_sure(("timely", asked[2] or asked[4]))
-    late_when_true = ((asked[3] or asked[5]) == "expired") != bool(asked[1])
-    return (state, timely) if late_when_true else (timely, state)
-
-
-def _yielded(flow: Flow | None) -> Iterator[Fact]:
-    """What the nodes of a flow may have yielded once it ran, without ended rounds and runs."""
-    for node in flow.nodes if flow is not None else ():
-        yield from yields(node)
-        if node.is_pivot:
-            yield ("pivot", node.name)
-        if node.kind == "scope" and node.continues:
-            yield ("results", node.name)
-        yield from _inner(node)
-
-
-def _inner(node: Node) -> Iterator[Fact]:
-    """What a block may have yielded inside once it ran, or was stopped."""
-    if node.kind == "repeat":
-        yield from _pivots(node.inside())
-        return
-    for flow in node.flows():
-        if flow.handler is None:
-            yield from _yielded(flow)
-        else:
-            yield from _pivots(_all(flow))
-
-
-def _all(flow: Flow) -> Iterator[Node]:
-    for node in flow.nodes:
-        yield node
-        yield from node.inside()
-
-
-def _pivots(nodes: Iterable[Node]) -> list[Fact]:
-    return [("pivot", node.name) for node in nodes if node.is_pivot]
-
-
-def _join(states: Iterable[State | None]) -> State | None:
-    """What holds behind ways that come together; a way that ends is none."""
-    open_ = [state for state in states if state is not None]
-    if not open_:
-        return None
-    sure = open_[0].sure.intersection(*(state.sure for state in open_))
-    return State(sure, frozenset[Fact]().union(*(state.maybe for state in open_)))
-
-
 class _Walker:
     def __init__(self) -> None:
         self.found = Walk()
@@ -190,9 +96,9 @@ class _Walker:
         self.found.before[node] = inner
         after = self._kind(node, inner)
         if node.continues and (node.flow is not None or node.branches) and node.kind != "approve":
-            expired = state.with_sure(("results", node.name)).with_maybe(_inner(node))
-            after = _join([after, expired])
-        return _join([after, state]) if guarded else after
+            expired = state.with_sure(("results", node.name)).with_maybe(yielded_inside(node))
+            after = join([after, expired])
+        return join([after, state]) if guarded else after
 
     def _kind(self, node: Node, state: State) -> State | None:
         match node.kind:
@@ -263,7 +169,7 @@ class _Walker:
         ends += [expired] if node.continues else []
         if len(ends) > 1:
             self._lost(covered, f"{node.template} when it is not approved")
-        return _join(ends)
+        return join(ends)
 
     # --- blocks -------------------------------------------------------------------------------
 
@@ -290,7 +196,7 @@ class _Walker:
         return self._together(node, ends)
 
     def _together(self, node: Node, ends: dict[str, State | None]) -> State | None:
-        end = _join(ends.values())
+        end = join(ends.values())
         if end is None:
             return None
         for way, one in ends.items():
@@ -315,7 +221,7 @@ class _Walker:
         for branch in node.branches:
             if "when" in branch.doc:
                 self._add(node, None, f"branches.{branch.name}.when", branch.doc["when"], state)
-            before = _pivots(n for name in _all_after(node, branch) for n in _all(name.flow))
+            before = pivots_in(n for name in _all_after(node, branch) for n in nodes_of(name.flow))
             entry, _ = narrowed(state, branch.doc.get("when", ""))
             end = self.flow(branch.flow, entry.with_maybe(before))
             ends[branch.name] = end
@@ -327,7 +233,7 @@ class _Walker:
         stuck = [name for name, end in ends.items() if end is None and name not in guarded]
         if len(stuck) == len(node.branches) or (all_of_them and stuck):
             return None
-        joined = state.with_maybe(_pivots(node.inside()))
+        joined = state.with_maybe(pivots_in(node.inside()))
         for branch in node.branches:
             end = ends[branch.name]
             if end is not None:
@@ -340,7 +246,7 @@ class _Walker:
         """A round sees what came before the loop; only `out` and vars remain of it."""
         self._place(node, "while", state)
         assert node.flow is not None
-        again = _pivots(node.inside())
+        again = pivots_in(node.inside())
         end = self.flow(node.flow, state.with_maybe(again))
         if end is not None:
             self._place(node, "until", end, node.flow)
@@ -355,7 +261,7 @@ class _Walker:
         for handler in node.handlers:
             self._add(None, handler, "key", handler.doc["key"], state, node.flow)
         assert node.flow is not None
-        inner = frozenset(_yielded(node.flow))
+        inner = frozenset(yielded(node.flow))
         main = self.flow(node.flow, state)
         ends = [main]
         for clause in node.clauses:
@@ -363,11 +269,11 @@ class _Walker:
         after_handlers: list[Fact] = []
         for handler in node.handlers:
             end = self._handler(handler, state, inner)
-            after_handlers += _pivots(_all(handler.flow))
+            after_handlers += pivots_in(nodes_of(handler.flow))
             if handler.interrupts:
-                own = frozenset(_yielded(handler.flow)) - state.sure
+                own = frozenset(yielded(handler.flow)) - state.sure
                 ends.append(None if end is None else State(end.sure - own, end.maybe - own))
-        after = _join(ends)
+        after = join(ends)
         if after is None:
             return None
         after = after.with_maybe(after_handlers)

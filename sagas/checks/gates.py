@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from sagas.checks.flow import State, Walk, covers_well, yields
+from sagas.checks.facts import State, covers_well, yields
+from sagas.checks.flow import Walk
 from sagas.checks.report import Report
 from sagas.checks.tree import Contract, Document, Node, frame_of, objects
 from sagas.expressions import Expr, Read

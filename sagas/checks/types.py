@@ -8,7 +8,8 @@ from typing import Any
 
 from sagas.checks.arguments import command_of
 from sagas.checks.envs import Envs
-from sagas.checks.flow import NOTHING, Place, Walk, root_of
+from sagas.checks.facts import NOTHING, root_of
+from sagas.checks.flow import Place, Walk
 from sagas.checks.report import Report
 from sagas.checks.tree import Contract, Document, Node, objects
 from sagas.checks.visibility import Sights, label_of

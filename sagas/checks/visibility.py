@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sagas.checks.flow import Place, root_of, yields
+from sagas.checks.facts import root_of, yields
+from sagas.checks.flow import Place
 from sagas.checks.paths import selections_of
 from sagas.checks.report import Report
 from sagas.checks.tree import Document, Flow, Node, objects

@@ -22,7 +22,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from sagas.checks.flow import Fact, Place, Walk, walk, yields
+from sagas.checks.facts import Fact, yields
+from sagas.checks.flow import Place, Walk, walk
 from sagas.checks.tree import Document, Node
 from sagas.checks.visibility import error_at, events_at, rounds_at
 
