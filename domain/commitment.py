@@ -16,8 +16,8 @@ from eventsourcing.domain import Aggregate, CanSnapshotAggregate, DomainEvent
 from eventsourcing.utils import register_topic
 
 from domain import state as s
-from domain.evolve import FOLDS, TAKEN_POSITIONS_MAX
 from domain.events import Event
+from domain.evolve import FOLDS, TAKEN_POSITIONS_MAX
 
 __all__ = ["FINAL", "TAKEN_POSITIONS_MAX", "Commitment", "CommitmentSnapshot"]
 
@@ -96,7 +96,7 @@ class Commitment(Aggregate):
         for name in _PLAIN:
             values[name] = dict(values[name])
         values["_pending_events"] = []
-        copy.__dict__ = values
+        vars(copy).update(values)
         return copy
 
     @property
@@ -138,10 +138,14 @@ class CommitmentSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
 
     @classmethod
     def take(cls, aggregate: Any) -> CommitmentSnapshot:
-        state = {k: v for k, v in vars(aggregate).items() if not k.startswith("_")}
+        values: dict[str, Any] = vars(aggregate)
+        state = {k: v for k, v in values.items() if not k.startswith("_")}
         for name in _RECORDS:
-            state[name] = {k: asdict(record) for k, record in state[name].items()}
-        return cls(aggregate.id, aggregate.version, aggregate.modified_on, Commitment.STORED_AS, state)
+            records: dict[str, Any] = values[name]
+            state[name] = {k: asdict(record) for k, record in records.items()}
+        return cls(
+            aggregate.id, aggregate.version, aggregate.modified_on, Commitment.STORED_AS, state
+        )
 
     def mutate(self, _: None) -> Commitment:
         aggregate = object.__new__(Commitment)
@@ -157,7 +161,7 @@ class CommitmentSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
             "_created_on": _EPOCH + timedelta(microseconds=values["started_us"]),
             "_modified_on": self.timestamp, "_pending_events": [],
         }  # fmt: skip
-        aggregate.__dict__ = values
+        vars(aggregate).update(values)
         return aggregate
 
 

@@ -221,9 +221,10 @@ _KINDS: dict[str, Any] = {
 
 def to_body(message: Message) -> dict[str, Any]:
     """The message as a JSON object without members that are None."""
-    body = {f.name: getattr(message, f.name) for f in fields(message)}
-    plain = {n: list(v) if isinstance(v, tuple) else v for n, v in body.items()}
-    return {name: value for name, value in plain.items() if value is not None}
+    values: dict[str, Any] = {f.name: getattr(message, f.name) for f in fields(message)}
+    if isinstance(message, Decide):
+        values["seats"] = list(message.seats)
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def from_body(kind: str, body: dict[str, Any]) -> Message:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 __all__ = [
     "Asked", "Binding", "Debt", "Effect", "Entry", "Instance", "Stop", "Sub", "Trail", "Undoing",
@@ -24,8 +24,10 @@ _INSTANCE = re.compile(r"[#@]\d+")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was asked for. `seats` maps a taken seat to who took it, `gate` is the approve node;
-    `payload` is what an edit put in place of the subject.
+    """What was asked for.
+
+    `seats` maps a taken seat to who took it, `gate` is the approve node, `payload` is what an edit
+    put in place of the subject, `uses` how often the decision may be used.
     """
 
     approval: str
@@ -229,8 +231,9 @@ def frames_of(path: str) -> tuple[str, ...]:
 
 
 def binding_paths(path: str) -> Iterator[str]:
-    """Where a decision on the step at `path` may be kept: at the path itself, or, decided before a
-    repeat was entered, at the path without its innermost rounds.
+    """Where a decision on the step at `path` may be kept.
+
+    At the path itself, or, decided before a repeat was entered, without its innermost rounds.
     """
     yield path
     while "#" in path:
@@ -277,7 +280,7 @@ def restore(cls: Any, data: Mapping[str, Any]) -> Any:
         value = data[f.name]
         # Of the field `asked` there are two: the record in an instance, and a count in the record.
         if f.name in _NESTED and isinstance(value, Mapping):
-            value = restore(_NESTED[f.name], value)
+            value = restore(_NESTED[f.name], cast("Mapping[str, Any]", value))
         elif f.name in _TUPLES:
             value = tuple(value)
         values[f.name] = value

@@ -39,9 +39,10 @@ def put(c: Any, node: str, root: str, value: Json) -> None:
     frame = frame_of(node)
     if frame == node:  # a handler run yields nothing by itself
         return
-    data = c.frames.get(frame) or {}
+    frames: dict[str, dict[str, Any]] = c.frames
+    data = frames.get(frame, {})
     values = {**data.get(root, {}), node[node.rfind("/") + 1 :]: value}
-    c.frames[frame] = {**data, root: values}
+    frames[frame] = {**data, root: values}
 
 
 def forget_inside(c: Any, frame: str) -> None:

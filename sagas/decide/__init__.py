@@ -13,7 +13,15 @@ from domain.events import Ctx, Event
 from domain.messages import Message, from_body, to_body
 from sagas import defaults
 from sagas.decide import (
-    approvals, blocks, controls, effects, failures, flow, kinds, timers, waits,
+    approvals,
+    blocks,
+    controls,
+    effects,
+    failures,
+    flow,
+    kinds,
+    timers,
+    waits,
 )  # fmt: skip
 from sagas.decide.machine import Machine
 from sagas.definition import Definition

@@ -22,6 +22,7 @@ Json = Any
 
 
 def enter_approve(m: Machine, path: str, node: Node) -> None:
+    """Ask for the first time."""
     _ask(m, path, node, 1)
 
 

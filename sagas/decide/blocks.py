@@ -6,16 +6,15 @@ from typing import Any
 
 from domain import events as ev
 from domain.durations import duration_us
-from domain.state import Instance, is_under
+from domain.state import is_under
 from sagas import defaults
-from sagas.decide import endings, flow, stopping, waits
+from sagas.decide import endings, flow, joins, waits
 from sagas.decide.machine import Machine, NodeFault, container_of, error_of, join_path, to_us
 from sagas.definition import Branch, Flow, Node
 
 __all__ = [
-    "branch_closed", "branch_target", "complete_scope", "enter_choose", "enter_parallel",
-    "enter_race", "enter_repeat", "enter_scope", "flow_ended", "resume", "scope_timers", "turn",
-    "trigger_won",
+    "complete_scope", "enter_choose", "enter_race", "enter_repeat", "enter_round", "enter_scope",
+    "flow_ended", "resume", "scope_timers", "trigger_won", "turn", "within",
 ]  # fmt: skip
 
 Json = Any
@@ -38,7 +37,7 @@ def flow_ended(m: Machine, container: str, ended: Flow) -> None:
         assert ended.branch is not None
         block = _block_of(container, ended.branch)
         out = _out(m, block, container, ended.branch)
-        branch_closed(m, block, owner, ended.branch, "done", out)
+        joins.branch_closed(m, block, owner, ended.branch, "done", out)
     else:
         branch = ended.branch
         block = container if branch is None else _block_of(container, branch)
@@ -59,7 +58,8 @@ def _out(m: Machine, block: str, container: str, branch: Branch) -> Json:
     return flow.bounded(block, m.value(branch.out, join_path(container, "_"), owner=block))
 
 
-def _within(m: Machine, path: str, node: Node) -> dict[str, int]:
+def within(m: Machine, path: str, node: Node) -> dict[str, int]:
+    """The timer of a block that must end in time."""
     if node.within_us is None:
         return {}
     return {"within": flow.due_after(m, path, node.within_us)}
@@ -69,6 +69,7 @@ def _within(m: Machine, path: str, node: Node) -> dict[str, int]:
 
 
 def enter_choose(m: Machine, path: str, node: Node) -> None:
+    """Take the first branch whose guard is true, else `else`."""
     for branch in node.branches:
         if m.truth(branch.when, path):
             chosen, name = branch.flow, branch.name
@@ -79,12 +80,13 @@ def enter_choose(m: Machine, path: str, node: Node) -> None:
     if not chosen.nodes and (chosen.branch is None or chosen.branch.out is None):
         flow.finish(m, path, node, {"branch": name})
         return
-    m.emit(ev.NodeEntered, node=path, branch=name, timers=_within(m, path, node) or None)
+    m.emit(ev.NodeEntered, node=path, branch=name, timers=within(m, path, node) or None)
     flow.start_flow(m, chosen, container_of(chosen, path))
 
 
 def enter_race(m: Machine, path: str, node: Node) -> None:
-    m.emit(ev.NodeEntered, node=path, timers=_within(m, path, node) or None)
+    """Enter every trigger, in document order."""
+    m.emit(ev.NodeEntered, node=path, timers=within(m, path, node) or None)
     for branch in reversed(node.branches):
         m.push(_enter_trigger, container_of(branch.flow, path), path, branch)
 
@@ -114,120 +116,12 @@ def trigger_won(m: Machine, path: str, trigger: Node) -> None:
     flow.start_flow(m, branch.flow, container)
 
 
-# --- parallel --------------------------------------------------------------------------------
-
-
-def branch_target(block: str, branch: Branch) -> str:
-    """The path under which all of a branch lies."""
-    if branch.named:
-        return join_path(block, branch.name)
-    return join_path(block, branch.flow.nodes[0].name)
-
-
-def enter_parallel(m: Machine, path: str, node: Node) -> None:
-    wanted = [b for b in node.branches if m.truth(b.when, path)]
-    names = {b.name for b in wanted}
-    m.emit(
-        ev.NodeEntered, node=path, guards=[b.name for b in wanted],
-        timers=_within(m, path, node) or None,
-    )  # fmt: skip
-    ready = [b for b in wanted if not any(a in names for a in b.after)]
-    if not wanted:
-        _joined(m, path, node)
-    for branch in reversed(ready):
-        flow.start_flow(m, branch.flow, container_of(branch.flow, path))
-
-
-def branch_closed(
-    m: Machine, path: str, node: Node, branch: Branch, outcome: str, out: Json = None
-) -> None:
-    """A branch is over (done, failed, skipped, undone or stopped): dependants and the join."""
-    m.emit(ev.BranchClosed, node=path, branch=branch.name, outcome=outcome, out=out)
-    instance = m.c.nodes[path]
-    if instance.branch == "joined":
-        _after_losers(m, path, node)
-        return
-    for other in node.branches:
-        if other.name in instance.guards and branch.name in other.after:
-            _dependant(m, path, node, other)
-    _check_join(m, path, node)
-
-
-def _dependant(m: Machine, path: str, node: Node, branch: Branch) -> None:
-    instance = m.c.nodes.get(path)
-    if instance is None or instance.branch == "joined" or branch.name in instance.branches:
-        return
-    states = [instance.branches.get(a) for a in branch.after if a in instance.guards]
-    if any(s in ("failed", "skipped") for s in states):
-        branch_closed(m, path, node, branch, "skipped")
-    elif all(s == "done" for s in states):
-        flow.start_flow(m, branch.flow, container_of(branch.flow, path))
-
-
-def _counts(instance: Instance, node: Node) -> tuple[int, int, int]:
-    """How many branches count as joined, how many are still open, and how many are wanted.
-
-    One whose guard was false counts as joined; one skipped because another failed does not.
-    """
-    skipped = len(node.branches) - len(instance.guards)
-    good = sum(1 for s in instance.branches.values() if s == "done") + skipped
-    still = len(instance.guards) - len(instance.branches)
-    join = node.doc.get("join", "all")
-    wanted = {"all": len(node.branches), "any": 1}.get(join) if isinstance(join, str) else join
-    assert wanted is not None
-    return good, still, wanted
-
-
-def _check_join(m: Machine, path: str, node: Node) -> None:
-    instance = m.c.nodes.get(path)
-    if instance is None or instance.branch == "joined":
-        return
-    good, still, wanted = _counts(instance, node)
-    collected = node.doc.get("on_branch") == "collect" and node.doc.get("join", "all") == "all"
-    if good >= wanted or (collected and still == 0):
-        _joined(m, path, node)
-    elif good + still < wanted and not collected:
-        m.push(_unreachable, path, f"{wanted} branches are wanted, {good + still} can be reached")
-
-
-def _unreachable(m: Machine, path: str, text: str) -> None:
-    raise NodeFault(path, error_of("business", "join.unreachable", text, path))
-
-
-def _joined(m: Machine, path: str, node: Node) -> None:
-    instance = m.c.nodes[path]
-    open_ = [b for b in node.branches
-             if b.name in instance.guards and b.name not in instance.branches]  # fmt: skip
-    m.emit(ev.NodeEntered, node=path, branch="joined")
-    for branch in open_:
-        target = branch_target(path, branch)
-        if target in m.c.stops or target in m.c.undoing:
-            continue  # it has failed, and closes when that is undone
-        cause = {"kind": "join", "block": path, "branch": branch.name,
-                 "undo": node.doc.get("losers", "undo")}  # fmt: skip
-        stopping.request_stop(m, target, cause)
-    if not open_:
-        _after_losers(m, path, node)
-
-
-def _after_losers(m: Machine, path: str, node: Node) -> None:
-    instance = m.c.nodes[path]
-    if len(instance.branches) < len(instance.guards):
-        return
-    good = [b.name for b in node.branches if b.name not in instance.guards]
-    value = {
-        "out": dict(instance.outs),
-        "failed": [n for n, s in instance.branches.items() if s == "failed"],
-        "skipped": good + [n for n, s in instance.branches.items() if s == "skipped"],
-    }
-    flow.finish(m, path, node, value)
-
-
 # --- repeat ----------------------------------------------------------------------------------
 
 
 def enter_repeat(m: Machine, path: str, node: Node) -> None:
-    m.emit(ev.NodeEntered, node=path, timers=_within(m, path, node) or None)
+    """Enter the block; the first round follows at once."""
+    m.emit(ev.NodeEntered, node=path, timers=within(m, path, node) or None)
     m.push(turn, path, node, None)
 
 
@@ -247,7 +141,7 @@ def turn(m: Machine, path: str, node: Node, out: Json) -> None:
             raise NodeFault(path, error_of("business", "repeat.max", text, path))
         _complete_repeat(m, path, node, out)
         return
-    _begin_round(m, path, node, out)
+    _begin_round(m, path, node)
 
 
 def _complete_repeat(m: Machine, path: str, node: Node, out: Json) -> None:
@@ -257,7 +151,7 @@ def _complete_repeat(m: Machine, path: str, node: Node, out: Json) -> None:
     flow.finish(m, path, node, value)
 
 
-def _begin_round(m: Machine, path: str, node: Node, out: Json) -> None:
+def _begin_round(m: Machine, path: str, node: Node) -> None:
     """Round n starts at the anchor plus n-1 periods; one that is late starts at once."""
     instance = m.c.nodes[path]
     every = node.doc.get("every")
@@ -270,6 +164,7 @@ def _begin_round(m: Machine, path: str, node: Node, out: Json) -> None:
 
 
 def enter_round(m: Machine, path: str, node: Node) -> None:
+    """Begin the next round; what the one before yielded is forgotten."""
     count = m.c.nodes[path].round + 1
     m.emit(ev.NodeEntered, node=path, round=count)
     assert node.flow is not None
@@ -292,7 +187,8 @@ def _round_ended(m: Machine, container: str, node: Node) -> None:
 
 
 def scope_timers(m: Machine, path: str, node: Node) -> dict[str, int]:
-    timers = _within(m, path, node)
+    """When the scope must be done: its deadline, and `within`."""
+    timers = within(m, path, node)
     deadline = node.doc.get("deadline")
     if deadline and "after" in deadline:
         timers["deadline"] = flow.due_after(m, path, duration_us(deadline["after"]))
@@ -303,6 +199,7 @@ def scope_timers(m: Machine, path: str, node: Node) -> dict[str, int]:
 
 
 def enter_scope(m: Machine, path: str, node: Node) -> None:
+    """Open the handlers, then run the main flow."""
     m.emit(ev.NodeEntered, node=path, timers=scope_timers(m, path, node) or None)
     assert node.flow is not None
     flow.start_flow(m, node.flow, path)
@@ -360,7 +257,11 @@ def _run_ended(m: Machine, container: str, ended: Flow) -> None:
 def resume(m: Machine, path: str, node: Node) -> None:
     """Go on with an open block that an internal fault held: what failed is read again."""
     if node.kind == "repeat":
-        m.push(turn, path, node, None)
+        count = m.c.nodes[path].round
+        if count:
+            m.push(_round_ended, f"{path}#{count}", node)
+        else:
+            m.push(turn, path, node, None)
     elif node.kind == "scope":
         m.push(complete_scope, path, node)
     for branch in node.branches:
@@ -377,5 +278,5 @@ def _rests(m: Machine, path: str, node: Node, branch: Branch) -> bool:
         waited = [a for a in branch.after if a in instance.guards and a not in instance.branches]
         if branch.name not in instance.guards or branch.name in instance.branches or waited:
             return False
-        return not any(is_under(p, branch_target(path, branch)) for p in m.c.nodes)
+        return not any(is_under(p, joins.branch_target(path, branch)) for p in m.c.nodes)
     return instance.branch == branch.name

@@ -7,9 +7,19 @@ from typing import Any
 from domain import events as ev
 from domain import messages as msg
 from domain.state import Debt, Stop, is_under, template_of
-from sagas.decide import blocks, effects, endings, failures, flow, outcomes, stopping, undoing, waits
+from sagas.decide import (
+    blocks,
+    effects,
+    endings,
+    failures,
+    flow,
+    outcomes,
+    stopping,
+    undoing,
+    waits,
+)
 from sagas.decide.machine import Machine
-from sagas.definition import Handler, Node
+from sagas.definition import Handler
 
 __all__ = ["control"]
 
@@ -102,10 +112,10 @@ def _retry(m: Machine, message: msg.Control) -> _Refusal:
     if debt is not None:
         return _retry_debt(m, *debt, message)
     for key, effect in c.effects.items():
-        if effect.state == "backoff" and _names(m, effect.node, message.node):
+        if effect.state == "backoff" and _names(effect.node, message.node):
             effects.retry_due(m, key)
             return None
-        if effect.state == "unknown" and effect.next == "ask" and _names(m, effect.node,
+        if effect.state == "unknown" and effect.next == "ask" and _names(effect.node,
                                                                        message.node):  # fmt: skip
             return _probe_again(m, key)
     return "control.target", f"{message.node or 'nothing'} waits for a retry"
@@ -172,7 +182,7 @@ def _settle(m: Machine, message: msg.Control) -> _Refusal:
     if debt is not None:
         return _settle_debt(m, *debt, message)
     for key, effect in m.c.effects.items():
-        if effect.state == "unknown" and _names(m, effect.node, message.node):
+        if effect.state == "unknown" and _names(effect.node, message.node):
             if message.outcome not in ("done", "not_done"):
                 return "control.evidence", "outcome is done or not_done"
             return _settle_effect(m, key, message)
@@ -231,12 +241,12 @@ def _debt(m: Machine, name: str | None) -> tuple[str, Debt] | None:
             return number, debt
     if name is not None:
         for number, debt in m.c.debts.items():
-            if _names(m, debt.node, name):
+            if _names(debt.node, name):
                 return number, debt
     return None
 
 
-def _names(m: Machine, path: str, wanted: str | None) -> bool:
+def _names(path: str, wanted: str | None) -> bool:
     """Whether a person means the node at `path`: its path, its last name, or no name at all."""
     return wanted is None or path == wanted or path.rpartition("/")[2] == wanted
 

@@ -105,6 +105,7 @@ def undo_entry(m: Machine, path: str, node: Node, result: Json) -> Json:
 
 
 def started(m: Machine, message: msg.Started) -> None:
+    """A worker was allowed to act."""
     effect = m.c.effects.get(message.effect)
     if effect is not None and effect.state == "offered" and effect.attempt == message.attempt:
         m.emit(
@@ -193,8 +194,12 @@ def _undone(m: Machine, message: msg.Answered, effect: Effect) -> None:
         m.outcome = {"status": "repeated"}
         return
     m.emit(
-        ev.EffectDone, node=effect.node, effect=message.effect, kind="undo",
-        attempt=message.attempt, worker=message.worker,
+        ev.EffectDone,
+        node=effect.node,
+        effect=message.effect,
+        kind="undo",
+        attempt=message.attempt,
+        worker=message.worker,
     )
     undoing.advance_over(m, effect.node)
     stopping.check_stops(m)
@@ -257,7 +262,7 @@ def attempt_over(
     is_do = effect.kind == "do"
     late = is_do and retry_us > _within(m, effect)
     doubtful = unanswered or bool(effect.unanswered)
-    stops = is_do and (effect.stop and doubtful or stopping.stop_over(m, effect.node) is not None)
+    stops = is_do and ((effect.stop and doubtful) or stopping.stop_over(m, effect.node) is not None)
     if over or late or stops:
         outcomes.for_good(m, key, effect, error, unanswered=unanswered)
         return
@@ -300,10 +305,9 @@ def retry_due(m: Machine, key: str) -> None:
     if effect.kind == "do":
         node = m.node(effect.node)
         start_by_us = m.now_us + (node.within_us or defaults.START_WITHIN_US)
-        if effect.approval is not None and effect.not_after_us is not None:
-            if effect.not_after_us < m.now_us:
-                approvals.expired_before_start(m, effect.node, key, effect)
-                return
+        if effect.not_after_us is not None and effect.not_after_us < m.now_us:
+            approvals.expired_before_start(m, effect.node, key, effect)
+            return
     m.emit(ev.EffectRetried, effect=key, attempt=effect.attempt + 1, start_by_us=start_by_us)
 
 
@@ -362,4 +366,5 @@ def withdrawn(m: Machine, message: msg.Withdrawn) -> None:
 
 
 def is_pivot(node: Node) -> bool:
+    """Whether the saga only goes forward once this step is done."""
     return node.doc.get("irreversible") == "pivot"

@@ -36,6 +36,7 @@ def fulfilled(m: Machine, result: Json) -> None:
 
 
 def cancel_error(reason: str) -> Json:
+    """The error that a cancelled commitment ends with."""
     return error_of("cancelled", "cancelled", reason, "")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from domain import events as ev
 from domain.state import is_under, template_of
-from sagas.decide import blocks, stopping, undoing
+from sagas.decide import joins, stopping, undoing
 from sagas.decide.machine import Machine, hold
 from sagas.definition import Branch, Clause, Flow, Node
 
@@ -121,7 +121,7 @@ def _catcher(m: Machine, path: str, error: Json) -> _Catcher | None:
         owner, block = flow_.owner, _block_path(flow_, container)
         if owner.kind == "parallel":
             if _collects(m, block, flow_, error):
-                target = blocks.branch_target(block, _branch_of(flow_))
+                target = joins.branch_target(block, _branch_of(flow_))
                 return _Catcher(target, block, branch=flow_.branch)
         elif owner.kind == "scope" and _may_catch(m, block, flow_):
             clause = clause_for(owner, error)

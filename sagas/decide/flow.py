@@ -93,6 +93,7 @@ def due_after(m: Machine, path: str, after_us: int) -> int:
 
 
 def rfc3339(us: int) -> str:
+    """A time in microseconds as text, in UTC."""
     return from_us(us).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from domain.commitment import Commitment
@@ -46,10 +46,12 @@ def error_of(class_: str, code: str, message: str, node: str, details: Json = No
 
 
 def from_us(us: int) -> datetime:
+    """A time in microseconds since the epoch, in UTC."""
     return _EPOCH + timedelta(microseconds=us)
 
 
 def to_us(at: datetime) -> int:
+    """Microseconds since the epoch."""
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -58,6 +60,7 @@ def parse_time(text: str) -> datetime:
 
 
 def join_path(container: str, name: str) -> str:
+    """The path of a node in its container; the root has none."""
     return f"{container}/{name}" if container else name
 
 
@@ -86,7 +89,8 @@ class Machine:
 
     def emit(self, cls: type[Event], **values: Any) -> None:
         """Make an event, fold it, and remember it."""
-        event = cls(
+        build = cast("Any", cls)  # the library makes the constructor when the class is made
+        event: Event = build(
             originator_id=self.stream, originator_version=self.c.version + 1,
             timestamp=self._at, ctx=self.ctx, **values,
         )  # fmt: skip
@@ -94,7 +98,8 @@ class Machine:
         self.events.append(event)
 
     def open(self, **values: Any) -> None:
-        event = CommitmentOpened(
+        build = cast("Any", CommitmentOpened)
+        event: Event = build(
             originator_topic=Commitment.STORED_AS, originator_id=self.stream,
             originator_version=1, timestamp=self._at, ctx=self.ctx, **values,
         )  # fmt: skip
@@ -173,8 +178,8 @@ class Machine:
                 return reader(self, path, name)
             if root == "input":
                 return c.input
-            values = {"vars": c.vars, "params": c.params}.get(root)
-            return MISSING if values is None else values.get(name, MISSING)
+            values: dict[str | None, Any] = {"vars": c.vars, "params": c.params}.get(root, {})
+            return values.get(name, MISSING)
 
         return bind
 
@@ -202,10 +207,10 @@ def _place(item: tuple[Callable[..., None], tuple[Any, ...], str]) -> str:
     """The part to which a move belongs. A branch without a name is called by its node's name."""
     _, args, path = item
     flow = args[0] if args else None
-    if isinstance(flow, Flow) and flow.role == "branch" and flow.owner.kind == "parallel":
-        if flow.branch is not None and not flow.branch.named:
-            return join_path(path, flow.nodes[0].name)
-    return path
+    if not isinstance(flow, Flow) or flow.branch is None or flow.branch.named:
+        return path
+    is_branch = flow.role == "branch" and flow.owner.kind == "parallel"
+    return join_path(path, flow.nodes[0].name) if is_branch else path
 
 
 def _from_frames(root: str) -> Callable[[Machine, str, str | None], Any]:
@@ -228,7 +233,10 @@ def _events(m: Machine, path: str, name: str | None) -> Any:
     value = _from_frames("events")(m, path, name)
     if value is MISSING:
         return MISSING
-    return [timed_event(e) for e in value] if isinstance(value, list) else timed_event(value)
+    if isinstance(value, list):
+        events: list[Json] = value
+        return [timed_event(e) for e in events]
+    return timed_event(value)
 
 
 def _decisions(m: Machine, path: str, name: str | None) -> Any:
@@ -251,7 +259,7 @@ def _error(m: Machine, path: str, _: str | None) -> Any:
     return MISSING if found is None else m.c.errors[found]
 
 
-def _round(m: Machine, path: str, name: str | None) -> Any:
+def _round(_: Machine, path: str, name: str | None) -> Any:
     for frame in frames_of(path):
         head, mark, count = frame.rpartition("#")
         # The frame of a handler's run inside the round ends otherwise; that of the round follows.
@@ -260,7 +268,7 @@ def _round(m: Machine, path: str, name: str | None) -> Any:
     return MISSING
 
 
-def _meta(m: Machine, path: str, name: str | None) -> Any:
+def _meta(m: Machine, _: str, name: str | None) -> Any:
     c = m.c
     meta = {
         "id": str(c.id), "tenant": c.tenant, "saga": c.saga, "version": c.saga_version,

@@ -54,9 +54,7 @@ def for_good(
     failures.fail(m, path, failed)
 
 
-def give_up(
-    m: Machine, key: str, effect: Effect, error: Json, *, unanswered: bool = False
-) -> Json:
+def give_up(m: Machine, key: str, effect: Effect, error: Json, *, unanswered: bool = False) -> Json:
     """Settle a `do` as failed and give the error; or None where it must be found out first.
 
     With an attempt unanswered it may have happened: its undo is entered as attempted, if it can do
@@ -74,7 +72,12 @@ def give_up(
         if error["class"] == "transient":
             error = {**error, "class": "timeout"}
     m.emit(
-        ev.EffectFailed, node=path, effect=key, kind="do", attempt=effect.attempt, error=error,
+        ev.EffectFailed,
+        node=path,
+        effect=key,
+        kind="do",
+        attempt=effect.attempt,
+        error=error,
         undo=undo,
     )
     return error
@@ -117,6 +120,7 @@ def send_probe(m: Machine, key: str) -> None:
 
 
 def probe_answered(m: Machine, message: msg.Answered, effect: Effect) -> None:
+    """What the participant says about an unknown effect: present, absent, or it cannot tell."""
     if effect.state != "unknown" or effect.next != "probe":
         m.emit(
             ev.EffectLate, effect=message.effect, attempt=message.attempt,
@@ -127,9 +131,7 @@ def probe_answered(m: Machine, message: msg.Answered, effect: Effect) -> None:
     if message.outcome not in ("present", "absent", "cannot_tell"):
         probe_again(m, message.effect, effect, message.message or f"it answers {message.outcome}")
         return
-    m.emit(
-        ev.EffectProbed, effect=message.effect, answer=message.outcome, note=message.message
-    )
+    m.emit(ev.EffectProbed, effect=message.effect, answer=message.outcome, note=message.message)
     if message.outcome == "present":
         effect = m.c.effects[message.effect]
         effects.settle_done(m, message.effect, effect, message.result, effect.attempt,
@@ -162,7 +164,11 @@ def probe_again(m: Machine, key: str, effect: Effect, reason: str) -> None:
         return
     wait_us = min(defaults.SECOND_US * 2 ** (effect.probes - 1), defaults.MINUTE_US)
     m.emit(
-        ev.EffectUnknown, effect=key, attempt=effect.attempt, reason=reason, next="probe",
+        ev.EffectUnknown,
+        effect=key,
+        attempt=effect.attempt,
+        reason=reason,
+        next="probe",
         due_us=m.now_us + wait_us,
     )
 
@@ -226,4 +232,5 @@ def cannot_be_undone(m: Machine, path: str, key: str, fault: Json) -> None:
 
 
 def result_digest(result: Json) -> str:
+    """By which two results of one effect are compared."""
     return digest("troth.result.v1", result)

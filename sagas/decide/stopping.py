@@ -7,7 +7,7 @@ from typing import Any
 from domain import events as ev
 from domain.folds.undoing import ALSO_MAX
 from domain.state import Effect, Stop, in_flight, is_kept, is_under
-from sagas.decide import blocks, effects, endings, failures, flow, outcomes, undoing
+from sagas.decide import effects, endings, failures, flow, joins, outcomes, undoing
 from sagas.decide.machine import Machine, container_of
 from sagas.definition import Clause, Handler, Node
 
@@ -47,11 +47,11 @@ def also(m: Machine, target: str, error: Json) -> None:
 def request_stop(m: Machine, target: str, cause: Json, keep: tuple[str, ...] = ()) -> None:
     """Stop a part: nothing new begins in it; what is in flight is awaited (semantics 2)."""
     old = m.c.stops.get(target)
-    if old is not None and old.pending and cause["kind"] not in ("cancel", "fulfil"):
-        if old.cause["kind"] != "interrupt":
-            if "error" in cause:
-                also(m, target, cause["error"])
-            return
+    gives_way = cause["kind"] in ("cancel", "fulfil") or old is None or not old.pending
+    if old is not None and not gives_way and old.cause["kind"] != "interrupt":
+        if "error" in cause:  # what was asked for first stands; it waits for a pivot
+            also(m, target, cause["error"])
+        return
     if old is not None:
         drop_run(m, old)
     if cause["kind"] != "fulfil" and _wait_for_pivot(m, target, cause, keep):
@@ -203,7 +203,8 @@ def _clause(m: Machine, cause: Json) -> Clause:
 
 
 def _handler(m: Machine, cause: Json) -> Handler:
-    return next(h for h in _scope(m, cause).handlers if h.name == cause["handler"])
+    handlers = _scope(m, cause).handlers
+    return next(h for h in handlers if h.name == cause["handler"])
 
 
 def after_undo(m: Machine, target: str, cause: Json) -> None:
@@ -238,7 +239,7 @@ def _branch_over(m: Machine, cause: Json) -> None:
         outcome = "failed"
     else:
         outcome = "undone" if cause["undo"] == "undo" else "kept"
-    blocks.branch_closed(m, block, node, branch, outcome)
+    joins.branch_closed(m, block, node, branch, outcome)
 
 
 def _outer_stop(m: Machine, target: str) -> bool:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from domain import events as ev
 from domain.ids import effect_id
 from sagas.decide import (
-    approvals, blocks, effects, failures, flow, outcomes, stopping, undoing, waits,
+    approvals,
+    blocks,
+    effects,
+    failures,
+    flow,
+    outcomes,
+    stopping,
+    undoing,
+    waits,
 )  # fmt: skip
 from sagas.decide.machine import Machine, error_of
 from sagas.definition import Node

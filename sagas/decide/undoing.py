@@ -9,7 +9,7 @@ from domain import events as ev
 from domain.ids import effect_id
 from domain.state import Entry, in_flight, is_under, template_of
 from sagas import defaults
-from sagas.decide import blocks, stopping
+from sagas.decide import joins, stopping
 from sagas.decide.machine import Machine, error_of
 from sagas.definition import Branch, Node
 from sagas.loading import retry_of
@@ -127,7 +127,7 @@ def _beside(
     m: Machine, base: str, block: Node, groups: Mapping[str, Mapping[str, Entry]]
 ) -> list[str]:
     """Branches undo beside each other; one that others came `after` waits for theirs."""
-    targets = {b.name: blocks.branch_target(base, b) for b in block.branches}
+    targets = {b.name: joins.branch_target(base, b) for b in block.branches}
     waiting: set[str] = set()
     for branch in block.branches:
         group = targets[branch.name]
@@ -213,8 +213,10 @@ def seal(m: Machine, path: str) -> None:
 
 
 def _came_before(m: Machine, path: str, pivot: str) -> bool:
-    """Whether an entry stands before the pivot. Where the two part ways in a parallel, it does so
-    only if the pivot's branch came after its own; an unfinished beside run never does.
+    """Whether an entry stands before the pivot.
+
+    Where the two part ways in a parallel, it does so only if the pivot's branch came after its own;
+    an unfinished beside run never does.
     """
     if path == pivot or any(is_under(path, t) for t in m.c.undoing):
         return False
@@ -229,7 +231,7 @@ def _came_before(m: Machine, path: str, pivot: str) -> bool:
     block = m.d.by_template.get(template_of(base)) if base else m.d.root
     if not isinstance(block, Node) or block.kind != "parallel":
         return True
-    by_target = {blocks.branch_target(base, branch): branch for branch in block.branches}
+    by_target = {joins.branch_target(base, branch): branch for branch in block.branches}
     mine, other = by_target[own], by_target["/".join(b[: common + 1])]
     return mine.name in _before(block.branches, other)
 

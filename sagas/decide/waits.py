@@ -31,6 +31,7 @@ def key_text(path: str, value: Json) -> str:
 
 
 def enter_wait(m: Machine, path: str, node: Node) -> None:
+    """Subscribe to the key, as it can be read now."""
     due_us = None if node.within_us is None else flow.due_after(m, path, node.within_us)
     m.emit(
         ev.WaitOpened, node=path, key=key_text(path, m.value(node.x["key"], path)),
@@ -60,8 +61,10 @@ def offered(m: Machine, message: msg.Offer) -> None:
 
 
 def _takers(m: Machine, key: str, type_: str) -> list[str]:
-    """Open takers of this type and key: innermost scope first, waits before handlers, interrupt
-    before beside, then in document order."""
+    """Open takers of this type and key, in the order in which they may take.
+
+    Innermost scope first, waits before handlers, interrupt before beside, then document order.
+    """
     found = [p for p, s in m.c.subs.items() if s.key == key and type_ in s.types]
     return sorted(found, key=lambda p: _rank(m, p)) if len(found) > 1 else found
 
@@ -174,5 +177,3 @@ def next_run(m: Machine, path: str, handler: Handler) -> None:
         run = f"{path}@{m.c.runs.get(path, 0) + 1}"
         m.emit(ev.NodeEntered, node=run, branch="queued")
         flow.start_flow(m, handler.flow, run)
-
-

@@ -90,8 +90,13 @@ def announce(name: str, type_: str, data: str = "{}") -> Json:
     return _node("emit", name, type=type_, key="input.id", data=data)
 
 
-def approve(name: str, *flow: Json, level: str = "A1", **members: Json) -> Json:
+def approve(
+    name: str, *flow: Json, level: str = "A1", covers: list[str] | None = None, **members: Json
+) -> Json:
+    """An approve; `covers` are the steps it is for, unless they lie in its flow."""
     inside = {"flow": list(flow)} if flow else {}
+    if covers is not None:
+        inside["for"] = covers
     return _node("approve", name, level=level, **inside, **members)
 
 

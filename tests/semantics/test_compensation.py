@@ -1,6 +1,7 @@
 """Undoing: order, snapshots, attempted entries, debts, deadline (section 5)."""
 
 from tests.semantics.language import (
+    Json,
     branch,
     choose,
     fail,
@@ -110,7 +111,7 @@ def test_a_step_that_may_have_happened_and_needs_its_result_to_be_undone_is_aske
 # --- debts -----------------------------------------------------------------------------------
 
 
-def three() -> object:
+def three() -> Json:
     return saga(step("a", undo=True), step("b", undo=True), step("c"))
 
 

@@ -176,7 +176,9 @@ def test_fulfil_awaits_what_is_in_flight() -> None:
 
 
 def test_nothing_but_a_resume_or_a_cancel_moves_what_is_paused() -> None:
-    story = given(saga(step("a", unknown="ask"), step("b"))).answers("a", "unknown").control("pause")
+    story = (
+        given(saga(step("a", unknown="ask"), step("b"))).answers("a", "unknown").control("pause")
+    )
     story.control("settle", node="a", outcome="done", evidence=["x"]).then(answer="state.says_no")
     story.control("retry", node="a").then(answer="state.says_no", offered=[])
 

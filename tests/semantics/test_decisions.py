@@ -1,6 +1,7 @@
 """Decisions: seats, reject, edit, what a decision allows, asking anew (section 6)."""
 
 from tests.semantics.language import (
+    Json,
     approve,
     given,
     on_failure,
@@ -15,7 +16,7 @@ from tests.semantics.language import (
 N = {"n": {"schema": {"type": "integer"}, "initial": 1}}
 
 
-def gated(name: str = "pay", **members: object) -> object:
+def gated(name: str = "pay", **members: Json) -> Json:
     return step(name, risk="R2", irreversible="accepted", **{"unknown": "ask"} | members)
 
 
@@ -27,7 +28,7 @@ def test_a_gated_step_runs_only_with_its_decision() -> None:
 
 
 def test_a_leaf_approve_covers_the_steps_it_names() -> None:
-    document = saga(approve("ok", **{"for": ["pay"]}), step("a"), gated())
+    document = saga(approve("ok", covers=["pay"]), step("a"), gated())
     given(document).decides("ok", "mia", "manager").done("a").then(offered=["pay"])
 
 
@@ -120,7 +121,7 @@ def test_a_question_expires() -> None:
 
 def test_a_decision_on_another_action_is_stale_and_asked_anew_three_times() -> None:
     document = saga(
-        approve("ok", **{"for": ["pay"]}), put("more", n="vars.n + 1"),
+        approve("ok", covers=["pay"]), put("more", n="vars.n + 1"),
         gated(args={"n": "vars.n"}), vars=N,
     )  # fmt: skip
     story = given(document).decides("ok", "mia", "manager")
@@ -169,7 +170,7 @@ def test_a_retry_needs_no_second_decision_while_the_first_is_valid() -> None:
 
 
 def test_stop_voids_a_decision() -> None:
-    inner = scope("s", approve("ok", **{"for": ["pay"]}), step("a"), gated(),
+    inner = scope("s", approve("ok", covers=["pay"]), step("a"), gated(),
                   on_failure=[on_failure("business", step("c"))])  # fmt: skip
     story = given(saga(inner)).decides("ok", "mia", "manager").failed("a").then(offered=["s/c"])
     assert story.w.now.bindings == {}

@@ -1,9 +1,19 @@
 """parallel: joins, collecting, `after`, losers (section 3)."""
 
-from tests.semantics.language import branch, given, on_failure, parallel, put, saga, scope, step
+from tests.semantics.language import (
+    Json,
+    branch,
+    given,
+    on_failure,
+    parallel,
+    put,
+    saga,
+    scope,
+    step,
+)
 
 
-def two() -> tuple[object, object]:
+def two() -> tuple[Json, Json]:
     return branch(None, step("a", undo=True)), branch(None, step("b", undo=True))
 
 

@@ -1,6 +1,7 @@
 """Pivots: sealing, what is refused past one, forward debts (section 5)."""
 
 from tests.semantics.language import (
+    Json,
     branch,
     given,
     handler,
@@ -13,7 +14,7 @@ from tests.semantics.language import (
 )
 
 
-def pivot(name: str = "pay", **members: object) -> object:
+def pivot(name: str = "pay", **members: Json) -> Json:
     return step(name, irreversible="pivot", **members)
 
 
@@ -94,7 +95,7 @@ def test_an_interrupt_goes_on_when_the_pivot_in_flight_did_not_happen() -> None:
 
 
 def test_interrupts_of_enclosing_scopes_are_closed_past_a_pivot_unless_declared() -> None:
-    def story(**members: object) -> object:
+    def story(**members: Json) -> Json:
         left = handler("left", "x", step("file"), mode="interrupt", **members)
         return given(saga(pivot(), step("b"), handlers=[left])).done("pay").happens("x")
 

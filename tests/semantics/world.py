@@ -47,7 +47,8 @@ def fold(events: list[Event]) -> Commitment:
     """The commitment from zero, read back from stored bytes."""
     state: Any = None
     for event in events:
-        state = _MAPPER.to_domain_event(_MAPPER.to_stored_event(event)).mutate(state)
+        read: Any = _MAPPER.to_domain_event(_MAPPER.to_stored_event(event))
+        state = read.mutate(state)
     return state
 
 

@@ -7,6 +7,7 @@ list was completed last comes from `node.done` and `effect.done`, branches from 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,59 +94,72 @@ class UndoOracle:
             for part in _parts(path) if isinstance(path, str) else ():
                 self.begun.setdefault(part, version)
         assert self.ended is None or isinstance(e, _AFTER_THE_END), e
-        match e:
-            case ev.NodeDone() | ev.NodeFailed():
-                self.completed[e.node] = version
-            case ev.PartStopping() if not e.pending:
-                self.stops.append((version, e.target, tuple(e.keep or ())))
-            case ev.EffectIntended():
-                self.nodes[e.effect] = e.node
-                if e.kind == "undo":
-                    self._commanded(e.node)
-                elif e.kind == "do" and e.undo is not None:
-                    self.standing[e.node] = Standing(version, False)
-            case ev.EffectDone() if e.kind == "undo":
-                self.standing.pop(e.node, None)
-                self.undone[e.node] = self.undone.get(e.node, 0) + 1
-                assert self.undone[e.node] == 1, f"{e.node} was undone twice"
-            case ev.EffectDone():
-                self.completed[e.node] = version
-                if e.undo is not None:
-                    assert e.node not in self.undone, f"{e.node} is entered after it was undone"
-                    self.standing[e.node] = Standing(version, True)
-            case ev.EffectFailed() if e.kind == "do":
-                self.completed[e.node] = version
-                if e.undo is not None:
-                    self.standing.setdefault(e.node, Standing(version, False))
-            case ev.EffectWithdrawn() | ev.EffectProbed():
-                self._may_be_gone(e)
-            case ev.UndoSealed():
-                for path in e.dropped:
-                    del self.standing[path]
-            case ev.UndoBegun():
-                self.undoing.append(e.target)
-            case ev.UndoEnded():
-                self.undoing.remove(e.target)
-                left = [p for p in self.standing if _under(p, e.target)]
-                assert not left, f"{left} still stand in {e.target or 'the root'}"
-            case ev.DebtOpened():
-                self.debts[e.debt] = (e.kind, e.node)
-                if e.kind == "undo":
-                    self.standing[e.node].is_debt = True
-            case ev.DebtRetried():
-                self.standing[self.debts[e.debt][1]].is_debt = False
-            case ev.DebtSettled():
-                kind, node = self.debts[e.debt]
-                if kind == "undo":
-                    del self.standing[node]
-            case ev.CommitmentEnded():
-                self.ended = e.status
-                if e.status in ("compensated", "failed", "cancelled"):
-                    assert not self.standing, f"{e.status}, and {list(self.standing)} stand"
-            case _:
-                pass
+        read = _READ.get(type(e))
+        if read is not None:
+            read(self, e, version)
 
-    def _may_be_gone(self, e: ev.EffectWithdrawn | ev.EffectProbed) -> None:
+    def _done(self, e: ev.NodeDone | ev.NodeFailed, version: int) -> None:
+        self.completed[e.node] = version
+
+    def _stopping(self, e: ev.PartStopping, version: int) -> None:
+        if not e.pending:
+            self.stops.append((version, e.target, tuple(e.keep or ())))
+
+    def _intended(self, e: ev.EffectIntended, version: int) -> None:
+        self.nodes[e.effect] = e.node
+        if e.kind == "undo":
+            self._commanded(e.node)
+        elif e.kind == "do" and e.undo is not None:
+            self.standing[e.node] = Standing(version, False)
+
+    def _effect_done(self, e: ev.EffectDone, version: int) -> None:
+        if e.kind == "undo":
+            self.standing.pop(e.node, None)
+            self.undone[e.node] = self.undone.get(e.node, 0) + 1
+            assert self.undone[e.node] == 1, f"{e.node} was undone twice"
+            return
+        self.completed[e.node] = version
+        if e.undo is not None:
+            assert e.node not in self.undone, f"{e.node} is entered after it was undone"
+            self.standing[e.node] = Standing(version, True)
+
+    def _effect_failed(self, e: ev.EffectFailed, version: int) -> None:
+        if e.kind == "do":
+            self.completed[e.node] = version
+            if e.undo is not None:
+                self.standing.setdefault(e.node, Standing(version, False))
+
+    def _sealed(self, e: ev.UndoSealed, _: int) -> None:
+        for path in e.dropped:
+            del self.standing[path]
+
+    def _begun(self, e: ev.UndoBegun, _: int) -> None:
+        self.undoing.append(e.target)
+
+    def _undo_ended(self, e: ev.UndoEnded, _: int) -> None:
+        self.undoing.remove(e.target)
+        left = [p for p in self.standing if _under(p, e.target)]
+        assert not left, f"{left} still stand in {e.target or 'the root'}"
+
+    def _debt(self, e: ev.DebtOpened, _: int) -> None:
+        self.debts[e.debt] = (e.kind, e.node)
+        if e.kind == "undo":
+            self.standing[e.node].is_debt = True
+
+    def _debt_retried(self, e: ev.DebtRetried, _: int) -> None:
+        self.standing[self.debts[e.debt][1]].is_debt = False
+
+    def _debt_settled(self, e: ev.DebtSettled, _: int) -> None:
+        kind, node = self.debts[e.debt]
+        if kind == "undo":
+            del self.standing[node]
+
+    def _over(self, e: ev.CommitmentEnded, _: int) -> None:
+        self.ended = e.status
+        if e.status in ("compensated", "failed", "cancelled"):
+            assert not self.standing, f"{e.status}, and {list(self.standing)} stand"
+
+    def _may_be_gone(self, e: ev.EffectWithdrawn | ev.EffectProbed, _: int) -> None:
         if isinstance(e, ev.EffectProbed) and e.answer != "absent":
             return
         entry = self.standing.get(self.nodes[e.effect])
@@ -196,11 +210,32 @@ class UndoOracle:
         for version, target, keep in self.stops:
             if version < self.begun[group]:
                 continue
-            if group != target and _under(group, target) and not any(_under(group, k) for k in keep):
+            if (
+                group != target
+                and _under(group, target)
+                and not any(_under(group, k) for k in keep)
+            ):
                 return version
         return None
 
 
+_READ: dict[type[Event], Callable[..., None]] = {
+    ev.NodeDone: UndoOracle._done,
+    ev.NodeFailed: UndoOracle._done,
+    ev.PartStopping: UndoOracle._stopping,
+    ev.EffectIntended: UndoOracle._intended,
+    ev.EffectDone: UndoOracle._effect_done,
+    ev.EffectFailed: UndoOracle._effect_failed,
+    ev.EffectWithdrawn: UndoOracle._may_be_gone,
+    ev.EffectProbed: UndoOracle._may_be_gone,
+    ev.UndoSealed: UndoOracle._sealed,
+    ev.UndoBegun: UndoOracle._begun,
+    ev.UndoEnded: UndoOracle._undo_ended,
+    ev.DebtOpened: UndoOracle._debt,
+    ev.DebtRetried: UndoOracle._debt_retried,
+    ev.DebtSettled: UndoOracle._debt_settled,
+    ev.CommitmentEnded: UndoOracle._over,
+}
 _AFTER_THE_END = (
     ev.EffectLate, ev.EffectDone, ev.EffectContradicted, ev.DebtOpened, ev.DebtSettled,
     ev.MessageRefused,

@@ -19,6 +19,7 @@ Json = Any
 HOUR_US = 3_600_000_000
 MOVES_MAX = 40
 CLOSING_MOVES_MAX = 600
+SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example)
 ANSWERS = {
     "do": ("done", "done", "done", "done", "failed", "transient", "lost", "unknown", "not_started"),
     "undo": ("done", "done", "done", "failed", "transient", "lost"),
@@ -155,12 +156,12 @@ def check_decisions(w: World) -> None:
             assert used[e.approval] == 1
 
 
-@settings(max_examples=120, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, suppress_health_check=SLOW)
 @given(documents(), st.data())
 def test_whatever_happens_undoing_is_ordered_complete_and_once(document: Json, data: Any) -> None:
     """Random definitions, outcomes and orders, with a cancel at any move, come to a right end."""
     driver = Driver(document)
-    driver._check()  # noqa: SLF001 - the opening's own events
+    driver._check()
     for _ in range(data.draw(st.integers(0, MOVES_MAX), label="moves")):
         driver.move(data.draw)
     driver.close()
@@ -168,7 +169,7 @@ def test_whatever_happens_undoing_is_ordered_complete_and_once(document: Json, d
     check_decisions(driver.w)
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=SLOW)
 @given(documents(), st.integers(0, 12))
 def test_a_cancel_at_any_move_leaves_nothing_done(document: Json, moves: int) -> None:
     """Everything goes well until somebody cancels: then all of it is undone, or it is past a pivot."""
@@ -180,7 +181,7 @@ def test_a_cancel_at_any_move_leaves_nothing_done(document: Json, moves: int) ->
         driver.answer(next(iter(w.dispatches.values())), "done")
     w.send(msg.Control("cancel", "ops", "so be it"))
     driver.close()
-    driver._check()  # noqa: SLF001 - all of it at once
+    driver._check()
     check_end(driver)
     if w.now.cancelling is not None:
         assert w.now.status == "cancelled"
