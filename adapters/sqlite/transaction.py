@@ -162,7 +162,7 @@ class SqliteTransaction:
     @guarded
     def take_reply(self, reply: Reply) -> Verdict:
         """Say whether a reply is that of the current attempt. The row stays until it is settled."""
-        return dispatch.take_reply(self._db, reply, self._belief.incarnation, self._belief.head)
+        return dispatch.take_reply(self._db, reply, self._belief.incarnation)
 
     @guarded
     def withdraw(self, effect: str) -> bool:
