@@ -1,4 +1,4 @@
-"""`python -m tests.simulation --seeds 50`: many worlds, each from one seed; exit code 1 on a find."""
+"""`python -m tests.simulation --seeds 50`: many worlds, each from a seed; exit code 1 on a find."""
 
 from __future__ import annotations
 

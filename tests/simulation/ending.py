@@ -236,14 +236,16 @@ def _column(value: Json) -> Json:
 def _difference(live: Json, rebuilt: Json) -> str:
     if live is None or rebuilt is None:
         return f"live {live}, rebuilt {rebuilt}"[:600]
-    odd = {k: (live.get(k), rebuilt.get(k)) for k in live if live.get(k) != rebuilt.get(k)}
+    odd: dict[str, Any] = {
+        k: (live.get(k), rebuilt.get(k)) for k in live if live.get(k) != rebuilt.get(k)
+    }
     if "body" in odd:
         a, b = odd["body"]
-        odd["body"] = {k: (a.get(k), b.get(k)) for k in {**a, **b} if a.get(k) != b.get(k)}  # pyright: ignore[reportArgumentType] - both are objects
+        odd["body"] = {k: (a.get(k), b.get(k)) for k in {**a, **b} if a.get(k) != b.get(k)}
     return str(odd)[:900]
 
 
-# --- the books -------------------------------------------------------------------------------------
+# --- the books ---------------------------------------------------------------------------------
 
 
 def _books(world: Ended) -> None:

@@ -49,10 +49,10 @@ def random_saga(rng: Random, name: str) -> Saga[Any, Any]:
         # A flow may be traced more than once: each time the same.
         _Draw(Random(seed), order).flow()
 
-    running, finished = rng.choice([("return", "after_failure"), ("refuse", "allow"),
+    policy: Any = rng.choice([("return", "after_failure"), ("refuse", "allow"),
                                     ("replace", "allow"), ("return", "refuse")])  # fmt: skip
     options: dict[str, Any] = {
-        "double_start": DoubleStart(running=running, finished=finished),
+        "double_start": DoubleStart(running=policy[0], finished=policy[1]),
         "on_debt": rng.choice(["hold", "continue"]),
         "deadline": rng.choice(["2h", "6h", None]),
         "undo_deadline": rng.choice([None, None, "1h"]),
@@ -74,7 +74,7 @@ class _Draw:
         rng, order = self._rng, self._order
         self._counter = var("counter", int, 0)
         if rng.random() < 0.35:
-            undo = rng.choice(["all", "none"])
+            undo: Any = rng.choice(["all", "none"])
             with on("withdrawal", Withdrawn, order.number, interrupt=True, undo=undo):
                 self._ending("gone")
         if rng.random() < 0.3:
@@ -125,7 +125,8 @@ class _Draw:
     def _gate(self, known: str, depth: int) -> None:
         rng = self._rng
         level = rng.choice([A2, A2, A3])
-        reject, expiry = rng.choice(["fail", "continue"]), rng.choice(["fail", "continue"])
+        reject: Any = rng.choice(["fail", "continue"])
+        expiry: Any = rng.choice(["fail", "continue"])
         with approve(
             self._name("gate"), level=level, within=rng.choice(["5m", "30m", "3h"]),
             on_reject=reject, on_expiry=expiry, valid=rng.choice([None, "2m", "1h"]),
@@ -137,7 +138,7 @@ class _Draw:
     def _parallel(self, known: str, depth: int) -> None:
         rng = self._rng
         count = rng.randint(2, 3)
-        join = rng.choice(["all", "all", "any", 2])
+        join: Any = rng.choice(["all", "all", "any", 2])
         with parallel(
             self._name("par"), join=join, on_branch=rng.choice(["fail", "collect"]),
             losers=rng.choice(["undo", "keep"]),

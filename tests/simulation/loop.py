@@ -42,7 +42,7 @@ class SimLoop(BaseEventLoop):
     def now(self) -> datetime:
         return _EPOCH + timedelta(microseconds=self.now_us())
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:  # pyright: ignore[reportIncompatibleMethodOverride] - no threads here
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:
         """Run it on this very thread, a moment later: there are no others."""
         del executor
         future: asyncio.Future[Any] = self.create_future()

@@ -28,7 +28,8 @@ __all__ = ["Observer", "Shadow", "Violation", "plain"]
 Json = Any
 TRACE_MAX = 40
 _EVENTS = """
-SELECT position, stream, version, topic, state, prev FROM events WHERE position > ? ORDER BY position
+SELECT position, stream, version, topic, state, prev FROM events
+WHERE position > ? ORDER BY position
 """
 _DISPATCHES = "SELECT effect, stream, kind, attempt, state FROM dispatches"
 _WAKE = "SELECT due_us FROM timers WHERE stream = ?"
@@ -161,7 +162,7 @@ class Observer:
             detail = f"{effect.node} attempt {event.attempt}"
             raise Violation("unknown only from started", detail)
 
-    # --- the streams that changed ------------------------------------------------------------------
+    # --- the streams that changed --------------------------------------------------------------
 
     def _look(self, engine: Engine, changed: dict[UUID, None]) -> None:
         cached: dict[UUID, Entry] = engine.lane._parts.streams._entries
@@ -190,8 +191,7 @@ class Observer:
             for key, (kind, attempt, _) in held.items():
                 effect = effects.get(key)
                 wanted = ("unknown",) if kind == "probe" else ("offered", "started")
-                is_good = effect is not None and effect.state in wanted
-                if not is_good or effect.attempt != attempt:
+                if effect is None or effect.state not in wanted or effect.attempt != attempt:
                     raise Violation("dispatches", f"{id_}: a row for {effect} ({kind} {attempt})")
         waiting = {UUID(bytes=stream) for (stream,) in db.execute("SELECT stream FROM inbox")}
         for id_ in changed:

@@ -79,6 +79,7 @@ class People:
         answer = await self.insist(Publish(PRODUCER, event, orjson.dumps(event)))
         if isinstance(answer, Refusal):
             self.wrong.append(f"event {event['id']} was refused: {answer}")
+            return
         if self._dice.chance(0.1):
             again = await self.insist(Publish(PRODUCER, dict(event), orjson.dumps(event)))
             if isinstance(again, Refusal) or again["root"] != answer["root"]:
@@ -87,7 +88,7 @@ class People:
             other = {**event, "data": {**data, "number": "other"}}
             await self._expect_no(Publish(PRODUCER, other, orjson.dumps(other)))
 
-    async def insist(self, request: Any) -> Json:
+    async def insist(self, request: Any) -> Any:
         """Ask until there is an answer that stays."""
         while True:
             try:
@@ -118,8 +119,9 @@ class People:
         request = StartRequest(PRODUCER, saga, input_, None, key)
         first = await self.insist(request)
         again = await self.insist(request)
-        is_refused = isinstance(first, Refusal) or isinstance(again, Refusal)
-        if not is_refused and first["id"] != again["id"]:
+        if isinstance(first, Refusal) or isinstance(again, Refusal):
+            return
+        if first["id"] != again["id"]:
             self.wrong.append(f"start {key} gave {first['id']} and {again['id']}")
 
     # --- approvers -----------------------------------------------------------------------------

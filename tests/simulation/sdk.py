@@ -218,7 +218,7 @@ class _Inline:
 def _datetime_of(loop: SimLoop) -> type[datetime]:
     class SimulatedTime(datetime):
         @classmethod
-        def now(cls, tz: Any = None) -> datetime:  # pyright: ignore[reportIncompatibleMethodOverride] - always UTC
+        def now(cls, tz: Any = None) -> datetime:
             return loop.now().astimezone(tz)
 
     return SimulatedTime
@@ -238,7 +238,7 @@ def _lease_of() -> type[Lease]:
         @classmethod
         def of(cls, *args: Any, **more: Any) -> Lease:
             nonlocal count
-            lease = Lease.of.__func__(cls, *args, **more)  # pyright: ignore[reportFunctionMemberAccess] - of the class above
+            lease = Lease.of.__func__(cls, *args, **more)
             count += 1
             lease.number = count
             lease.wake()

@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 from domain.ports import (
     Claim,
-    ClaimAsk,
-    InboxRow,
     LaneBelief,
     LaneLost,
-    LaneWrite,
-    Overdue,
-    Receipt,
-    Reply,
     Store,
-    StoredStream,
     StoreFailed,
     Transaction,
     Verdict,
@@ -28,6 +20,7 @@ from tests.simulation.dice import Dice
 __all__ = ["EngineCrash", "FaultyStore", "Leases"]
 
 Json = Any
+_READS = frozenset({"load", "receipt", "next_root", "inbox", "parked", "due_timers"})
 
 
 class EngineCrash(BaseException):
@@ -58,7 +51,8 @@ class FaultyStore:
             raise EngineCrash("at begin")
         if self._dice.hits("lane lost"):
             raise LaneLost("somebody else has it")
-        return FaultyTransaction(self._inner.begin(belief), self._dice, self._leases)
+        tx: Any = FaultyTransaction(self._inner.begin(belief), self._dice, self._leases)
+        return tx
 
     def definitions(self) -> Iterable[tuple[bytes, bytes]]:
         return self._inner.definitions()
@@ -81,69 +75,27 @@ class FaultyTransaction:
         self._claims: list[Claim] = []
         self._is_over = False
 
-    # --- reads ---------------------------------------------------------------------------------
+    def __getattr__(self, name: str) -> Any:
+        """Every other call of the port: reads pass, a write may be the last thing that happens."""
+        method = getattr(self._inner, name)
+        if name in _READS:
+            return method
+        return lambda *args, **more: self._write(lambda: method(*args, **more))
 
-    def load(self, stream: UUID) -> StoredStream:
-        return self._inner.load(stream)
-
-    def receipt(self, tenant: str, source: str, id: str) -> Receipt | None:
-        return self._inner.receipt(tenant, source, id)
-
-    def next_root(self) -> int:
-        return self._inner.next_root()
-
-    def inbox(self, limit: int) -> Sequence[InboxRow]:
-        return self._inner.inbox(limit)
-
-    def parked(self) -> Sequence[UUID]:
-        return self._inner.parked()
-
-    def due_timers(self, until_us: int, limit: int) -> Sequence[tuple[UUID, int]]:
-        return self._inner.due_timers(until_us, limit)
-
-    # --- writes --------------------------------------------------------------------------------
-
-    def claim(self, ask: ClaimAsk, *, now_us: int, lease_us: int) -> Sequence[Claim]:
-        found = self._write(lambda: self._inner.claim(ask, now_us=now_us, lease_us=lease_us))
+    def claim(self, *args: Any, **more: Any) -> Sequence[Claim]:
+        found = self._write(lambda: self._inner.claim(*args, **more))
         self._claims += found
         self._started += [
             (c.dispatch.effect, c.dispatch.attempt, c.dispatch.kind) for c in found if c.started
         ]
         return found
 
-    def start(self, reply: Reply, *, now_us: int, lease_us: int) -> Verdict:
-        verdict = self._write(lambda: self._inner.start(reply, now_us=now_us, lease_us=lease_us))
+    def start(self, *args: Any, **more: Any) -> Verdict:
+        verdict = self._write(lambda: self._inner.start(*args, **more))
         row = verdict.dispatch
         if verdict.status == "ok" and row is not None:
             self._started.append((row.effect, row.attempt, row.kind))
         return verdict
-
-    def heartbeat(self, reply: Reply, *, now_us: int, lease_us: int) -> Verdict:
-        return self._write(lambda: self._inner.heartbeat(reply, now_us=now_us, lease_us=lease_us))
-
-    def take_reply(self, reply: Reply) -> Verdict:
-        return self._write(lambda: self._inner.take_reply(reply))
-
-    def withdraw(self, effect: str) -> bool:
-        return self._write(lambda: self._inner.withdraw(effect))
-
-    def sweep(self, *, now_us: int, limit: int) -> Sequence[Overdue]:
-        return self._write(lambda: self._inner.sweep(now_us=now_us, limit=limit))
-
-    def register(
-        self, document: bytes, *, hash: bytes, saga: str, version: int, by: str, now_us: int
-    ) -> None:
-        self._write(
-            lambda: self._inner.register(
-                document, hash=hash, saga=saga, version=version, by=by, now_us=now_us
-            )
-        )
-
-    def redriven(self, dead_letter: int, status: str) -> None:
-        self._write(lambda: self._inner.redriven(dead_letter, status))
-
-    def write(self, write: LaneWrite, *, clock_us: int) -> LaneBelief:
-        return self._write(lambda: self._inner.write(write, clock_us=clock_us))
 
     def _write(self, call: Callable[[], Any]) -> Any:
         if self._dice.hits("engine crashed"):

@@ -1,4 +1,4 @@
-"""The simulator must catch an engine that is broken on purpose: each breakage within a few seeds."""
+"""The simulator must catch an engine that is broken on purpose, each within a few seeds."""
 
 from __future__ import annotations
 
@@ -142,8 +142,9 @@ def retries_an_unknown_r2() -> Iterator[None]:
 
 @contextmanager
 def leaves_the_dispatch_row() -> Iterator[None]:
+    offer = writes._OFFER.replace("INSERT", "INSERT OR REPLACE")
     with patch.object(writes, "_SETTLED", "DELETE FROM dispatches WHERE effect = ? AND 0"), \
-         patch.object(writes, "_OFFER", writes._OFFER.replace("INSERT", "INSERT OR REPLACE")):  # fmt: skip
+         patch.object(writes, "_OFFER", offer):  # fmt: skip
         yield
 
 

@@ -189,7 +189,7 @@ class World:
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         return self.loop.create_task(work)
 
-    # --- what producers do -------------------------------------------------------------------------
+    # --- what producers do ---------------------------------------------------------------------
 
     def _stories(self, sagas: list[str], horizon_s: float) -> Iterator[Any]:
         dice = self.dice
@@ -233,7 +233,7 @@ class World:
         await asyncio.sleep(self.dice.between(0, horizon_s * 0.8))
         await self.people.publish(type_, data)
 
-    # --- healing and watching ------------------------------------------------------------------------
+    # --- healing and watching ------------------------------------------------------------------
 
     async def _heal(self) -> None:
         """No more faults: persons do what only they can do, and all else must come to an end."""
