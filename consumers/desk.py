@@ -139,7 +139,8 @@ class LaneDesk:
         if len(self._queue) + more > limits.queue_max:
             raise refusal("http.too_many", f"{limits.queue_max} requests wait for the writer")
         tenant = request.asked.tenant
-        if isinstance(request, _INGRESS) and self._tenants[tenant] + of_tenant > limits.tenant_queue_max:
+        waits = self._tenants[tenant] + of_tenant
+        if isinstance(request, _INGRESS) and waits > limits.tenant_queue_max:
             detail = f"{limits.tenant_queue_max} events and starts of {tenant} wait"
             raise refusal("http.too_many", detail)
         if isinstance(request, ClaimRequest) and len(self._waiting) >= limits.claims_waiting_max:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import jsonschema_rs
@@ -22,6 +22,8 @@ RESERVED = "<"
 
 _LONG_FRACTION = re.compile(r"(\.\d{6})\d+")
 _FAULTS_MAX = 5
+TIMES_MAX = 4_096
+"""Times that are remembered: a batch asks for each twice."""
 
 
 @cache
@@ -53,6 +55,7 @@ def _refuse(event: dict[str, Json]) -> None:
     raise refusal("event.envelope", "; ".join(words))
 
 
+@lru_cache(TIMES_MAX)
 def time_us(text: str) -> int:
     """Microseconds since the epoch of an RFC 3339 time with a zone. Raises Refusal."""
     try:

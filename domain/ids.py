@@ -6,6 +6,7 @@ are computed directly from the canonical array, with nothing in between.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,9 @@ Json = Any
 
 APPROVAL_ID_DIGITS = 20
 """Hexadecimal digits of an approval id: 80 bits, short enough for a person to compare."""
+
+STREAM_IDS_MAX = 10_000
+"""Ids of streams that are remembered: each is asked for with every event of its key."""
 
 _TRACE_ATTRIBUTES = frozenset({"traceparent", "tracestate", "data"})
 # RFC 9562: version 8 in the high four bits of byte 6, variant 10 in the high two of byte 8.
@@ -38,11 +42,13 @@ def commitment_id(tenant: str, saga: str, key: str, run: int) -> UUID:
     return _uuid(["troth.commitment.v1", tenant, saga, key, run])
 
 
+@lru_cache(STREAM_IDS_MAX)
 def saga_key_id(tenant: str, saga: str, key: str) -> UUID:
     """The id of the stream in which all starts of one saga and key meet."""
     return _uuid(["troth.sagakey.v1", tenant, saga, key])
 
 
+@lru_cache(STREAM_IDS_MAX)
 def key_id(tenant: str, key: str) -> UUID:
     """The id of the stream that keeps the events of one key."""
     return _uuid(["troth.key.v1", tenant, key])

@@ -8,7 +8,7 @@ runs; the stream remembers for each kept event who took it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from domain.events import (
     SubscriptionsChanged,
 )
 from domain.messages import Arrive, Message, Offer, Subscribe, Wake
+from domain.state import changed
 from domain.streams import Decided, new_event, us_of
 
 __all__ = [
@@ -131,7 +132,7 @@ class KeyStream(BaseAggregate[UUID]):
         for position in event.taken or ():
             kept = self.kept.get(position)
             if kept is not None and taker not in kept.takers:
-                self.kept[position] = replace(kept, takers=(*kept.takers, taker))
+                self.kept[position] = changed(kept, takers=(*kept.takers, taker))
 
     def _subscribe(self, event: SubscriptionsChanged) -> None:
         old = self.subscribers.pop(event.commitment, None)
@@ -155,7 +156,7 @@ class KeyStream(BaseAggregate[UUID]):
         self.finished |= dict.fromkeys(over)
         for position, kept in self.kept.items():
             if not kept.takers and kept.event["type"] in over:
-                self.kept[position] = replace(kept, reason="finished")
+                self.kept[position] = changed(kept, reason="finished")
 
 
 def decide(

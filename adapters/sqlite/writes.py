@@ -70,11 +70,11 @@ def append(
     """Append the events and move head, chain and clock; the clock never goes back."""
     lane, position, chain = belief.lane, belief.head, belief.chain
     rows: Rows = []
-    for event, prev in zip(write.events, write.prevs, strict=True):
+    hashes = write.hashes or _hashes(write)
+    for event, prev, known in zip(write.events, write.prevs, hashes, strict=True):
         position += 1
         # The streams of troth are UUIDs; the library also allows text.
         stream = event.originator_id.bytes  # pyright: ignore[reportAttributeAccessIssue]
-        known = event_hash(prev, stream, event.originator_version, event.topic, event.state)
         chain = lane_chain(chain, position, known)
         version = event.originator_version
         rows.append((lane, position, stream, version, event.topic, event.state, prev))
@@ -84,6 +84,14 @@ def append(
     if moved.rowcount != 1:
         raise LaneLost(f"lane {lane} left epoch {belief.epoch}, head {belief.head}")
     return LaneBelief(lane, belief.epoch, position, chain, clock_us, belief.incarnation)
+
+
+def _hashes(write: LaneWrite) -> list[bytes]:
+    found: list[bytes] = []
+    for e, prev in zip(write.events, write.prevs, strict=True):
+        stream = e.originator_id.bytes  # pyright: ignore[reportAttributeAccessIssue] - as above
+        found.append(event_hash(prev, stream, e.originator_version, e.topic, e.state))
+    return found
 
 
 def rest(db: sqlite3.Connection, after: LaneBelief, write: LaneWrite) -> None:
