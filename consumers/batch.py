@@ -267,6 +267,7 @@ class Batch:
         for event in stored:
             self.write.prevs.append(hash_)
             hash_ = event_hash(hash_, stream, event.originator_version, event.topic, event.state)
+            self.write.hashes.append(hash_)
         self.write.events += stored
         entry.hash, entry.state = hash_, step.state
         entry.version, entry.clock_us = stored[-1].originator_version, now_us
