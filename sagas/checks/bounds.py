@@ -95,7 +95,7 @@ def _join(node: Node, report: Report) -> None:
         report.add("def.bound", node, text, "wait for as many branches as there are, or fewer")
 
 
-# --- loops ------------------------------------------------------------------------------------------
+# --- loops ---------------------------------------------------------------------------------------
 
 
 def _repeat(node: Node, report: Report) -> None:

@@ -75,7 +75,7 @@ def _undo(step: Node, contract: Contract, report: Report) -> None:
         report.add("def.undo_r3", step, f"undo {step.undo.name} of {step.name} is R3")
 
 
-# --- events -----------------------------------------------------------------------------------------
+# --- events --------------------------------------------------------------------------------------
 
 
 def check_events(d: Document, report: Report) -> None:

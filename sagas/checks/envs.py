@@ -37,7 +37,7 @@ class Envs:
             self._outs[node.name, member.split(".")[1]] = schema
 
     def env(self, place: Place, plain: Expr, cel_types: CelTypes) -> TypeEnv:
-        """The types of exactly what the expression reads: making them costs more than using them."""
+        """The types of exactly what the expression reads: making types costs more than that."""
         results: dict[str, Json] = {}
         events: dict[str, Json] = {}
         collected: set[str] = set()

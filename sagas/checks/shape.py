@@ -99,7 +99,7 @@ def _fits_in(doc: dict[str, Json], report: Report) -> bool:
     return True
 
 
-# --- walking a document of any form ---------------------------------------------------------------
+# --- walking a document of any form --------------------------------------------------------------
 
 
 def _spots(doc: dict[str, Json]) -> Iterator[_Spot]:
@@ -164,7 +164,7 @@ def _not_yet_members(kind: str) -> frozenset[str]:
     return common | _NOT_YET_MEMBERS.get(kind, frozenset())
 
 
-# --- the schema -----------------------------------------------------------------------------------
+# --- the schema ----------------------------------------------------------------------------------
 
 
 @cache
@@ -235,7 +235,7 @@ def _members_at(path: tuple[str | int, ...], value: Json) -> list[str]:
     return list(found.get("properties", {}))
 
 
-# --- what the schema cannot say ---------------------------------------------------------------------
+# --- what the schema cannot say ------------------------------------------------------------------
 
 
 def _finer(spots: list[_Spot], report: Report) -> None:

@@ -5,14 +5,14 @@
 
 `definitions(nodes_max=12, kinds=KINDS - {"repeat"})` limits what comes. A document has
 
-- steps of participant `shop`: `shop/look@1` (nothing outside), `shop/book@1` (R1, with an undo) and,
-  inside an approve, `shop/pay@1` (A1 R2, with an undo); each takes `value` (anything), gives
+- steps of participant `shop`: `shop/look@1` (nothing outside), `shop/book@1` (R1, with an undo)
+  and, inside an approve, `shop/pay@1` (A1 R2, with an undo); each takes `value` (anything), gives
   `{"n": integer}` and may refuse with the code `no`;
-- events `e0` to `e3`, whose data is an object with the key `id`; every key expression is `input.id`;
+- events `e0` to `e3`, whose data is an object with the key `id`; all keys are `input.id`;
 - the input `{"id": text, "n": integer}`, which decides guards, and one var `v`.
 
-Expressions read as much as they may at their place: every name that is surely there, and under has()
-those that maybe are. So whoever runs a document meets every promise the checks make about names.
+Expressions read as much as they may at their place: every name that is surely there, and under
+has() those that maybe are. So whoever runs one meets every promise the checks make about names.
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ class _Sketch:
 _ON = st.sampled_from(["*", "business", "business:no", "timeout", "rejected", "deadline"])
 
 
-# --- the expressions: all that may be read at a place -----------------------------------------------
+# --- the expressions: all that may be read at a place --------------------------------------------
 
 
 def _fill(draw: Draw, document: Json) -> None:
@@ -326,7 +326,7 @@ def _guarded(read: str) -> str:
 
 
 def _known(found: Walk, place: Place) -> tuple[frozenset[Fact], frozenset[Fact]]:
-    """What is sure and maybe; what a decision binds reads no more than was known when it is asked."""
+    """What is sure and maybe; what a decision binds reads only what is known when it is asked."""
     sure, maybe = place.state.sure, place.state.maybe
     if place.node is not None and place.member.startswith("args."):
         for approve in _covering(place.node):
