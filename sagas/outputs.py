@@ -153,5 +153,7 @@ def _differs(one: Sub | None, other: Sub) -> bool:
 def _new_positions(old: Sequence[int], new: Sequence[int]) -> list[int]:
     if old is new:
         return []
-    known = set(old)
+    if new[: len(old)] == old:
+        return list(new[len(old) :])
+    known = set(old)  # the oldest were forgotten
     return [p for p in new if p not in known]
