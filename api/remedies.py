@@ -9,12 +9,13 @@ from starlette.responses import Response
 
 from api.bodies import parse, read_form
 from api.cloudevents import checked
+from api.commitments import Id, id_of
 from api.docs import documented
 from api.edge import Edge, answer, edge_of
 from api.identity import asked, identified
 from api.waits import NUMBER_MAX, PAGE_DEFAULT, Cursor, Limit, listed
 from domain.errors import code_of, refusal
-from domain.requests import RedriveRequest
+from domain.requests import ControlRequest, RedriveRequest
 
 __all__ = ["router"]
 
@@ -102,6 +103,41 @@ async def parked(
     edge, tenant = edge_of(request), asked(request).tenant
     query = edge.reader.parked
     return await listed(edge, query, tenant, reason=reason, cursor=cursor, limit=limit)
+
+
+@router.get("/parked-streams", summary="List parked streams", **documented(answers={200: "page"}))
+async def parked_streams(
+    request: Request, cursor: Cursor = None, limit: Limit = PAGE_DEFAULT
+) -> Response:
+    """Commitments and keys set aside after a fault of the engine; all others go on.
+
+    `held` counts the messages that wait for one, in order, until it is released.
+    """
+    edge, tenant = edge_of(request), asked(request).tenant
+    position = edge.reader.position()
+    found = await edge.read(edge.reader.parked_streams, tenant, cursor=cursor, limit=limit)
+    return answer({**found, "items": [_shown(one) for one in found["items"]]}, position=position)
+
+
+@router.post(
+    "/parked-streams/{id}/release",
+    status_code=202,
+    summary="Let a parked stream go on",
+    **documented(
+        body="release",
+        answers={202: "control_answer"},
+        problems=("http.body", "http.not_found", "control.target", "control.reason"),
+        example={"reason": "the engine was corrected in 0.1.1, ticket 812"},
+    ),
+)
+async def release(request: Request, id: Id) -> Response:
+    """What was held for it runs next, in order; if that raises again, it is parked again."""
+    edge, who, stream = edge_of(request), asked(request), id_of(id)
+    body = await read_form(request, "release")
+    if await edge.read(edge.reader.parked_stream, who.tenant, stream) is None:
+        raise refusal("http.not_found", f"{stream} is not parked")
+    done = ControlRequest(who, commitment=stream, action="release", reason=body["reason"])
+    return answer(await edge.desk.submit(done), 202)
 
 
 @router.get("/debts", summary="List debts", **documented(answers={200: "page"}))

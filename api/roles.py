@@ -48,6 +48,8 @@ ROLES: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/v1/dead-letters/{number}/redrive"): _OPERATE,
     ("POST", "/v1/dead-letters/{number}/discard"): _OPERATE,
     ("GET", "/v1/parked"): _LOOK,
+    ("GET", "/v1/parked-streams"): _LOOK,
+    ("POST", "/v1/parked-streams/{id}/release"): _OPERATE,
     ("GET", "/v1/debts"): _LOOK,
 }
 

@@ -354,10 +354,10 @@ class Batch:
         """Keep what could not be accepted, with the reason."""
         self.write.dead_letters.append(letter)
 
-    def settle_letter(self, number: int, status: str) -> None:
-        """Say what became of a dead letter."""
+    def settle_letter(self, number: int, status: str, remedy: dict[str, Json]) -> None:
+        """Say what became of a dead letter, by whom and why."""
         self.desk_calls += 1
-        self.tx.redriven(number, status)
+        self.tx.redriven(number, status, remedy)
 
     def finish(self) -> LaneWrite:
         """Everything the transaction is to write."""

@@ -9,6 +9,7 @@ import orjson
 
 from consumers.accept import Acceptance, publish
 from consumers.batch import Batch
+from consumers.envelope import rfc3339
 from domain.errors import refusal
 from domain.messages import Control, Decide, Mail
 from domain.requests import ControlRequest, DecideRequest, Publish, RedriveRequest
@@ -68,13 +69,17 @@ def redrive(acceptance: Acceptance, batch: Batch, request: RedriveRequest) -> Js
     """
     if not request.reason.strip():
         raise refusal("control.reason", "the reason is empty")
+    remedy = {
+        "by": request.asked.actor, "actor_type": request.asked.actor_type,
+        "reason": request.reason, "at": rfc3339(batch.accept_us),
+    }  # fmt: skip
     if request.event is None:
-        batch.settle_letter(request.dead_letter, "discarded")
+        batch.settle_letter(request.dead_letter, "discarded", remedy)
         return {"status": "discarded", "position": batch.position()}
     old = str(request.event.get("id") or request.dead_letter)
     event = {**request.event, "id": f"redrive-{request.dead_letter}", "causationid": old}
     event.setdefault("correlationid", old)
     sent = Publish(replace(request.asked, trace=None), event, orjson.dumps(event))
     answer = publish(acceptance, batch, sent, is_redriven=True)
-    batch.settle_letter(request.dead_letter, "redriven")
+    batch.settle_letter(request.dead_letter, "redriven", remedy)
     return {**answer, "status": "redriven", "event": event["id"]}

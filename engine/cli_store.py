@@ -195,7 +195,7 @@ _CORRUPT = "restore a backup, see docs/runbooks; keep this file as it is"
 _RETRY = 'troth retry ID NODE --reason ".."  (audited), then report it with  troth-engine export ID'
 _RUNS = "is an engine running on this store?  troth-engine serve"
 _RELEASE = (
-    'correct what raised the fault, then POST /v1/commitments/{id}/controls {"action":"release"}'
+    'correct what raised the fault, then POST /v1/parked-streams/{id}/release {"reason":".."}'
 )
 
 

@@ -10,14 +10,28 @@ import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
+from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Table, literal_column, select, tuple_
+from sqlalchemy import (
+    TEXT,
+    ColumnElement,
+    Select,
+    Table,
+    and_,
+    case,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects import sqlite
 
 from adapters.sqlite import tables
 from adapters.sqlite.pool import ReadPool
-from adapters.sqlite.rows import letter, parked, with_version
+from adapters.sqlite.rows import letter, parked, parked_stream, with_version
 from domain.errors import refusal
 
 __all__ = ["Lists", "page_of", "rows_of"]
@@ -136,6 +150,29 @@ class Lists:
         order = [t.c.kept_us, t.c.stream, t.c.position]
         return page_of(self._pool, query, order, parked, cursor=cursor, limit=limit)
 
+    def parked_streams(
+        self, tenant: str, *, cursor: str | None, limit: int, stream: UUID | None = None
+    ) -> Json:
+        """Longest parked first. Where nobody knew whose one is, its first event says."""
+        t, first, mail = tables.parked_streams, tables.events, tables.inbox
+        held = select(func.count()).select_from(mail).where(mail.c.stream == t.c.stream)
+        state = cast(first.c.state, TEXT)
+        owner = case((func.json_valid(state) == 1, func.json_extract(state, "$.ctx.tenant")))
+        query: Query = (
+            select(
+                t.c.stream, t.c.reason, t.c.detail, t.c.since_us, first.c.topic, first.c.state,
+                held.scalar_subquery(),
+            )
+            .select_from(
+                t.outerjoin(first, and_(first.c.stream == t.c.stream, first.c.version == 1))
+            )
+            .where(or_(t.c.tenant == tenant, and_(t.c.tenant == "", owner == tenant)))
+        )  # fmt: skip
+        if stream is not None:
+            query = query.where(t.c.stream == stream.bytes)
+        order = [t.c.since_us, t.c.stream]
+        return page_of(self._pool, query, order, parked_stream, cursor=cursor, limit=limit)
+
     def dead_letters(
         self, tenant: str, *, status: str | None, cursor: str | None, limit: int
     ) -> Json:
@@ -143,7 +180,7 @@ class Lists:
         t = tables.dead_letters
         columns = (
             t.c.id, t.c.source, t.c.event_id, t.c.code, t.c.detail, t.c.at_us, t.c.seen,
-            t.c.status,
+            t.c.status, t.c.remedy,
         )  # fmt: skip
         query = _of(t, columns, tenant, status=status)
         return page_of(self._pool, query, [t.c.id], letter, cursor=cursor, limit=limit)

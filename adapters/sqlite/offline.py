@@ -186,7 +186,7 @@ class OfflineStore:
         """Streams that wait for an operator after a fault."""
         found = self._db.execute(_PARKED, (FINDINGS_MAX,)).fetchall()
         return [
-            self._finding(stream, since_us, f"{reason}: {detail}")
+            self._finding(stream, since_us, f"{reason}: {detail}; id {UUID(bytes=stream)}")
             for stream, since_us, reason, detail in found
         ]
 

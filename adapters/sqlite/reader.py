@@ -45,7 +45,7 @@ WHERE stream = ? AND version > ? ORDER BY version LIMIT ?
 """
 _APPROVAL = "SELECT body, version FROM approvals WHERE id = ? AND tenant = ?"
 _LETTER = """
-SELECT raw, id, source, event_id, code, detail, at_us, seen, status FROM dead_letters
+SELECT raw, id, source, event_id, code, detail, at_us, seen, status, remedy FROM dead_letters
 WHERE id = ? AND tenant = ?
 """
 _DEFINITIONS = "SELECT saga, version, hash, registered_us, registered_by{} FROM definitions"
@@ -166,6 +166,15 @@ class SqliteReader:
     def parked(self, tenant: str, *, reason: str | None, cursor: str | None, limit: int) -> Json:
         """Accepted events that nothing has taken, longest kept first."""
         return self._lists.parked(tenant, reason=reason, cursor=cursor, limit=limit)
+
+    def parked_streams(self, tenant: str, *, cursor: str | None, limit: int) -> Json:
+        """Streams that wait for an operator after a fault, longest parked first."""
+        return self._lists.parked_streams(tenant, cursor=cursor, limit=limit)
+
+    def parked_stream(self, tenant: str, stream: UUID) -> Json | None:
+        """One of them."""
+        page = self._lists.parked_streams(tenant, cursor=None, limit=1, stream=stream)
+        return next(iter(page["items"]), None)
 
     def dead_letters(
         self, tenant: str, *, status: str | None, cursor: str | None, limit: int

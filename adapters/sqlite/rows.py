@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import orjson
 
-__all__ = ["iso", "letter", "parked", "with_version"]
+__all__ = ["iso", "letter", "parked", "parked_stream", "with_version"]
 
 Json = Any
+_KINDS = {"commitment.opened": "commitment", "sagakey.opened": "saga_key", "key.opened": "key"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -26,12 +28,13 @@ def with_version(body: bytes, version: int) -> Json:
 
 def letter(
     number: int, source: str, event_id: str, code: str, detail: str, at_us: int, seen: int,
-    status: str,
+    status: str, remedy: bytes | None,
 ) -> Json:  # fmt: skip
-    """A dead letter without its bytes."""
+    """A dead letter without its bytes; `remedy` says who settled it, why and when."""
     return {
         "id": number, "source": source, "event_id": event_id, "code": code, "detail": detail,
         "at": iso(at_us), "seen": seen, "status": status,
+        "remedy": None if remedy is None else orjson.loads(remedy),
     }  # fmt: skip
 
 
@@ -42,4 +45,23 @@ def parked(
     return {
         "event_id": event_id, "type": kind, "key": key, "reason": reason, "kept_at": iso(kept_us),
         "expires_at": iso(expires_us), "event": orjson.loads(body),
+    }  # fmt: skip
+
+
+def parked_stream(
+    stream: bytes, reason: str, detail: str, since_us: int, topic: str | None, state: bytes | None,
+    held: int,
+) -> Json:  # fmt: skip
+    """A stream that waits for an operator; `kind` is null where it never opened."""
+    named: Json = {}
+    if topic in _KINDS and state is not None:
+        try:
+            first = orjson.loads(state)
+            named = {name: first[name] for name in ("saga", "key", "run") if name in first}
+        except orjson.JSONDecodeError:
+            # Damage may be why it is parked.
+            named = {}
+    return {
+        "stream": str(UUID(bytes=stream)), "kind": _KINDS.get(topic or ""), **named,
+        "code": reason, "detail": detail, "since": iso(since_us), "held": held,
     }  # fmt: skip

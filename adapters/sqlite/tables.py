@@ -115,7 +115,8 @@ parked_events = _table(
 )  # fmt: skip
 dead_letters = _table(
     "dead_letters",
-    "id:i tenant:t source:t event_id:t code:t detail:t raw:b at_us:i seen:i status:t", "id",
+    "id:i tenant:t source:t event_id:t code:t detail:t raw:b at_us:i seen:i status:t remedy:b?",
+    "id",
     _index("dead_letters_open", "tenant status id"),
     _index("dead_letters_event", "tenant source event_id"),
 )  # fmt: skip

@@ -66,7 +66,7 @@ ORDER BY due_us, stream LIMIT ?
 """
 _DEFINITION = "SELECT hash FROM definitions WHERE saga = ? AND version = ?"
 _REGISTER = "INSERT INTO definitions VALUES (?, ?, ?, ?, ?, ?)"
-_REDRIVEN = "UPDATE dead_letters SET status = ? WHERE id = ?"
+_REDRIVEN = "UPDATE dead_letters SET status = ?, remedy = ? WHERE id = ?"
 
 
 class SqliteTransaction:
@@ -197,9 +197,9 @@ class SqliteTransaction:
             raise refusal("def.version_taken", detail)
 
     @guarded
-    def redriven(self, dead_letter: int, status: str) -> None:
-        """Set the status of a dead letter."""
-        self._db.execute(_REDRIVEN, (status, dead_letter))
+    def redriven(self, dead_letter: int, status: str, remedy: dict[str, Any]) -> None:
+        """Set the status of a dead letter, and keep who did what and why."""
+        self._db.execute(_REDRIVEN, (status, orjson.dumps(remedy), dead_letter))
 
     @guarded
     def write(self, write: LaneWrite, *, clock_us: int) -> LaneBelief:

@@ -254,7 +254,9 @@ def test_dead_letters_keep_the_bytes_that_came(store: SqliteStore, reader: Sqlit
     assert "raw" not in first
     assert (reader.dead_letter("north", 1) or {})["raw"] == "{"
     assert (reader.dead_letter("north", 2) or {})["raw_base64"] == "/w=="
-    ask(store, lambda t: t.redriven(1, "redriven"))
+    assert (first["remedy"], second["remedy"]) == (None, None)
+    ask(store, lambda t: t.redriven(1, "redriven", {"reason": "ticket 812"}))
+    assert (reader.dead_letter("north", 1) or {})["remedy"] == {"reason": "ticket 812"}
     assert [item["id"] for item in pages(reader.dead_letters, status="open")] == [2]
 
 

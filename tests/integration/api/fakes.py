@@ -130,6 +130,12 @@ class FakeReader:
     def parked(self, tenant: str, **filters: Any) -> Json:
         return self._page("parked", tenant, filters)
 
+    def parked_streams(self, tenant: str, **filters: Any) -> Json:
+        return self._page("parked_streams", tenant, filters)
+
+    def parked_stream(self, tenant: str, stream: UUID) -> Json | None:
+        return {"stream": str(stream)} if (tenant, stream) == ("north", COMMITMENT) else None
+
     def dead_letters(self, tenant: str, **filters: Any) -> Json:
         return self._page("dead_letters", tenant, filters)
 

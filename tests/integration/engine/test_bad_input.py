@@ -67,6 +67,19 @@ async def test_a_dead_letter_is_redriven_corrected(world: EngineWorld) -> None:
     assert (await world.step())["step"] == "check_company"
     assert (await world.get("/v1/dead-letters?status=open"))["items"] == []
     assert (await world.call("operator", "POST", path, {"reason": "again"})).status_code == 409
+    (settled,) = (await world.get("/v1/dead-letters?status=redriven"))["items"]
+    assert (settled["remedy"]["by"], settled["remedy"]["reason"]) == ("operator", "ticket 812")
+
+
+async def test_a_discarded_dead_letter_keeps_who_and_why(world: EngineWorld) -> None:
+    await world.publish("partner.applied", {"company": 42}, "e1")
+    (letter,) = (await world.get("/v1/dead-letters?status=open"))["items"]
+    path = f"/v1/dead-letters/{letter['id']}"
+    assert (await world.call("operator", "POST", f"{path}/discard", {})).status_code == 422
+    body = {"reason": "a test of the producer"}
+    assert (await world.call("operator", "POST", f"{path}/discard", body)).status_code == 202
+    settled = await world.get(path)
+    assert (settled["status"], settled["remedy"]["reason"]) == ("discarded", body["reason"])
 
 
 @pytest.mark.parametrize(
