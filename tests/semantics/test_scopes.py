@@ -196,3 +196,17 @@ def test_a_handler_whose_key_errs_holds_and_opens_when_retried() -> None:
     (given(saga(wait("w"), handlers=[bad]))
         .then(status="held", held="note")
         .control("retry").then(status="held"))  # fmt: skip
+
+
+def test_runs_that_are_over_leave_nothing_behind_unless_they_may_be_undone() -> None:
+    """A commitment that takes an event a day does not grow with every day."""
+    plain = saga(step("a"), vars=COUNT, handlers=[handler("note", "x", put("count", n=GO_ON))])
+    story = given(plain)
+    for _ in range(20):
+        story.happens("x")
+    now = story.w.now
+    assert (now.vars["n"], now.events_taken) == (20, 20)
+    assert not [p for kept in (now.trail, now.frames, now.nodes) for p in kept if "@" in p]
+    story = given(saga(step("a"), handlers=[handler("note", "x", step("log", undo=True))]))
+    story.happens("x").done("note@1/log").then(undo=["note@1/log"])
+    assert "note@1" in story.w.now.trail
