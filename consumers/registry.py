@@ -12,8 +12,8 @@ from typing import Any
 
 from domain.canonical import canonical
 from sagas.definition import Definition, EventSpec
-from sagas.loading import load
 from sagas.expressions import Expr
+from sagas.loading import load
 from sagas.schema import SchemaSet
 
 __all__ = ["Known", "Registry", "Starting"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Protocol
 
 from domain import events as ev
@@ -56,6 +57,7 @@ def rows(
     return found
 
 
+@lru_cache(maxsize=16_384)  # a row shows the same times again and again
 def iso(us: int | None) -> str | None:
     """RFC 3339 in UTC with microseconds."""
     if us is None:
@@ -183,6 +185,8 @@ def _approval_rows(
 ) -> list[ViewRow]:
     """A row for each approval that changed; one that closed keeps what it asked for."""
     old, new = _asked_in(before), _asked_in(after)
+    if not old and not new:
+        return []
     found: list[ViewRow] = []
     for number in old.keys() | new.keys():
         path, instance = new.get(number) or old[number]
@@ -236,9 +240,9 @@ def _how_closed(number: str, events: Sequence[Event]) -> str:
 
 def _decision(number: str, events: Sequence[Event]) -> Json:
     for event in events:
-        if isinstance(event, (ev.ApprovalGranted, ev.ApprovalRejected)):
-            if event.approval == number:
-                return event.decision
+        closes = isinstance(event, (ev.ApprovalGranted, ev.ApprovalRejected))
+        if closes and event.approval == number:
+            return event.decision
     return None
 
 
