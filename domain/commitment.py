@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from eventsourcing.domain import Aggregate, CanSnapshotAggregate, DomainEvent
@@ -138,10 +138,10 @@ class CommitmentSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
 
     @classmethod
     def take(cls, aggregate: Any) -> CommitmentSnapshot:
-        values: dict[str, Any] = vars(aggregate)
+        values = cast("dict[str, Any]", vars(aggregate))
         state = {k: v for k, v in values.items() if not k.startswith("_")}
         for name in _RECORDS:
-            records: dict[str, Any] = values[name]
+            records = cast("dict[str, Any]", values[name])
             state[name] = {k: asdict(record) for k, record in records.items()}
         return cls(
             aggregate.id, aggregate.version, aggregate.modified_on, Commitment.STORED_AS, state

@@ -145,8 +145,10 @@ __all__ = [
 def classes() -> tuple[type[Event], ...]:
     """Every stored event class."""
     found: list[type[Event]] = []
-    for value in globals().values():
-        if isinstance(value, type) and issubclass(value, Event) and "TOPIC" in vars(value):
+    for name, value in globals().items():
+        if name[0] == "_" or not isinstance(value, type):
+            continue
+        if issubclass(value, Event) and "TOPIC" in vars(value):
             found.append(value)
     return tuple(found)
 

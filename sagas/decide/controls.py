@@ -192,10 +192,9 @@ def _settle(m: Machine, message: msg.Control) -> _Refusal:
 def _settle_effect(m: Machine, key: str, message: msg.Control) -> _Refusal:
     effect = m.c.effects[key]
     if message.outcome == "done":
-        validator = m.d.contracts[effect.contract].result_validator
-        problems = validator.check(message.result, "result")
-        if problems:
-            return "reply.schema", "; ".join(problems)
+        problem = effects.does_not_fit(m, effect, message.result)
+        if problem is not None:
+            return "reply.schema", problem
     m.emit(ev.EffectProbed, effect=key, answer="by_hand", note=f"{message.by}: {message.reason}",
            evidence=message.evidence)  # fmt: skip
     outcomes.settle_by_hand(m, key, effect, message.outcome or "", message.result, message.by)

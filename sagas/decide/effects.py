@@ -7,7 +7,7 @@ from typing import Any
 
 from domain import events as ev
 from domain import messages as msg
-from domain.canonical import CanonicalError
+from domain.canonical import CanonicalError, canonical
 from domain.durations import duration_us
 from domain.ids import action_digest, effect_id, jitter
 from domain.state import Effect
@@ -17,8 +17,20 @@ from sagas.decide.machine import Machine, NodeFault, error_of
 from sagas.definition import Node
 
 __all__ = [
-    "action_of", "answered", "attempt_over", "command", "enter_step", "is_pivot", "lost",
-    "not_started", "retry_due", "settle_done", "started", "undo_entry", "withdrawn",
+    "action_of",
+    "answered",
+    "attempt_over",
+    "command",
+    "does_not_fit",
+    "enter_step",
+    "is_pivot",
+    "lost",
+    "not_started",
+    "retry_due",
+    "settle_done",
+    "started",
+    "undo_entry",
+    "withdrawn",
 ]  # fmt: skip
 
 Json = Any
@@ -160,7 +172,7 @@ def _done(m: Machine, message: msg.Answered, effect: Effect) -> None:
     if effect.kind == "undo":
         _undone(m, message, effect)
         return
-    problem = _does_not_fit(m, effect, message.result)
+    problem = does_not_fit(m, effect, message.result)
     if problem is not None:
         m.outcome = {"status": "fenced", "code": "reply.schema", "detail": problem}
         if effect.state in ("offered", "started") and effect.attempt == message.attempt:
@@ -176,16 +188,16 @@ def _done(m: Machine, message: msg.Answered, effect: Effect) -> None:
         m.outcome = {"status": "late", "code": "reply.contradicted"}
 
 
-def _does_not_fit(m: Machine, effect: Effect, result: Json) -> str | None:
+def does_not_fit(m: Machine, effect: Effect, result: Json) -> str | None:
     """Why a result cannot be taken: its schema, its size, or numbers without an exact digest."""
     validator = m.d.contracts[effect.contract].result_validator
     if not validator.is_valid(result):
         return "; ".join(validator.check(result, "result"))
     try:
-        outcomes.result_digest(result)
+        size = len(canonical(result))
     except CanonicalError as bad:
         return str(bad)
-    return flow.too_large(result)
+    return flow.over_bound(size)
 
 
 def _undone(m: Machine, message: msg.Answered, effect: Effect) -> None:

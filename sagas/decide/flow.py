@@ -15,8 +15,10 @@ from sagas.decide import blocks, endings, kinds
 from sagas.decide.machine import Machine, NodeFault, error_of, from_us, join_path, to_us
 from sagas.definition import Flow, Node
 
-__all__ = ["SIMPLE", "bounded", "done", "due_after", "enter", "enter_flow", "finish", "rfc3339", "start_flow",
-           "too_large"]  # fmt: skip
+__all__ = [
+    "SIMPLE", "bounded", "done", "due_after", "enter", "enter_flow", "finish", "over_bound",
+    "rfc3339", "start_flow", "too_large",
+]  # fmt: skip
 
 Json = Any
 
@@ -77,9 +79,13 @@ def bounded(path: str, value: Json) -> Json:
 def too_large(value: Json) -> str | None:
     """Why a value cannot be kept: its size, or that it is no JSON."""
     try:
-        size = len(orjson.dumps(value))
+        return over_bound(len(orjson.dumps(value)))
     except TypeError as bad:
         return str(bad)
+
+
+def over_bound(size: int) -> str | None:
+    """What to say of a value of so many bytes, if it is over 256 KiB."""
     if size <= defaults.VALUE_BYTES_MAX:
         return None
     return f"{size:,} bytes are over {defaults.VALUE_BYTES_MAX:,}"

@@ -178,7 +178,7 @@ class Machine:
                 return reader(self, path, name)
             if root == "input":
                 return c.input
-            values: dict[str | None, Any] = {"vars": c.vars, "params": c.params}.get(root, {})
+            values: Any = {"vars": c.vars, "params": c.params}.get(root, {})
             return values.get(name, MISSING)
 
         return bind
@@ -234,8 +234,7 @@ def _events(m: Machine, path: str, name: str | None) -> Any:
     if value is MISSING:
         return MISSING
     if isinstance(value, list):
-        events: list[Json] = value
-        return [timed_event(e) for e in events]
+        return [timed_event(e) for e in cast("list[Json]", value)]
     return timed_event(value)
 
 

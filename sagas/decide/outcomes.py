@@ -131,8 +131,17 @@ def probe_answered(m: Machine, message: msg.Answered, effect: Effect) -> None:
     if message.outcome not in ("present", "absent", "cannot_tell"):
         probe_again(m, message.effect, effect, message.message or f"it answers {message.outcome}")
         return
-    m.emit(ev.EffectProbed, effect=message.effect, answer=message.outcome, note=message.message)
+    problem = None
     if message.outcome == "present":
+        problem = effects.does_not_fit(m, effect, message.result)
+    m.emit(
+        ev.EffectProbed, effect=message.effect, answer=message.outcome,
+        note=message.message if problem is None else f"the result does not fit: {problem}",
+    )  # fmt: skip
+    if problem is not None:
+        m.outcome = {"status": "fenced", "code": "reply.schema", "detail": problem}
+        probe_failed(m, message.effect, effect, f"the result does not fit: {problem}")
+    elif message.outcome == "present":
         effect = m.c.effects[message.effect]
         effects.settle_done(m, message.effect, effect, message.result, effect.attempt,
                             message.worker, verified=True)  # fmt: skip

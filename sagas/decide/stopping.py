@@ -199,12 +199,13 @@ def _scope(m: Machine, cause: Json) -> Node:
 
 
 def _clause(m: Machine, cause: Json) -> Clause:
-    return _scope(m, cause).clauses[cause["clause"]]
+    index: int = cause["clause"]
+    return _scope(m, cause).clauses[index]
 
 
 def _handler(m: Machine, cause: Json) -> Handler:
-    handlers = _scope(m, cause).handlers
-    return next(h for h in handlers if h.name == cause["handler"])
+    name: str = cause["handler"]
+    return next(h for h in _scope(m, cause).handlers if h.name == name)
 
 
 def after_undo(m: Machine, target: str, cause: Json) -> None:

@@ -17,7 +17,8 @@ N = {"n": {"schema": {"type": "integer"}, "initial": 1}}
 
 
 def gated(name: str = "pay", **members: Json) -> Json:
-    return step(name, risk="R2", irreversible="accepted", **{"unknown": "ask"} | members)
+    members.setdefault("unknown", "ask")
+    return step(name, risk="R2", irreversible="accepted", **members)
 
 
 def test_a_gated_step_runs_only_with_its_decision() -> None:

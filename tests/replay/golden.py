@@ -1,0 +1,119 @@
+"""Golden histories: a recorded stream, the state it folds to, and what is decided on it next."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import orjson
+from eventsourcing.persistence import StoredEvent
+
+from domain import messages as msg
+from domain.commitment import Commitment, CommitmentSnapshot
+from domain.events import Event
+from domain.mapper import event_mapper
+from sagas.decide import decide
+from sagas.loading import load
+from tests.semantics.language import Story
+from tests.semantics.world import CTX
+
+Json = Any
+DAY_US = 86_400_000_000
+_MAPPER = event_mapper()
+
+
+def record(story: Story) -> Json:
+    """A history as JSON: definition, stored events, state, and the next decisions."""
+    w = story.w
+    following = [
+        {"message": {"kind": m.KIND, "body": msg.to_body(m)}, "now_us": now_us}
+        for m, now_us in _next_messages(story)
+    ]
+    history: Json = {
+        "definition": w.d.document,
+        "stream": str(w.id),
+        "events": [_stored(e) for e in w.events],
+    }
+    state = fold(history)
+    history["state"] = state_of(state)
+    history["next"] = [n | next_of(history, state, n) for n in following]
+    return orjson.loads(orjson.dumps(history))
+
+
+def _next_messages(story: Story) -> list[tuple[msg.Message, int]]:
+    """One of every kind that may come next."""
+    w = story.w
+    now_us = w.now_us + 1
+    found: list[msg.Message] = [msg.Control("cancel", "ops", "so be it")]
+    for d in w.dispatches.values():
+        found += [
+            msg.Answered(d.effect, d.attempt, "1.9.1", d.kind, outcome, "w1", {"id": "c-1"})
+            for outcome in ("done", "failed", "transient", "unknown")
+        ]
+        found.append(msg.Lost(d.effect, d.attempt, d.kind, "lease"))
+    for debt in w.now.debts:
+        found.append(msg.Control("settle", "ops", "so be it", debt, "done", None, ["letter"]))
+        found.append(msg.Control("retry", "ops", "so be it", debt))
+    for path, sub in w.now.subs.items():
+        event = {"id": path, "source": "s", "type": sub.types[0], "time": None, "data": {}}
+        found.append(msg.Offer(sub.key, 999, event, now_us))
+    return [*((m, now_us) for m in found), (msg.Wake(now_us), now_us + 90 * DAY_US)]
+
+
+def _stored(event: Event) -> Json:
+    stored = _MAPPER.to_stored_event(event)
+    return {"topic": stored.topic, "state": orjson.loads(stored.state)}
+
+
+def fold(history: Json) -> Commitment:
+    """The state of the recorded events, read as a store would read them."""
+    stream = UUID(history["stream"])
+    state: Any = None
+    for version, item in enumerate(history["events"], start=1):
+        raw = StoredEvent(stream, version, item["topic"], orjson.dumps(item["state"]))
+        read: Any = _MAPPER.to_domain_event(raw)
+        state = read.mutate(state)
+    return state
+
+
+def state_of(c: Commitment) -> Json:
+    """The state as its snapshot stores it."""
+    return orjson.loads(orjson.dumps(CommitmentSnapshot.take(c).state))
+
+
+def next_of(history: Json, state: Commitment, following: Json) -> Json:
+    """What this build decides on a message that may come next."""
+    definition = load(history["definition"], state.definition)
+    message = msg.from_body(following["message"]["kind"], following["message"]["body"])
+    decided = decide(
+        definition, state, message, stream=UUID(history["stream"]), now_us=following["now_us"],
+        ctx=dict(CTX),
+    )  # fmt: skip
+    events = orjson.loads(orjson.dumps([_stored(e) for e in decided.events]))
+    return {"events": events, "outcome": decided.outcome}
+
+
+def onto(recorded: Json, got: Json) -> Json:
+    """`got` without the members that did not exist when the history was recorded.
+
+    The keys of maps (paths, effects, vars) are data: there a new one is a difference.
+    """
+    if not isinstance(recorded, dict) or not isinstance(got, dict):
+        return got
+    return {
+        name: onto_records(recorded[name], value) if name in RECORDS else value
+        for name, value in got.items() if name in recorded
+    }  # fmt: skip
+
+
+RECORDS = frozenset({
+    "nodes", "trail", "effects", "entries", "subs", "bindings", "stops", "undoing", "debts",
+})  # fmt: skip
+
+
+def onto_records(recorded: Json, got: Json) -> Json:
+    """The same for the frozen records in a map."""
+    return {
+        key: {n: v for n, v in record.items() if n in recorded[key]} if key in recorded else record
+        for key, record in got.items()
+    }
