@@ -69,6 +69,8 @@ def attempt_failed(c: Any, e: ev.AttemptFailed) -> None:
     c.effects[e.effect] = changed(
         old, state="backoff", unanswered=open_, error=e.error, next=None, stop=False
     )
+    # A probe that was to be sent again has been answered late.
+    c.timers.pop(f"{old.node}:probe_retry", None)
     c.timers[_retry_timer(old)] = e.retry_us
 
 
@@ -129,6 +131,8 @@ def unknown(c: Any, e: ev.EffectUnknown) -> None:
     c.timers.pop(_retry_timer(old), None)
     if e.next == "probe" and e.due_us is not None:
         c.timers[f"{old.node}:probe_retry"] = e.due_us
+    else:
+        c.timers.pop(f"{old.node}:probe_retry", None)
 
 
 def probed(c: Any, e: ev.EffectProbed) -> None:
