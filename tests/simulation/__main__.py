@@ -27,8 +27,14 @@ def main() -> int:
         outcome = run_seed(seed)
         outcomes.append(outcome)
         if outcome.violation is not None or asked.trace:
-            pass
+            _say(shown(outcome))
+    _say(_summary(outcomes))
     return int(any(outcome.violation for outcome in outcomes))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def shown(outcome: Outcome) -> str:

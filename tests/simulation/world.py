@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import orjson
@@ -74,6 +75,7 @@ def run_seed(seed: int) -> Outcome:
     loop = SimLoop(dice.random.random)
     with _folder() as folder, simulated_sdk(loop, dice), _silent():
         world = World(loop, dice, folder / "troth.db")
+        loop.set_exception_handler(world.failed)
         main = loop.create_task(world.live())
         try:
             loop.run_until_complete(main)
@@ -257,6 +259,14 @@ class World:
             if not self._violation.done():
                 self._violation.set_exception(violation)
 
+    def failed(self, _: Any, context: dict[str, Any]) -> None:
+        """What the loop reports: a callback that raised is a finding, a killed task is none."""
+        error = context.get("exception")
+        if "callback" in context["message"] and error is not None:
+            told = "".join(format_exception(error))[-1500:]
+            if not self._violation.done():
+                self._violation.set_exception(Violation("no fault", told))
+
     def _noted(self, action: str, what: Json) -> None:
         text = f"      {self.loop.time():10.3f} s {action} {what}"
         self.observer.trace.append(text[:200])
@@ -314,7 +324,6 @@ def _close(loop: SimLoop) -> None:
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()
-    loop.set_exception_handler(lambda *_: None)
     if tasks:
         loop.run_until_complete(asyncio.wait(tasks, timeout=60))
     loop.close()
