@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Iterator
 from copy import deepcopy
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,40 @@ async def test_a_binary_attribute_with_u0000_is_refused(served: EngineWorld) -> 
     headers = {f"ce-{name}": value for name, value in attributes.items()}
     answer = await served.call("producer", "POST", "/v1/events", {"company": "acme"}, **headers)
     assert (answer.status_code, answer.json()["code"]) == (422, "TR508")
+
+
+async def test_a_body_that_drips_is_waited_for_a_bounded_time(served: EngineWorld) -> None:
+    edge = served.engine.app.state.edge
+    edge.limits = replace(edge.limits, body_wait_max_s=0.05)
+
+    async def dripping() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    headers = {
+        "Authorization": f"Bearer {served.keys['producer']}", "Content-Type": STRUCTURED
+    }  # fmt: skip
+    request = served.client.post("/v1/events", content=dripping(), headers=headers)
+    answer = await asyncio.wait_for(request, 30)
+    assert (answer.status_code, answer.json()["code"]) == (422, "TR400")
+    assert "did not arrive in time" in answer.json()["detail"]
+
+
+async def test_a_wrong_item_of_a_batch_stops_no_other(world: EngineWorld) -> None:
+    """Each event is answered on its own; a text that is not JSON for everybody is refused whole."""
+    good = {"specversion": "1.0", "source": "urn:test", "type": "partner.applied"}
+    events = [{**good, "id": name, "data": {"company": name}} for name in ("a", "b")]
+    batch = [events[0], {**events[1], "data": {"company": 7}}, 5, events[1]]
+    kind = {"Content-Type": "application/cloudevents-batch+json"}
+    answer = await world.call("producer", "POST", "/v1/events", batch, **kind)
+    assert answer.status_code == 207
+    told = [(one["status"], one.get("code")) for one in answer.json()["results"]]
+    accepted = ("accepted", None)
+    assert told == [accepted, ("refused", "TR312"), ("refused", "TR302"), accepted]
+    again = await world.call("producer", "POST", "/v1/events", [events[0], {"x": BIG}], **kind)
+    assert (again.status_code, again.json()["code"]) == (422, "TR507")
+    found = await world.get("/v1/commitments")
+    assert {one["key"] for one in found["items"]} == {"a", "b"}
 
 
 # --- definitions ---------------------------------------------------------------------------------

@@ -103,6 +103,26 @@ def test_usage_is_exit_2(cli: Cli, capsys: Any) -> None:
     assert cli("show") == 2
     assert cli("start", "saga", "{not json") == 2
     assert "the input is not JSON" in capsys.readouterr().err
+    assert cli("start", "saga", '{"a": {"b": 1, "b": 2}}') == 2
+    assert "comes twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kept"),
+    [
+        ("TR312", 422, "the event, as a dead letter"),
+        ("TR703", 503, "everything that was acknowledged"),
+        ("TR421", 409, "nothing of this"),
+    ],
+)
+def test_a_refusal_says_what_was_kept(
+    engine: FakeEngine, cli: Cli, capsys: Any, code: str, status: int, kept: str
+) -> None:
+    engine.routes["POST", "/v1/events"] = lambda _: problem(status, code)
+    assert cli("send", "partner.signed", "{}") != 0
+    told = capsys.readouterr().err
+    assert f"  kept   {kept}" in told
+    assert told.index("  kept") < told.index("troth explain")
 
 
 def test_start_and_send_say_what_to_type_next(
@@ -183,7 +203,7 @@ def test_watch_gives_up_after_its_time(engine: FakeEngine, cli: Cli) -> None:
 APPROVAL = {
     "id": "a17", "saga": "partner-activation", "key": "acme", "run": 1, "node": "gate/legal",
     "level": "A2", "digest": "7c1e90abcd", "due": None, "covers": [], "subject": None,
-    "evidence": None, "missing": ["A2:legal"],
+    "evidence": None, "missing": ["legal or finance"],
 }  # fmt: skip
 
 
@@ -194,12 +214,12 @@ def test_a_decision_needs_the_digest_that_was_seen(
     serve(engine, "GET", "/v1/approvals/a17", APPROVAL)
     answer = {
         "by": "legal-head", "actor_type": "human", "digest": "7c", "recorded": "1:0:9",
-        "status": "seat_taken", "missing": ["A2:function_head"],
+        "status": "seat_taken", "missing": ["function_head"],
     }  # fmt: skip
     asked = serve(engine, "POST", "/v1/approvals/a17/decision", answer)
     reason = ("--reason", "checked")
     assert cli("decide", REF, "legal", "approve", "--digest", "7c1e90", *reason) == 0
-    assert "seat taken by legal-head   still wanted: A2:function_head" in capsys.readouterr().out
+    assert "seat taken by legal-head   still wanted: function_head" in capsys.readouterr().out
     assert asked[0].headers["if-match"] == '"7c1e90abcd"'
     assert cli("decide", REF, "legal", "approve", "--digest", "000000") == 4
     assert cli("decide", REF, "legal", "approve", "--digest", "7") == 4
@@ -280,6 +300,11 @@ def test_a_dead_letter_is_shown_corrected_and_redriven(
     assert cli("dead", "redrive", "7", "--edit", "company", "--reason", "r") == 2
     assert cli("dead", "discard", "7", "--reason", "a test") == 0
     assert away[0].body == {"reason": "a test"}
+    remedy = {"by": "ops-1", "reason": "a test", "at": "2026-11-30T09:31:02Z"}
+    serve(engine, "GET", "/v1/dead-letters/7", {**LETTER, "status": "discarded", "remedy": remedy})
+    capsys.readouterr()
+    assert cli("dead", "show", "7") == 0
+    assert "discarded by ops-1, 30 Nov 09:31:02 UTC: a test" in capsys.readouterr().out
 
 
 def test_parked_and_debts_are_lists(engine: FakeEngine, cli: Cli, capsys: Any) -> None:

@@ -103,6 +103,10 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+_DEAD_LETTERS = frozenset({"TR307", "TR308", "TR309", "TR312", "TR313", "TR314"})
+"""Codes of events that came to the engine and could not be taken."""
+
+
 def hoisted(arguments: Sequence[str]) -> list[str]:
     """The arguments with the options of every command in front, wherever they stood."""
     front: list[str] = []
@@ -133,7 +137,18 @@ def _tell(error: TrothError, *, debug: bool, as_json: bool) -> None:
         return
     explain = f"   troth explain {error.code}"
     first, *others = str(error).splitlines()
-    session.say(first, *others, explain, error=True)
+    session.say(first, *others, *_kept(error), explain, error=True)
+
+
+def _kept(error: TrothError) -> list[str]:
+    """What is there after an engine said no."""
+    if not isinstance(error, EngineError) or error.status in {0, 401, 404}:
+        return []
+    if error.code in _DEAD_LETTERS:
+        return ["  kept   the event, as a dead letter: troth dead list"]
+    if error.status >= 500:
+        return ["  kept   everything that was acknowledged; this was not"]
+    return ["  kept   nothing of this; what was accepted before stays"]
 
 
 def _body(error: TrothError) -> dict[str, object]:

@@ -61,6 +61,15 @@ def json_of(text: str, what: str) -> Any:
         except (OSError, UnicodeDecodeError) as error:
             raise typer.BadParameter(f"{what}: {text[1:]}: {error}") from None
     try:
-        return json.loads(text)
-    except ValueError as error:
+        return json.loads(text, object_pairs_hook=_members)
+    except (ValueError, RecursionError) as error:
         raise typer.BadParameter(f"{what} is not JSON: {error}; got {text[:60]!r}") from None
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refused here as the engine would: which of the two was meant?"""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, _ in pairs if [one for one, _ in pairs].count(name) > 1)
+        raise ValueError(f"the member {twice!r} comes twice")
+    return found

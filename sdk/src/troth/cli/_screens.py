@@ -162,7 +162,7 @@ def inbox(items: Sequence[Json], now: datetime) -> list[str]:
         due = datetime.fromisoformat(item["due"]) if item.get("due") else None
         left = "" if due is None else f"   until {until(due, now)}"
         digest = item["digest"][:DIGEST_DIGITS]
-        missing = ", ".join(_seat(name) for name in item.get("missing", ()))
+        missing = ", ".join(item.get("missing", ()))
         lines.append(f" {item['node']}   {ref}   {item['level']}   digest {digest}{left}")
         lines += [f"   allows    {_covered(one)}" for one in item.get("covers", ())]
         if item.get("subject") is not None:
@@ -180,10 +180,6 @@ def _covered(one: Json) -> str:
     classes = " ".join(str(found[name]) for name in ("A", "R", "S") if name in found)
     undo = f"   undo: {one['undo']}" if one.get("undo") else ""
     return f"{one['node']}({value(one.get('args'))})   {classes}{undo}"
-
-
-def _seat(name: str) -> str:
-    return name.partition(":")[2].replace("|", " or ") or name
 
 
 def _shown(evidence: dict[str, Any]) -> str:
@@ -242,6 +238,10 @@ def dead_letter(item: Json, now: datetime, *, raw: bool = False) -> list[str]:
         lines.append(str(item.get("raw", "")))
     else:
         lines.append("   what came is kept: --raw")
+    remedy = item.get("remedy")
+    if remedy:
+        when = moment(datetime.fromisoformat(remedy["at"]), now).strip()
+        lines.append(f"   {item['status']} by {remedy['by']}, {when} UTC: {remedy['reason']}")
     if item.get("status") == "open":
         lines.append(
             f'   troth dead redrive {item["id"]} --edit FIELD=JSON --reason ".."   or   '
