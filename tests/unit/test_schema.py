@@ -1,6 +1,6 @@
 """Schemas of one document: references, validation with reasons, sensitivity, fitting."""
 
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -173,7 +173,8 @@ def test_a_circle_of_references_is_refused() -> None:
     with pytest.raises(SchemaError, match="refers only to itself"):
         SchemaSet({"a": {"$ref": "b"}, "b": {"$ref": "a"}})
     inner = {"$defs": {"x": {"$ref": "#/$defs/x"}}, "properties": {"y": {"$ref": "#/$defs/x"}}}
-    for written in ({"$ref": "#"}, inner):
+    cases: list[Any] = [{"$ref": "#"}, inner]
+    for written in cases:
         with pytest.raises(SchemaError, match="refers only to itself"):
             schemas().validator(written)
 
