@@ -1,10 +1,12 @@
 """Bad input against the real engine: a code for each, and nothing acknowledged is lost."""
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.keys import add_key
 from tests.integration.engine.test_story import to_the_gate
 from tests.integration.engine.world import PARTNER, EngineWorld
 
@@ -36,6 +38,20 @@ async def test_an_event_that_does_not_fit_is_refused_and_kept(
     letters = (await world.get("/v1/dead-letters"))["items"]
     assert [letter["code"] for letter in letters] == ([wanted[1]] if wanted[0] != 403 else [])
     assert (await world.get("/v1/counts"))["status"] == {}
+
+
+async def test_a_key_of_all_tenants_must_name_one(world: EngineWorld, tmp_path: Path) -> None:
+    """In the event, or in the header of any other request."""
+    everywhere: Any = {"tenant": "*", "roles": ["producer", "reader"]}
+    world.keys["all"] = add_key(tmp_path / "keys.jsonl", name="all", **everywhere)[1]
+    event = {"specversion": "1.0", "source": "urn:test", "type": "partner.applied", "id": "e1"}
+    kind = {"Content-Type": "application/cloudevents+json"}
+    body = {**event, "data": APPLIED}
+    assert code_of(await world.call("all", "POST", "/v1/events", body, **kind)) == (422, "TR304")
+    assert code_of(await world.call("all", "GET", "/v1/commitments")) == (422, "TR405")
+    named = await world.call("all", "POST", "/v1/events", {**body, "tenantid": "north"}, **kind)
+    assert named.status_code == 202
+    assert (await world.step())["tenant"] == "north"
 
 
 async def test_the_same_id_with_other_content_is_refused(world: EngineWorld) -> None:
