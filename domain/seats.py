@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.state import Asked
 
-__all__ = ["LEVELS", "free_seat", "missing_seats", "seats_of"]
+__all__ = ["LEVELS", "free_seat", "missing_seats", "seat_text", "seats_of"]
 
 # A level wants all of its seats; a seat may have more than one role that can take it (domain.md).
 LEVELS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -22,9 +22,14 @@ def seats_of(asked: Asked) -> list[tuple[str, ...]]:
 
 
 def missing_seats(asked: Asked) -> list[str]:
-    """Names of the seats that nobody has taken yet, such as `2:legal|finance`."""
+    """The seats that nobody has taken yet, as people read them: `legal or finance`."""
     names = [_name(i, roles) for i, roles in enumerate(seats_of(asked))]
-    return [name for name in names if name not in asked.seats]
+    return [seat_text(name) for name in names if name not in asked.seats]
+
+
+def seat_text(name: str) -> str:
+    """A seat as people read it: `legal or finance` for `2:legal|finance`."""
+    return name.partition(":")[2].replace("|", " or ")
 
 
 def free_seat(asked: Asked, held: tuple[str, ...]) -> str | None:

@@ -1,4 +1,4 @@
-"""Approvals: what is asked, who may answer, and what a decision allows (semantics sections 3, 6)."""
+"""Approvals: what is asked, who may answer, what a decision allows (semantics sections 3 and 6)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _uses(node: Node) -> int:
 
 def _needs(node: Node) -> list[str]:
     """Seats beyond the level's, one entry each."""
-    return [need["role"] for need in node.doc.get("needs", ()) for _ in range(need["count"])]
+    return [need["role"] for need in node.doc.get("needs", ()) for _ in range(need.get("count", 1))]
 
 
 def _not_by(m: Machine, path: str, node: Node) -> list[str]:
@@ -280,7 +280,8 @@ def ask_again(m: Machine, path: str, node: Node, binding: Binding | None) -> Non
         args=args,
         digest=approval_digest(number, digests, None), evidence=_evidence(m, path, gate),
         needs=_needs(gate), not_by=_not_by(m, binding.node, gate), asked=binding.asked + 1,
-        gate=binding.node, uses=_uses(gate), valid_us=duration_us(valid) if valid else defaults.DECISION_VALID_US,
+        gate=binding.node, uses=_uses(gate),
+        valid_us=duration_us(valid) if valid else defaults.DECISION_VALID_US,
         due_us=None if gate.within_us is None else flow.due_after(m, path, gate.within_us),
     )  # fmt: skip
 

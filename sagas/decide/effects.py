@@ -38,7 +38,7 @@ _duration_us = lru_cache(maxsize=4_096)(duration_us)
 
 
 def enter_step(m: Machine, path: str, node: Node) -> None:
-    """Dispatch the `do` of a step; a gated one only with a decision bound to exactly this action."""
+    """Dispatch the `do` of a step; a gated one only with a decision bound to this action."""
     contract = node.contract
     assert contract is not None
     args, actions = action_of(m, path, node)
@@ -378,5 +378,8 @@ def withdrawn(m: Machine, message: msg.Withdrawn) -> None:
 
 
 def is_pivot(node: Node) -> bool:
-    """Whether the saga only goes forward once this step is done."""
-    return node.doc.get("irreversible") == "pivot"
+    """Whether the saga only goes forward once this step is done: declared, or R3 without undo."""
+    said = node.doc.get("irreversible")
+    if said is None and node.undo is None and node.contract is not None:
+        return node.contract.classes is not None and node.contract.classes["R"] == "R3"
+    return said == "pivot"

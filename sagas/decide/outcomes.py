@@ -196,7 +196,7 @@ def settle_by_hand(m: Machine, key: str, effect: Effect, outcome: str, result: J
 
 
 def contradict(m: Machine, key: str, effect: Effect, detail: str) -> None:
-    """Two results, or a done after "not done": an open item, and a failure where it can be caught."""
+    """Two results: a failure where it can be caught, else an open item for a person."""
     if any(d.kind == "contradicted" and d.node == effect.node for d in m.c.debts.values()):
         return  # a person has this one already
     m.emit(ev.EffectContradicted, node=effect.node, effect=key, detail=detail)

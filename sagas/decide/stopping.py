@@ -1,4 +1,4 @@
-"""Stopping a part: what is in flight is awaited, a pivot first; then comes what it was stopped for."""
+"""Stopping a part: what is in flight is awaited, a pivot first; then comes what it stopped for."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def resolve_pivot(m: Machine, path: str, error: Json = None) -> bool:
 
 
 def _all_goes_on(m: Machine, target: str, stop: Stop) -> None:
-    """A stop was refused: what it has taken back is commanded again, what failed meanwhile fails."""
+    """A stop was refused: what it took back is commanded again, what failed meanwhile fails."""
     drop_run(m, stop)
     for error in stop.cause.get("error", {}).get("also", []):
         m.push(failures.fail, error["node"], error)

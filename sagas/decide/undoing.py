@@ -1,4 +1,4 @@
-"""Compensation: which entries may be undone now, and what happens when an undo fails (semantics 5)."""
+"""Compensation: which entries may be undone now, and what a failed undo means (semantics 5)."""
 
 from __future__ import annotations
 

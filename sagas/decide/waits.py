@@ -1,4 +1,4 @@
-"""Waits and handlers: subscribing, and taking what key streams offer (semantics sections 3 and 6)."""
+"""Waits and handlers: subscribing, and taking what key streams offer (semantics 3 and 6)."""
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ def _contracts(value: Json) -> Iterator[Json]:
 
 
 def step(
-    name: str, *, undo: Json = None, risk: str | None = None, level: str = "A0", probe: bool = False,
+    name: str, *, undo: Json = None, risk: str | None = None, level: str = "A0",
+    probe: bool = False,
     result: Json = None, why: bool = False, **members: Json,
 ) -> Json:  # fmt: skip
     """A step. `undo`: True, or its members; `risk`: R0 to R3 makes it external."""
@@ -319,7 +320,8 @@ _SHOWN: dict[str, tuple[str, ...]] = {
 def line(story: Story, event: Event) -> str:
     """One event in a line: its topic, where, and the fields that matter."""
     fields: dict[str, Json] = vars(event)
-    topic: str = event.TOPIC  # pyright: ignore[reportAttributeAccessIssue] - every stored class has one
+    stored: Any = event
+    topic: str = stored.TOPIC
     words = [topic]
     if fields.get("kind") in ("undo", "probe") and topic.startswith("effect."):
         words.append(fields["kind"])

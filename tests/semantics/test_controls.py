@@ -18,31 +18,57 @@ from tests.semantics.language import (
 
 
 def test_cancel_before_anything_was_begun_leaves_no_command() -> None:
-    (given(saga(step("a"))).cancelled()
-        .then(status="cancelled", error="cancelled:cancelled", offered=[], undo_commands=[]))  # fmt: skip
+    (
+        given(saga(step("a")))
+        .cancelled()
+        .then(status="cancelled", error="cancelled:cancelled", offered=[], undo_commands=[])
+    )
 
 
 def test_cancel_while_waiting_undoes_what_was_done() -> None:
-    (given(saga(step("a", undo=True), wait("w"))).done("a").cancelled()
-        .then(offered=["undo a"], status="compensating").undone("a").then(status="cancelled"))  # fmt: skip
+    (
+        given(saga(step("a", undo=True), wait("w")))
+        .done("a")
+        .cancelled()
+        .then(offered=["undo a"], status="compensating")
+        .undone("a")
+        .then(status="cancelled")
+    )
 
 
 def test_cancel_while_a_step_runs_awaits_it() -> None:
-    (given(saga(step("a", undo=True))).started("a").cancelled()
+    (
+        given(saga(step("a", undo=True)))
+        .started("a")
+        .cancelled()
         .then(offered=["a"], status="compensating")
-        .done("a").then(offered=["undo a"]).undone("a").then(status="cancelled"))  # fmt: skip
+        .done("a")
+        .then(offered=["undo a"])
+        .undone("a")
+        .then(status="cancelled")
+    )
 
 
 def test_cancel_while_a_step_waits_for_its_next_attempt_ends_it_as_its_failure() -> None:
-    (given(saga(step("a"))).answers("a", "transient").cancelled()
-        .then(status="cancelled", also=["transient:transient"]))  # fmt: skip
+    (
+        given(saga(step("a")))
+        .answers("a", "transient")
+        .cancelled()
+        .then(status="cancelled", also=["transient:transient"])
+    )
 
 
 def test_cancel_while_undoing_is_recorded_and_refused() -> None:
-    (given(saga(step("a", undo=True), step("b"))).done("a").failed("b").then()
-        .cancelled().then(answer="cancel.compensating",
-                          events=["commitment.refused cancel.compensating"])
-        .undone("a").then(status="compensated"))  # fmt: skip
+    (
+        given(saga(step("a", undo=True), step("b")))
+        .done("a")
+        .failed("b")
+        .then()
+        .cancelled()
+        .then(answer="cancel.compensating", events=["commitment.refused cancel.compensating"])
+        .undone("a")
+        .then(status="compensated")
+    )
 
 
 def test_cancel_twice_is_refused() -> None:
@@ -50,34 +76,75 @@ def test_cancel_twice_is_refused() -> None:
 
 
 def test_cancel_in_debt_is_refused() -> None:
-    (given(saga(step("a", undo=True), step("b"))).done("a").failed("b").failed("a")
-        .cancelled().then(answer="cancel.in_debt"))  # fmt: skip
+    (
+        given(saga(step("a", undo=True), step("b")))
+        .done("a")
+        .failed("b")
+        .failed("a")
+        .cancelled()
+        .then(answer="cancel.in_debt")
+    )
 
 
 def test_cancel_in_an_on_failure_flow_stops_it_and_undoes_all() -> None:
-    document = saga(step("a", undo=True), scope(
-        "s", step("b"), on_failure=[on_failure("*", step("c", undo=True), step("d"))]))  # fmt: skip
-    (given(document).done("a").failed("b").done("c").cancelled()
-        .then(offered=["undo s/c"]).undone("c").undone("a").then(status="cancelled"))  # fmt: skip
+    document = saga(
+        step("a", undo=True),
+        scope("s", step("b"), on_failure=[on_failure("*", step("c", undo=True), step("d"))]),
+    )
+    (
+        given(document)
+        .done("a")
+        .failed("b")
+        .done("c")
+        .cancelled()
+        .then(offered=["undo s/c"])
+        .undone("c")
+        .undone("a")
+        .then(status="cancelled")
+    )
 
 
 def test_cancel_while_an_inner_part_undoes_waits_for_it() -> None:
     inner = scope("s", step("b", undo=True), step("c"), on_failure=[on_failure("*", step("d"))])
-    (given(saga(step("a", undo=True), inner)).done("a").done("b").failed("c")
-        .then(offered=["undo s/b"]).cancelled().then(offered=["undo s/b"])
-        .undone("b").then(offered=["undo a"]).undone("a").then(status="cancelled"))  # fmt: skip
+    (
+        given(saga(step("a", undo=True), inner))
+        .done("a")
+        .done("b")
+        .failed("c")
+        .then(offered=["undo s/b"])
+        .cancelled()
+        .then(offered=["undo s/b"])
+        .undone("b")
+        .then(offered=["undo a"])
+        .undone("a")
+        .then(status="cancelled")
+    )
 
 
 def test_a_cancel_that_is_caught_runs_its_flow_and_still_ends_cancelled() -> None:
-    document = saga(step("a", undo=True), wait("w"),
-                    on_failure=[on_failure("cancelled", step("tell"), fulfil())])  # fmt: skip
-    (given(document).done("a").cancelled().undone("a").then(offered=["tell"])
-        .done("tell").then(status="cancelled", error="cancelled:cancelled"))  # fmt: skip
+    document = saga(
+        step("a", undo=True),
+        wait("w"),
+        on_failure=[on_failure("cancelled", step("tell"), fulfil())],
+    )
+    (
+        given(document)
+        .done("a")
+        .cancelled()
+        .undone("a")
+        .then(offered=["tell"])
+        .done("tell")
+        .then(status="cancelled", error="cancelled:cancelled")
+    )
 
 
 def test_cancel_withdraws_a_question() -> None:
-    (given(saga(approve("ok", step("a", risk="R1", level="A1")))).then(waits=["approval"])
-        .cancelled().then(status="cancelled"))  # fmt: skip
+    (
+        given(saga(approve("ok", step("a", risk="R1", level="A1"))))
+        .then(waits=["approval"])
+        .cancelled()
+        .then(status="cancelled")
+    )
 
 
 def test_cancel_after_the_end_is_refused() -> None:
@@ -85,8 +152,10 @@ def test_cancel_after_the_end_is_refused() -> None:
 
 
 def test_cancel_stops_rounds_sleeps_and_runs() -> None:
-    document = saga(repeat("r", step("a", undo=True), sleep("s", "1d"), max=9),
-                    handlers=[handler("h", "x", step("k", undo=True), wait("w"))])  # fmt: skip
+    document = saga(
+        repeat("r", step("a", undo=True), sleep("s", "1d"), max=9),
+        handlers=[handler("h", "x", step("k", undo=True), wait("w"))],
+    )
     story = given(document).done("a").after("1d").done("a").happens("x").done("k").cancelled()
     story.then(undo_commands=["h@1/k"]).undone("h@1/k").undone("r#2/a").undone("r#1/a")
     story.then(status="cancelled")
@@ -96,26 +165,52 @@ def test_cancel_stops_rounds_sleeps_and_runs() -> None:
 
 
 def test_paused_messages_are_recorded_and_handled_at_resume_in_order() -> None:
-    (given(saga(step("a"), wait("w"), step("b"))).control("pause").then(status="paused")
-        .done("a").then(answer="deferred", offered=[])
-        .control("resume").then(at=["w"], status="waiting"))  # fmt: skip
+    (
+        given(saga(step("a"), wait("w"), step("b")))
+        .control("pause")
+        .then(status="paused")
+        .done("a")
+        .then(answer="deferred", offered=[])
+        .control("resume")
+        .then(at=["w"], status="waiting")
+    )
 
 
 def test_what_was_accepted_before_a_timer_counts_before_it() -> None:
     document = saga(wait("w", within="2h"), step("b"))
-    (given(document).control("pause").after("1h").happens("w").after("4h").then(status="paused")
-        .control("resume").then(offered=["b"]))  # fmt: skip
+    (
+        given(document)
+        .control("pause")
+        .after("1h")
+        .happens("w")
+        .after("4h")
+        .then(status="paused")
+        .control("resume")
+        .then(offered=["b"])
+    )
 
 
 def test_a_timer_that_passed_while_paused_fires_at_resume() -> None:
-    (given(saga(wait("w", within="2h"))).control("pause").after("3h").happens("w")
-        .control("resume").then(status="failed", error="timeout:w"))  # fmt: skip
+    (
+        given(saga(wait("w", within="2h")))
+        .control("pause")
+        .after("3h")
+        .happens("w")
+        .control("resume")
+        .then(status="failed", error="timeout:w")
+    )
 
 
 def test_a_cancel_of_what_is_paused_acts_first_and_loses_no_reply() -> None:
-    (given(saga(step("a", undo=True), announce("tell", "t"), wait("w"))).control("pause").done("a")
-        .cancelled().then(offered=["undo a"], facts=[])
-        .undone("a").then(status="cancelled"))  # fmt: skip
+    (
+        given(saga(step("a", undo=True), announce("tell", "t"), wait("w")))
+        .control("pause")
+        .done("a")
+        .cancelled()
+        .then(offered=["undo a"], facts=[])
+        .undone("a")
+        .then(status="cancelled")
+    )
 
 
 def test_many_messages_may_wait_for_the_resume() -> None:
@@ -133,18 +228,31 @@ N = {"n": {"schema": {"type": "integer", "maximum": 5}, "initial": 0}}
 
 
 def test_an_internal_fault_holds_the_commitment_until_an_operator_looks() -> None:
-    (given(saga(step("a"), put("p", n="results.a.n"), step("b"), vars=N))
-        .done("a", {"n": 9}).then(status="held", held="p", waits=[])
-        .control("retry").then(status="held")
-        .cancelled().then(status="cancelled"))  # fmt: skip
+    (
+        given(saga(step("a"), put("p", n="results.a.n"), step("b"), vars=N))
+        .done("a", {"n": 9})
+        .then(status="held", held="p", waits=[])
+        .control("retry")
+        .then(status="held")
+        .cancelled()
+        .then(status="cancelled")
+    )
 
 
 def test_a_fault_in_one_branch_forgets_nothing_of_the_others() -> None:
-    two = {"node": "parallel", "name": "p", "branches": [
-        {"flow": [put("bad", n="9")]}, {"flow": [step("good")]}]}  # fmt: skip
-    (given(saga(two, vars=N)).then(status="held", offered=["p/good"])
-        .done("good").then(answer="deferred")
-        .control("retry").then(status="held", held="p/bad"))  # fmt: skip
+    two = {
+        "node": "parallel",
+        "name": "p",
+        "branches": [{"flow": [put("bad", n="9")]}, {"flow": [step("good")]}],
+    }
+    (
+        given(saga(two, vars=N))
+        .then(status="held", offered=["p/good"])
+        .done("good")
+        .then(answer="deferred")
+        .control("retry")
+        .then(status="held", held="p/bad")
+    )
 
 
 def test_a_wait_whose_guard_errs_holds_and_meets_its_event_when_retried() -> None:
@@ -154,25 +262,46 @@ def test_a_wait_whose_guard_errs_holds_and_meets_its_event_when_retried() -> Non
 
 
 def test_an_internal_fault_can_be_caught_by_name() -> None:
-    document = saga(scope("s", put("p", n="9"), on_failure=[on_failure("internal", step("c"))]),
-                    vars=N)  # fmt: skip
+    document = saga(
+        scope("s", put("p", n="9"), on_failure=[on_failure("internal", step("c"))]), vars=N
+    )
     given(document).then(offered=["s/c"])
 
 
 def test_fulfil_stops_all_and_keeps_all() -> None:
-    both = {"node": "parallel", "name": "p", "branches": [
-        {"name": "x", "flow": [step("a", undo=True), wait("w")]},
-        {"name": "y", "flow": [wait("v"), fulfil(result="1")]}]}  # fmt: skip
-    (given(saga(both)).done("a").happens("v")
-        .then(status="fulfilled", result=1, undo_commands=[], undo=[]))  # fmt: skip
+    both = {
+        "node": "parallel",
+        "name": "p",
+        "branches": [
+            {"name": "x", "flow": [step("a", undo=True), wait("w")]},
+            {"name": "y", "flow": [wait("v"), fulfil(result="1")]},
+        ],
+    }
+    (
+        given(saga(both))
+        .done("a")
+        .happens("v")
+        .then(status="fulfilled", result=1, undo_commands=[], undo=[])
+    )
 
 
 def test_fulfil_awaits_what_is_in_flight() -> None:
-    both = {"node": "parallel", "name": "p", "branches": [
-        {"name": "x", "flow": [step("a", undo=True), step("b")]},
-        {"name": "y", "flow": [wait("v"), fulfil(result="1")]}]}  # fmt: skip
-    (given(saga(both)).started("a").happens("v").then(status="open", offered=["p/x/a"])
-        .done("a").then(status="fulfilled", undo_commands=[]))  # fmt: skip
+    both = {
+        "node": "parallel",
+        "name": "p",
+        "branches": [
+            {"name": "x", "flow": [step("a", undo=True), step("b")]},
+            {"name": "y", "flow": [wait("v"), fulfil(result="1")]},
+        ],
+    }
+    (
+        given(saga(both))
+        .started("a")
+        .happens("v")
+        .then(status="open", offered=["p/x/a"])
+        .done("a")
+        .then(status="fulfilled", undo_commands=[])
+    )
 
 
 def test_nothing_but_a_resume_or_a_cancel_moves_what_is_paused() -> None:

@@ -2,6 +2,8 @@
 
 from tests.semantics.language import (
     Json,
+    Story,
+    approve,
     branch,
     given,
     handler,
@@ -20,78 +22,175 @@ def pivot(name: str = "pay", **members: Json) -> Json:
 
 def test_a_pivot_seals_what_came_before_it_in_all_enclosing_lists() -> None:
     document = saga(
-        step("a", undo=True), scope("s", step("b", undo=True), pivot()), step("c", undo=True),
+        step("a", undo=True),
+        scope("s", step("b", undo=True), pivot()),
+        step("c", undo=True),
         wait("w"),
-    )  # fmt: skip
-    (given(document).done("a").done("b").then(undo=["s/b", "a"])
-        .done("pay").then(undo=[]).done("c").then(undo=["c"]))  # fmt: skip
+    )
+    (
+        given(document)
+        .done("a")
+        .done("b")
+        .then(undo=["s/b", "a"])
+        .done("pay")
+        .then(undo=[])
+        .done("c")
+        .then(undo=["c"])
+    )
+
+
+def test_r3_without_undo_is_a_pivot_unless_that_is_accepted() -> None:
+    def paid(**members: Json) -> Story:
+        pay = approve("ok", step("pay", risk="R3", **members))
+        story = given(saga(step("a", undo=True), pay, wait("w"))).done("a")
+        return story.decides("ok", "mia", "manager").done("pay")
+
+    paid().then(undo=[]).cancelled().then(answer="cancel.past_pivot", status="waiting")
+    paid(irreversible="accepted").then(undo=["a"])
+    paid(undo=True).then(undo=["ok/pay", "a"])
 
 
 def test_a_pivot_does_not_seal_the_branch_beside() -> None:
-    document = saga(parallel("p", branch("x", step("a", undo=True), pivot()),
-                             branch("y", step("b", undo=True))), wait("w"))  # fmt: skip
+    document = saga(
+        parallel(
+            "p", branch("x", step("a", undo=True), pivot()), branch("y", step("b", undo=True))
+        ),
+        wait("w"),
+    )
     given(document).done("a").done("b").done("pay").then(undo=["p/y/b"])
 
 
 def test_a_pivot_seals_the_branches_its_own_came_after() -> None:
-    document = saga(parallel("p", branch("x", step("a", undo=True)),
-                             branch("y", pivot(), after=["x"])), wait("w"))  # fmt: skip
+    document = saga(
+        parallel("p", branch("x", step("a", undo=True)), branch("y", pivot(), after=["x"])),
+        wait("w"),
+    )
     given(document).done("a").done("pay").then(undo=[])
 
 
 def test_cancel_is_refused_past_a_pivot() -> None:
-    (given(saga(pivot(), wait("w"))).done("pay")
-        .cancelled().then(answer="cancel.past_pivot", status="waiting"))  # fmt: skip
+    (
+        given(saga(pivot(), wait("w")))
+        .done("pay")
+        .cancelled()
+        .then(answer="cancel.past_pivot", status="waiting")
+    )
 
 
 def test_a_cancel_takes_back_a_pivot_that_nobody_has_begun() -> None:
-    (given(saga(step("a", undo=True), pivot())).done("a")
-        .cancelled().then(offered=["undo a"]).undone("a").then(status="cancelled"))  # fmt: skip
+    (
+        given(saga(step("a", undo=True), pivot()))
+        .done("a")
+        .cancelled()
+        .then(offered=["undo a"])
+        .undone("a")
+        .then(status="cancelled")
+    )
 
 
 def test_a_cancel_waits_for_a_pivot_in_flight_and_is_refused_when_it_is_done() -> None:
     document = saga(step("a", undo=True), pivot(), wait("w"))
-    (given(document).done("a").started("pay").then().cancelled()
-        .then(events=["commitment.cancel_asked", "part.stopping root cancel pending",
-                      "effect.stop_asked"], status="open")
+    (
+        given(document)
+        .done("a")
+        .started("pay")
+        .then()
+        .cancelled()
+        .then(
+            events=[
+                "commitment.cancel_asked",
+                "part.stopping root cancel pending",
+                "effect.stop_asked",
+            ],
+            status="open",
+        )
         .done("pay")
-        .then(events=["effect.done pay", "undo.sealed pay ['a']", "part.stopped root refused",
-                      "wait.opened w"])
-        .happens("w").then(status="fulfilled"))  # fmt: skip
+        .then(
+            events=[
+                "effect.done pay",
+                "undo.sealed pay ['a']",
+                "part.stopped root refused",
+                "wait.opened w",
+            ]
+        )
+        .happens("w")
+        .then(status="fulfilled")
+    )
 
 
 def test_a_cancel_goes_on_when_the_pivot_in_flight_fails() -> None:
-    (given(saga(step("a", undo=True), pivot())).done("a").started("pay").cancelled()
-        .failed("pay").then(offered=["undo a"])
-        .undone("a").then(status="cancelled", error="cancelled:cancelled", also=["business:no"]))  # fmt: skip
+    (
+        given(saga(step("a", undo=True), pivot()))
+        .done("a")
+        .started("pay")
+        .cancelled()
+        .failed("pay")
+        .then(offered=["undo a"])
+        .undone("a")
+        .then(status="cancelled", error="cancelled:cancelled", also=["business:no"])
+    )
 
 
 def test_nothing_beside_stops_before_the_pivot_in_flight_is_settled() -> None:
     document = saga(parallel("p", branch("x", pivot()), branch("y", step("b"), step("c"))))
-    (given(document).started("pay").cancelled().done("b").then(offered=["p/x/pay", "p/y/c"])
-        .done("pay").then(offered=["p/y/c"]).done("c").then(status="fulfilled"))  # fmt: skip
+    (
+        given(document)
+        .started("pay")
+        .cancelled()
+        .done("b")
+        .then(offered=["p/x/pay", "p/y/c"])
+        .done("pay")
+        .then(offered=["p/y/c"])
+        .done("c")
+        .then(status="fulfilled")
+    )
 
 
 def test_a_failure_beside_a_pivot_in_flight_takes_its_on_failure_flow_afterwards() -> None:
     both = parallel("p", branch("x", pivot()), branch("y", step("b")))
-    document = saga(step("a", undo=True),
-                    scope("s", both, on_failure=[on_failure("*", step("mend"))]))  # fmt: skip
-    (given(document).done("a").started("pay").failed("b").then(offered=["s/p/x/pay"])
-        .done("pay").then(offered=["s/mend"]).done("mend").then(status="fulfilled"))  # fmt: skip
+    document = saga(
+        step("a", undo=True), scope("s", both, on_failure=[on_failure("*", step("mend"))])
+    )
+    (
+        given(document)
+        .done("a")
+        .started("pay")
+        .failed("b")
+        .then(offered=["s/p/x/pay"])
+        .done("pay")
+        .then(offered=["s/mend"])
+        .done("mend")
+        .then(status="fulfilled")
+    )
 
 
 def test_an_interrupt_that_finds_a_pivot_in_flight_is_refused_and_all_goes_on() -> None:
     left = handler("left", "x", step("file"), mode="interrupt")
     document = saga(scope("s", pivot(), step("b"), handlers=[left]), step("z"))
-    (given(document).started("pay").happens("x").then(offered=["s/pay"])
-        .done("pay").then(offered=["s/b"]).done("b").then(offered=["z"]))  # fmt: skip
+    (
+        given(document)
+        .started("pay")
+        .happens("x")
+        .then(offered=["s/pay"])
+        .done("pay")
+        .then(offered=["s/b"])
+        .done("b")
+        .then(offered=["z"])
+    )
 
 
 def test_an_interrupt_goes_on_when_the_pivot_in_flight_did_not_happen() -> None:
     left = handler("left", "x", step("file"), mode="interrupt")
     document = saga(scope("s", pivot(), step("b"), handlers=[left]), step("z"))
-    (given(document).started("pay").happens("x").failed("pay")
-        .then(offered=["s/left@1/file"]).done("file").then(offered=["z"]))  # fmt: skip
+    (
+        given(document)
+        .started("pay")
+        .happens("x")
+        .failed("pay")
+        .then(offered=["s/left@1/file"])
+        .done("file")
+        .then(offered=["z"])
+    )
 
 
 def test_interrupts_of_enclosing_scopes_are_closed_past_a_pivot_unless_declared() -> None:
@@ -119,31 +218,54 @@ def test_a_failure_that_reaches_the_root_past_a_pivot_is_a_forward_debt_at_its_n
 
 
 def test_a_late_done_settles_a_forward_debt() -> None:
-    (given(saga(pivot(), step("b"), step("c"))).done("pay").failed("b")
-        .late("b", result=3).then(offered=["c"], debts=[], results={"pay": None, "b": 3}))  # fmt: skip
+    (
+        given(saga(pivot(), step("b"), step("c")))
+        .done("pay")
+        .failed("b")
+        .late("b", result=3)
+        .then(offered=["c"], debts=[], results={"pay": None, "b": 3})
+    )
 
 
 def test_the_deadline_of_the_root_past_a_pivot_waits_for_a_person() -> None:
-    (given(saga(pivot(), wait("w"), deadline={"after": "1d"})).done("pay").after("1d")
+    (
+        given(saga(pivot(), wait("w"), deadline={"after": "1d"}))
+        .done("pay")
+        .after("1d")
         .then(status="in_debt", debts=["forward "])
-        .control("retry").then(answer="control.target")
+        .control("retry")
+        .then(answer="control.target")
         .control("settle", evidence=["letter"], result="by hand")
-        .then(status="fulfilled", result="by hand"))  # fmt: skip
+        .then(status="fulfilled", result="by hand")
+    )
 
 
 def test_a_block_that_fails_past_a_pivot_stops_inside_and_is_settled_with_a_result() -> None:
     document = saga(pivot(), scope("s", wait("w"), deadline={"after": "1d"}), step("z"))
-    (given(document).done("pay").after("1d").then(debts=["forward s"])
-        .happens("w").then(offered=[])
-        .control("settle", node="s", evidence=["letter"]).then(offered=["z"]))  # fmt: skip
+    (
+        given(document)
+        .done("pay")
+        .after("1d")
+        .then(debts=["forward s"])
+        .happens("w")
+        .then(offered=[])
+        .control("settle", node="s", evidence=["letter"])
+        .then(offered=["z"])
+    )
 
 
 def test_a_pivot_that_may_have_happened_is_never_taken_for_failed() -> None:
-    (given(saga(step("a", undo=True), pivot(retry={"attempts": 1}))).done("a")
-        .started("pay").lost("pay").then(waits=["unknown"], offered=[])
-        .cancelled().then(status="waiting")
+    (
+        given(saga(step("a", undo=True), pivot(retry={"attempts": 1})))
+        .done("a")
+        .started("pay")
+        .lost("pay")
+        .then(waits=["unknown"], offered=[])
+        .cancelled()
+        .then(status="waiting")
         .control("settle", node="pay", outcome="not_done", evidence=["mail"])
-        .then(offered=["undo a"]))  # fmt: skip
+        .then(offered=["undo a"])
+    )
 
 
 def test_of_two_pivots_one_taken_back_is_commanded_again_when_the_cancel_is_refused() -> None:

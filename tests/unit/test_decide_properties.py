@@ -172,7 +172,7 @@ def test_whatever_happens_undoing_is_ordered_complete_and_once(document: Json, d
 @settings(max_examples=60, suppress_health_check=SLOW)
 @given(documents(), st.integers(0, 12))
 def test_a_cancel_at_any_move_leaves_nothing_done(document: Json, moves: int) -> None:
-    """Everything goes well until somebody cancels: then all of it is undone, or it is past a pivot."""
+    """Everything goes well until somebody cancels: then all is undone, or it is past a pivot."""
     driver = Driver(document)
     w = driver.w
     for _ in range(moves):
