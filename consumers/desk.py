@@ -26,6 +26,8 @@ __all__ = ["DeskClock", "LaneDesk"]
 Json = Any
 US_PER_S = 1_000_000
 _INGRESS = (Publish, StartRequest)
+_PLAIN = frozenset({"definition_registered"})
+"""Notes that are no warning."""
 _log = structlog.get_logger("consumers")
 
 
@@ -261,7 +263,8 @@ class LaneDesk:
         self._times.was_processed()
         self.round_s = self._boot_s() - now_s
         for action, what in out.notes:
-            _log.warning(action, **what)
+            log = _log.info if action in _PLAIN else _log.warning
+            log(action, **what)
         answers: list[tuple[Job, Json]] = [(job, {"claims": []}) for job in over]
         for index, answer in out.served:
             answers.append((waiting[index], answer))

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from consumers.desk import LaneDesk
 from consumers.limits import DeskLimits
 from domain.errors import Refusal
 from domain.ports import StoreFailed
-from domain.requests import Publish
+from domain.requests import Publish, RegisterRequest
 from tests.integration.lane_world import (
     DAY_US,
     NORTH,
@@ -103,6 +104,15 @@ async def test_an_answer_comes_after_the_commit(tmp_path: Path) -> None:
         assert o.desk.state()["head"] == o.world.lane.head
         assert o.world.step()["step"] == "create"
         assert await o.ask(o.world.event("nothing")) == "event.unknown_type"
+
+
+async def test_a_registration_is_no_warning(tmp_path: Path) -> None:
+    """A parked stream is one."""
+    with capture_logs() as logs:
+        async with office(tmp_path) as o:
+            await o.ask(RegisterRequest(NORTH, sale(2)))
+    (registered,) = [one for one in logs if one["event"] == "definition_registered"]
+    assert (registered["log_level"], registered["version"]) == ("info", 2)
 
 
 async def test_what_comes_at_once_shares_a_transaction(tmp_path: Path) -> None:
