@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 from adapters.sqlite.faults import FAULTS, store_failed
 
@@ -60,7 +61,7 @@ class ReadPool:
             return self._free.pop()
         except IndexError:
             db = sqlite3.connect(
-                f"file:{self.path}?mode=ro",
+                f"file:{quote(self.path)}?mode=ro",
                 uri=True,
                 isolation_level=None,
                 check_same_thread=False,

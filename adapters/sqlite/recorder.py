@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 from weakref import WeakSet
 
@@ -59,7 +60,8 @@ class Lane:
         self._reading = RLock()
         self.listeners: WeakSet[LaneSubscription] = WeakSet()
         try:
-            self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False)
+            uri = f"file:{quote(path)}?mode=ro"
+            self._db = sqlite3.connect(uri, uri=True, check_same_thread=False)
         except sqlite3.Error as error:
             raise persistence.OperationalError(f"{path}: {error}") from error
 

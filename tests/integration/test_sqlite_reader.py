@@ -50,6 +50,16 @@ def rows(*wanted: ViewRow) -> LaneWrite:
     return LaneWrite(views=list(wanted))
 
 
+@pytest.mark.parametrize("name", ["100%25 sure.db", "ärger #1.db"])
+def test_a_path_is_taken_as_it_is_written(tmp_path: Path, name: str) -> None:
+    """The driver reads the path as a URI, where some characters mean something."""
+    SqliteStore.open(f"sqlite:///{tmp_path / name}", now_us=1).close()
+    opened = SqliteReader(f"sqlite:///{tmp_path / name}", text_of)
+    assert opened.definitions()["items"] == []
+    opened.close()
+    assert [file.name for file in tmp_path.iterdir() if file.suffix == ".db"] == [name]
+
+
 def search(reader: SqliteReader, tenant: str = "north", **wanted: Any) -> Any:
     every = {"saga": None, "status": None, "step": None, "key": None, "cursor": None, "limit": 100}
     return reader.search(tenant, **{**every, **wanted})
