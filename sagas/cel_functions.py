@@ -16,7 +16,7 @@ from typing import cast
 
 # The package has stubs for its module and none for itself.
 from cel_expr_python import cel  # pyright: ignore[reportMissingTypeStubs]
-from cel_expr_python.ext import (  # pyright: ignore[reportMissingTypeStubs]
+from cel_expr_python.ext import (  # pyright: ignore[reportMissingTypeStubs] - it has none either
     ext_math,
     ext_strings,
 )
