@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
 
-from consumers.core import Core
 from consumers.limits import LaneLimits
-from consumers.registry import Registry
 from domain.ids import commitment_id, key_id
 from domain.messages import Answered, Control, Mail, Offer, Open, Wake
-from domain.ports import LaneBelief, LaneLost, LaneWrite, StoreFailed, Transaction
+from domain.ports import LaneWrite
 from domain.requests import ControlRequest
-from sagas.decide import decide as real_decide
+from tests.integration.lane_breakage import POISON, BrokenWorld, die_at, poisoned_core
 from tests.integration.lane_world import (
     DAY_US,
     NORTH,
@@ -28,20 +25,6 @@ from tests.integration.lane_world import (
     reply_request,
     sale,
 )
-
-POISON: set[tuple[str, type]] = set()
-"""Which commitments, by key, raise at which message."""
-
-
-def poisoned(definition: Any, state: Any, message: Any, **more: Any) -> Any:
-    key = message.key if isinstance(message, Open) else state.key
-    if (key, type(message)) in POISON:
-        raise ArithmeticError(f"{key} cannot take it")
-    return real_decide(definition, state, message, **more)
-
-
-def poisoned_core(registry: Registry) -> Core:
-    return Core(registry, decide=poisoned)
 
 
 @pytest.fixture
@@ -167,162 +150,6 @@ def test_a_stream_is_released_by_its_own_tenant_only(world: World) -> None:
     assert world.lane.parked == (world.id(),)
 
 
-# --- the database refuses ----------------------------------------------------------------------
-
-
-class Breaking:
-    """A transaction that fails where it is told to."""
-
-    def __init__(self, real: Transaction, world: BrokenWorld) -> None:
-        self._real = real
-        self._world = world
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
-    def write(self, write: LaneWrite, *, clock_us: int) -> LaneBelief:
-        self._world.check(write)
-        return self._real.write(write, clock_us=clock_us)
-
-    def commit(self) -> None:
-        self._real.commit()
-        if self._world.unclear:
-            raise self._world.unclear.pop()
-
-
-class BrokenWorld:
-    """Makes a world's store refuse data that holds a word, or fail as a whole."""
-
-    def __init__(self, world: World) -> None:
-        self.word: bytes | None = None
-        self.failures: list[Exception] = []
-        self.unclear: list[Exception] = []
-        self.writes = 0
-        self._begin = world.store.begin
-        world.store.begin = self.begin
-
-    def begin(self, belief: LaneBelief) -> Any:
-        return Breaking(self._begin(belief), self)
-
-    def check(self, write: LaneWrite) -> None:
-        self.writes += 1
-        if self.failures:
-            raise self.failures.pop()
-        if self.word is not None and any(self.word in e.state for e in write.events):
-            raise StoreFailed("store.failed", "a value that cannot be stored")
-
-
-@pytest.fixture
-def broken(world: World) -> BrokenWorld:
-    return BrokenWorld(world)
-
-
-def test_a_data_error_finds_its_culprit_and_the_rest_commits(
-    world: World, broken: BrokenWorld
-) -> None:
-    """The batch is halved until the culprit stands alone; it alone is refused."""
-    broken.word = b"culprit"
-    companies = [f"c{n}" for n in range(5)] + ["culprit"] + [f"d{n}" for n in range(5)]
-    out = world.process(*[world.event("applied", c) for c in companies])
-    refused = [c for c, a in zip(companies, out.answers, strict=True) if alias_of(a)]
-    assert refused == ["culprit"]
-    assert aliases(out.answers)[5] == "store.failed"
-    assert world.count("current_steps") == 10
-    assert world.lane.fault is None
-    broken.word = None
-    assert world.publish("applied", "culprit")["status"] == "accepted"
-
-
-def test_mail_that_the_database_refuses_parks_its_stream_after_three_tries(
-    world: World, broken: BrokenWorld
-) -> None:
-    """Its neighbours in the inbox go on."""
-    POISON.update({("bad", Open), ("good", Open)})
-    for company in ("bad", "good"):
-        world.publish("applied", company)
-    POISON.clear()
-    broken.word = b'"key":"bad"'
-    world.control("release", world.id("bad"))
-    world.control("release", world.id("good"))
-    assert world.step("good")["step"] == "create"
-    assert world.rows("SELECT reason FROM parked_streams") == [("store.failed",)]
-    assert world.lane.parked == (world.id("bad"),)
-    broken.word = None
-    world.control("release", world.id("bad"))
-    assert world.step("bad")["step"] == "create"
-
-
-def test_a_timer_that_the_database_refuses_parks_its_stream(
-    world: World, broken: BrokenWorld
-) -> None:
-    """And the others fire."""
-    for company in ("bad", "good"):
-        world.publish("applied", company)
-    world.work()
-    broken.word = b'"target":""'
-    bad = world.id("bad").bytes
-    world.rows("UPDATE timers SET due_us = due_us - 1 WHERE stream = ?", bad)
-    world.later(15 * DAY_US)
-    assert set(world.lane.parked) == {world.id("bad"), world.id("good")}
-    assert world.rows("SELECT DISTINCT reason FROM parked_streams") == [("store.failed",)]
-
-
-def test_a_full_disk_refuses_everything_and_is_over_when_there_is_room(
-    world: World, broken: BrokenWorld
-) -> None:
-    """Nothing was acknowledged, and nothing is lost."""
-    broken.failures = [StoreFailed("store.full", "no space")]
-    out = world.process(world.event("applied", "a"), world.event("applied", "b"))
-    assert aliases(out.answers) == ["store.full", "store.full"]
-    assert world.lane.fault is not None
-    assert out.notes[0][0] == "store_failed"
-    assert world.publish("applied", "a")["status"] == "accepted"
-    assert world.lane.fault is None
-
-
-def test_an_unclear_commit_drops_what_is_believed(world: World, broken: BrokenWorld) -> None:
-    """It had happened: the same event again is a repeat."""
-    event = world.event("applied")
-    broken.unclear = [StoreFailed("store.locked", "who knows")]
-    assert alias_of(world.ask(event)) == "store.locked"
-    assert world.ask(event)["status"] == "repeated"
-    assert world.step()["step"] == "create"
-
-
-def test_a_lane_that_was_taken_is_claimed_again_or_given_up(
-    world: World, broken: BrokenWorld
-) -> None:
-    """Its caches are dropped; a lane that stays lost refuses."""
-    world.publish("applied", "a")
-    broken.failures = [LaneLost("epoch 2")]
-    assert world.publish("applied", "b")["status"] == "accepted"
-    assert world.lane.counts.lost == 1
-    broken.failures = [LaneLost("epoch 2")] * 9
-    assert alias_of(world.publish("applied", "c")) == "store.lane_lost"
-    broken.failures = []
-    world.restart()
-    assert world.step("b")["step"] == "create"
-
-
-def test_a_fault_of_the_loop_itself_refuses_the_request_that_brings_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its neighbours are answered."""
-    from consumers import accept
-
-    real = accept.content_digest
-
-    def brittle(event: dict[str, Any]) -> str:
-        if event["data"]["company"] == "bad":
-            raise RuntimeError("a bug")
-        return real(event)
-
-    monkeypatch.setattr(accept, "content_digest", brittle)
-    out = world.process(*[world.event("applied", c) for c in ("a", "bad", "b")])
-    assert aliases(out.answers) == ["", "internal.fault", ""]
-    assert "RuntimeError: a bug" in out.notes[0][1]["detail"]
-
-
 # --- much at once, and unclean ends ---------------------------------------------------------------
 
 
@@ -370,7 +197,7 @@ def test_a_crash_in_the_middle_leaves_the_try_counted(tmp_path: Path) -> None:
     broken = BrokenWorld(world)
     broken.word = b"killer"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(broken, "check", _die_at(broken.word))
+        patch.setattr(broken, "check", die_at(broken.word))
         with pytest.raises(KeyboardInterrupt):
             world.process()
     world.restart()
@@ -378,14 +205,6 @@ def test_a_crash_in_the_middle_leaves_the_try_counted(tmp_path: Path) -> None:
     world.process()
     assert world.step("killer")["step"] == "create"
     world.close()
-
-
-def _die_at(word: bytes) -> Any:
-    def check(write: LaneWrite) -> None:
-        if any(word in event.state for event in write.events):
-            raise KeyboardInterrupt
-
-    return check
 
 
 def test_more_timers_than_a_transaction_takes_all_fire_before_requests(tmp_path: Path) -> None:
