@@ -22,7 +22,7 @@ def check(
     found = [(path, _faults(path)) for path in files]
     if json:
         body = [
-            {"file": str(path), "hash": None if faults else _hash(path), "faults": faults}
+            {"file": str(path), "faults": faults, **_facts(path, is_right=not faults)}
             for path, faults in found
         ]
         typer.echo(orjson.dumps(body))
@@ -46,10 +46,19 @@ def _faults(path: Path) -> list[dict[str, Any]]:
     return [fault.as_json() for fault in faults_of(document)]
 
 
-def _hash(path: Path) -> str:
+def _facts(path: Path, *, is_right: bool) -> dict[str, Any]:
+    """What a definition is, asks for and undoes: its hash, `gates` by step, `undo` in order."""
     from consumers.registering import definition_hash
+    from sagas.checks import gates, undo_order, undo_plan
 
-    return definition_hash(orjson.loads(path.read_bytes())).hex()
+    if not is_right:
+        return {"hash": None, "gates": {}, "undo": []}
+    document = orjson.loads(path.read_bytes())
+    return {
+        "hash": definition_hash(document).hex(),
+        "gates": {step: str(gate) for step, gate in gates(document).items()},
+        "undo": undo_order(undo_plan(document), "contract"),
+    }
 
 
 def _tell(path: Path, faults: list[dict[str, Any]]) -> None:

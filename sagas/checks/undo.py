@@ -22,14 +22,14 @@ def plan_of(d: Document) -> list[Json]:
     return _scope(d.root)
 
 
-def undo_order(plan: list[Json]) -> list[str]:
-    """The nodes of a plan in one line."""
+def undo_order(plan: list[Json], member: str = "node") -> list[str]:
+    """A plan in one line: a member of each of its items, its node or its contract."""
     names: list[str] = []
     for item in plan:
         if "node" in item:
-            names.append(item["node"])
+            names.append(item[member])
         for inner in item.get("beside", item.get("one_of", [item.get("plan", [])])):
-            names += undo_order(inner)
+            names += undo_order(inner, member)
     return names
 
 

@@ -138,6 +138,9 @@ def test_a_key_is_shown_once_listed_without_its_text_and_revoked(terminal: Termi
 
 def test_check_tells_faults_with_their_place(terminal: Terminal, tmp_path: Path) -> None:
     assert (terminal("check", str(PARTNER)), terminal.out[0]) == (0, "✓")
+    (told,) = terminal.json("check", str(PARTNER))
+    assert told["gates"] == {"activate": "legal(A2)"}
+    assert told["undo"] == ["crm/activate@1:undo", "crm/create-account@1:undo"]
     document = json.loads(PARTNER.read_text())
     document["contracts"]["crm/create-account@1"].pop("S")
     bad = tmp_path / "bad.json"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from troth._app import App
 from troth._client import Client
+from troth._contract import Contract
 from troth._errors import TrothError
 from troth._problems import EngineError
 
@@ -93,8 +94,8 @@ def freeze(folder: Path, traced: Traced) -> bool:
     return True
 
 
-def rules(engine: str, found: Sequence[Traced]) -> None:
-    """Add the faults of the rules of registration, as the engine's own command finds them."""
+def rules(engine: str, app: App, found: Sequence[Traced]) -> None:
+    """Add what the engine's own command finds: faults, or the gates and the order of undoing."""
     traced = [one for one in found if one.document]
     if not traced:
         return
@@ -107,6 +108,24 @@ def rules(engine: str, found: Sequence[Traced]) -> None:
         for one, answer in zip(traced, check_documents(engine, files), strict=True):
             one.faults += answer["faults"]
             one.hash = str(answer.get("hash") or "")
+            one.notes += _promises(answer, app)
+
+
+def _promises(answer: dict[str, Any], app: App) -> list[str]:
+    """Which approve covers which steps, and what undoing takes, the first to be undone first."""
+    gates: dict[str, list[str]] = {}
+    for step, gate in cast(dict[str, str], answer.get("gates", {})).items():
+        gates.setdefault(gate, []).append(step)
+    notes = [f"gate {gate} covers {', '.join(steps)}" for gate, steps in gates.items()]
+    contracts = app.contracts()
+    undo = [_undo_name(contracts, name) for name in cast(list[str], answer.get("undo", []))]
+    return [*notes, f"undo order {', '.join(undo)}"] if undo else notes
+
+
+def _undo_name(contracts: Mapping[str, Contract], name: str) -> str:
+    """What its function is called; the contract where the app does not serve it."""
+    function = contracts[name].handler("undo") if name in contracts else None
+    return name if function is None else function.__name__.replace("_", "-")
 
 
 def against(client: Client, found: Sequence[Traced]) -> None:

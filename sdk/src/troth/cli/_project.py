@@ -34,10 +34,11 @@ def check(
 ) -> None:
     """Trace the sagas and hold them against every rule; writes and registers nothing."""
     session = session_of(ctx)
-    found = trace(load(app, session.folder))
+    application = load(app, session.folder)
+    found = trace(application)
     for one in found:
         check_frozen(session.folder, one)
-    rules(find_engine(folder=session.folder), found)
+    rules(find_engine(folder=session.folder), application, found)
     if against_url is not None:
         session.url = against_url
         with session.client() as client:
