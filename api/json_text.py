@@ -24,7 +24,10 @@ _SUSPECT = re.compile(rb"\\u00(?:00|22)|[0-9]{16}")
 
 
 def parse(body: bytes, *, alias: str = "http.body", depth_max: int = JSON_DEPTH_MAX) -> Json:
-    """The JSON value of a body. Raises Refusal: `alias`, or bound.number, bound.text, bound.depth."""
+    """The JSON value of a body.
+
+    Raises Refusal: `alias`, or bound.number, bound.text, bound.depth.
+    """
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:

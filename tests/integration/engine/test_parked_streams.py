@@ -1,8 +1,9 @@
-"""A stream that was set aside after a fault of ours: seen by its tenant, released by its operator."""
+"""A stream set aside after a fault of ours: seen by its tenant, released by its operator."""
 
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ async def test_a_commitment_whose_opening_raised_is_released(
         core = world.engine.desk.lane._parts.core
         step = core.step
 
-        def broken(before: object, message: object, **more: object) -> object:
+        def broken(before: Any, message: Any, **more: Any) -> Any:
             if type(message).__name__ == "Open":
                 raise RuntimeError("a fault of ours")
             return step(before, message, **more)

@@ -1,6 +1,6 @@
 """A disk that is full, a file that is locked or damaged, under an engine that runs.
 
-Each is told with its code; what was acknowledged before is there afterwards, and the engine goes on.
+Each is told with its code; what was acknowledged before is there afterwards; the engine goes on.
 """
 
 import json
@@ -52,6 +52,17 @@ def until(client: Client, name: str, status: int) -> Response:
     return answer
 
 
+def until_refused(client: Client, acknowledged: set[str]) -> tuple[str, Response]:
+    """Publish long events until one is refused; the others are acknowledged."""
+    for number in range(200):
+        name = f"c{number}"
+        answer = publish(client, name, "x" * 20_000)
+        if answer.status_code != 202:
+            return name, answer
+        acknowledged.add(name)
+    raise AssertionError("the disk never filled up")
+
+
 def keys_of(engine: Running) -> set[str]:
     """The companies that have a commitment."""
     with engine.client("reader") as client:
@@ -100,22 +111,15 @@ def test_a_full_disk_refuses_with_its_code_and_loses_nothing(tmp_path: Path) -> 
             register(engine)
             acknowledged = {name for name in ("a", "b") if publish(client, name).status_code == 202}
             with no_room(disk, engine, mounted=mounted):
-                refused = None
-                for number in range(200):
-                    answer = publish(client, f"c{number}", "x" * 20_000)
-                    if answer.status_code != 202:
-                        refused = answer
-                        break
-                    acknowledged.add(f"c{number}")
-                assert refused is not None
+                name, refused = until_refused(client, acknowledged)
                 assert (refused.status_code, code_of(refused)) in {(503, "TR703"), (503, "TR707")}
                 assert not mounted or code_of(refused) == "TR703"
                 assert "Retry-After" in refused.headers
                 ready = client.get("/readyz")
                 assert (ready.status_code, ready.json()["ready"]) == (503, False)
                 assert keys_of(engine) == acknowledged
-            until(client, f"c{number}", 202)
-            acknowledged.add(f"c{number}")
+            until(client, name, 202)
+            acknowledged.add(name)
             assert client.get("/readyz").status_code == 200
             engine.process.kill()
         with running(disk) as engine, engine.client("producer") as client:
