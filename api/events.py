@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from fastapi import APIRouter, Depends, Request
@@ -93,6 +94,8 @@ async def publish(request: Request) -> Response:
             event = checked(parse(body, alias="event.json"))
         else:
             event = checked(from_binary(request.headers.items(), body, kind))
+            # A dead letter keeps what it takes to send it again: the attributes too.
+            body = orjson.dumps(event)
     except Refusal as refused:
         edge.metrics.event("", refused.code.number)
         raise
@@ -100,9 +103,18 @@ async def publish(request: Request) -> Response:
     repeated = found["status"] == "repeated"
     accepted = {
         "accepted": [event["id"]],
-        **{name: found[name] for name in ("status", "root", "position", "follow") if name in found},
+        **{name: found[name] for name in ("status", "root", "position") if name in found},
+        **_follow(found, event["id"]),
     }
     return answer(accepted, 200 if repeated else 202)
+
+
+def _follow(found: Json, id: str) -> dict[str, str]:
+    """Where to read what became of it, once the event is folded in."""
+    if "reached" not in found:
+        return {}
+    saga, key = (quote(text, safe="") for text in found["reached"])
+    return {"follow": f"/v1/sagas/{saga}/keys/{key}?after={quote(id, safe='')}"}
 
 
 async def _batch(request: Request, edge: Edge, asked: Asked) -> Response:

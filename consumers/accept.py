@@ -49,6 +49,7 @@ def publish(
 ) -> Json:
     """Accept one event: {"id", "status", "root", "position"}. Raises Refusal, with a dead letter.
 
+    `reached` is [saga, key] of a commitment that it started or that took it, where there is one.
     A redriven one is accepted now, whenever it was sent, and makes no second dead letter.
     """
     try:
@@ -101,7 +102,21 @@ def _accept(
     batch.accept(
         Receipt(tenant, event["source"], event["id"], digest, root, batch.accept_us, answer)
     )
-    return {**answer, "position": batch.position()}
+    reached = _reached(batch, starts, home, event["id"])
+    return {**answer, "position": batch.position(), **({"reached": reached} if reached else {})}
+
+
+def _reached(batch: Batch, starts: list[Start], home: UUID, id: str) -> list[str] | None:
+    """Saga and key of one commitment that the event went to; None when it was only kept."""
+    if starts:
+        return [starts[0].saga, starts[0].key]
+    entry = batch.touched.get(home)
+    if entry is None or entry.state is None:
+        return None
+    newest = next(reversed(entry.state.kept.values()), None)
+    if newest is None or newest.event["id"] != id or not newest.takers:
+        return None
+    return list(newest.takers[0])
 
 
 def _digest(event: dict[str, Json]) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 from engine.keys import add_key
 from tests.integration.engine.test_story import to_the_gate
 from tests.integration.engine.world import PARTNER, EngineWorld
+from tests.integration.lane_world import sale
 
 APPLIED = {"company": "acme"}
 
@@ -61,6 +62,21 @@ async def test_the_same_id_with_other_content_is_refused(world: EngineWorld) -> 
     other = await world.publish("partner.applied", {"company": "globex"}, "e1")
     assert code_of(other) == (409, "TR313")
     assert (await world.get("/v1/counts"))["status"] == {"open": 1}
+
+
+async def test_a_dead_letter_of_binary_mode_is_redriven_as_it_came(world: EngineWorld) -> None:
+    """Its attributes came as headers; they are kept with the data, as one event."""
+    headers = {
+        "ce-specversion": "1.0", "ce-id": "e7", "ce-source": "urn:test", "ce-type": "applied",
+    }  # fmt: skip
+    refused = await world.call("producer", "POST", "/v1/events", APPLIED, **headers)
+    assert code_of(refused) == (422, "TR307")
+    await world.register(sale())
+    (letter,) = (await world.get("/v1/dead-letters"))["items"]
+    path = f"/v1/dead-letters/{letter['id']}/redrive"
+    again = await world.call("operator", "POST", path, {"reason": "it is registered by now"})
+    assert again.status_code == 202, again.text
+    assert (await world.get("/v1/sagas/sale/keys/acme"))["status"] == "open"
 
 
 async def test_a_dead_letter_is_redriven_corrected(world: EngineWorld) -> None:
