@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from domain.durations import duration_text
+from domain.seats import seat_text
 
 __all__ = ["LINE_MAX", "text_of", "topics"]
 
@@ -249,7 +250,9 @@ _LINES: dict[str, Callable[[State], str]] = {
     "timer.fired": lambda s: f"{s['timer']} of {_root(s['node'])} is over, due {_at(s['due_us'])}",
     "sleep.started": lambda s: f"{s['node']} sleeps{_until(s)}",
     "approval.asked": _asked,
-    "approval.seat_taken": lambda s: f"{s['node']} approved by {s['by']} as {s['seat']}{_why(s)}",
+    "approval.seat_taken": lambda s: (
+        f"{s['node']} approved by {s['by']} as {seat_text(s['seat'])}{_why(s)}"
+    ),
     "approval.amended": lambda s: (
         f"{s['node']} amended by {_value(s['by'])}: {_value(s.get('payload'))}; "
         f"digest {s['digest'][:HASH_DIGITS]} now"

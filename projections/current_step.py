@@ -134,8 +134,7 @@ def _wait(node: str, kind: str, detail: str, until_us: int | None) -> Json:
 def _wait_of(c: Commitment, path: str, instance: Instance) -> Json:
     until_us = c.timers.get(f"{path}:within")
     if instance.asked is not None and instance.branch is None:
-        seats = ", ".join(s.partition(":")[2].replace("|", " or ")
-                          for s in missing_seats(instance.asked))  # fmt: skip
+        seats = ", ".join(missing_seats(instance.asked))
         return _wait(path, "approval", f"{instance.asked.level}: {seats}", until_us)
     if instance.kind == "wait":
         sub = c.subs.get(path)

@@ -21,17 +21,24 @@ async def to_the_gate(world: EngineWorld) -> None:
 
 async def test_a_promise_is_kept_from_the_first_event_to_the_last(world: EngineWorld) -> None:
     """Steps, a wait, two people, a gated effect; and every line of it can be read and verified."""
-    await world.publish("partner.applied", {"company": "acme"}, "e1")
-    assert (await world.step())["steps"] == ["check_company"]
+    started = await world.publish("partner.applied", {"company": "acme"}, "e1")
+    follow = "/v1/sagas/partner-activation/keys/acme"
+    assert started.json()["follow"] == f"{follow}?after=e1"
+    assert (await world.get(started.json()["follow"]))["steps"] == ["check_company"]
     await world.work()
     current = await world.step()
     assert (current["status"], current["step"]) == ("waiting", "partner_signed")
     assert current["waits_for"][0]["kind"] == "event"
-    await world.publish("partner.signed", SIGNED, "e2")
+    early = await world.publish("partner.signed", {**SIGNED, "company": "hooli"}, "e0")
+    assert "follow" not in early.json()
+    signed = await world.publish("partner.signed", SIGNED, "e/2")
+    assert signed.json()["follow"] == f"{follow}?after=e%2F2"
     assert await world.claim("crm") == []
     first = await world.decide("function_head", "approve", reason="fine")
     assert (first.status_code, first.json()["status"]) == (200, "seat_taken")
-    assert len(first.json()["missing"]) == 1
+    assert first.json()["missing"] == ["legal or finance"]
+    (asked,) = (await world.get("/v1/approvals"))["items"]
+    assert asked["missing"] == ["legal or finance"]
     second = await world.decide("legal", "approve", reason="checked")
     assert (second.status_code, second.json()["status"]) == (200, "granted")
     assert await world.work() == ["crm/activate@1"]
