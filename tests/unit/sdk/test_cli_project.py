@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +50,16 @@ import json, signal, sys
 if sys.argv[1] == "check":
     faults = [{{"code": "TR205", "message": "nothing", "file": "partner.py", "line": 3,
                "node": "check_company", "do": "pass it"}}] if {faults} else []
-    found = [{{"file": one, "faults": faults, "hash": "18aee480aa"}} for one in sys.argv[3:]]
+    found = [{{"file": one, "faults": faults, "hash": "18aee480aa", "gates": {gates},
+              "undo": {undo}}} for one in sys.argv[3:]]
     print(json.dumps(found))
     sys.exit(1 if faults else 0)
 if {broken}:
     print("the port is in use", file=sys.stderr)
     sys.exit(4)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-print(json.dumps({{"url": "{url}", "store": "x.db", "keys": {{"developer": "d"}}}}), flush=True)
+print(json.dumps({{"url": "{url}", "store": "x.db", "keys": {{"developer": "d", "participant": "p"}}}}),
+      flush=True)
 signal.pause()
 """
 
@@ -90,10 +92,15 @@ def cli(engine: FakeEngine, project: Path, monkeypatch: pytest.MonkeyPatch) -> C
 
 def use_engine(
     project: Path, monkeypatch: pytest.MonkeyPatch, *, faults: bool = False, broken: bool = False,
-    url: str = "",
+    url: str = "", gates: Any = (), undo: Sequence[str] = (),
 ) -> None:  # fmt: skip
     script = project / "troth-engine"
-    script.write_text(ENGINE.format(python=sys.executable, faults=faults, broken=broken, url=url))
+    script.write_text(
+        ENGINE.format(
+            python=sys.executable, faults=faults, broken=broken, url=url, gates=dict(gates),
+            undo=list(undo),
+        )
+    )  # fmt: skip
     script.chmod(0o755)
     monkeypatch.setenv("TROTH_ENGINE", str(script))
 
@@ -105,6 +112,30 @@ def test_check_traces_and_asks_the_engines_rules(cli: Cli, project: Path, capsys
     (told,) = json.loads(capsys.readouterr().out)
     assert (told["saga"], told["faults"]) == ("partner-activation", [])
     assert not (project / "definitions").exists()
+
+
+def test_check_tells_what_a_saga_asks_for_and_undoes(
+    cli: Cli, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Undos are told by their functions; one of another app by its contract."""
+    undo = """
+    @registry.effect("open", "A0", "R1", "S0")
+    def open_(fx: Effect) -> str:
+        return fx.key
+
+    @open_.undo
+    def close_again(fx: Effect, opened: str) -> None:
+        print(fx.key, opened)
+"""
+    text = APP.replace("\n    @saga(", f"{undo}\n    @saga(").replace("App,", "App, Effect,")
+    (project / "partner.py").write_text(textwrap.dedent(text))
+    use_engine(
+        project, monkeypatch, gates={"pay": "legal(A2)", "ship": "legal(A2)"},
+        undo=["registry/open@1:undo", "bank/pay@1:undo"],
+    )  # fmt: skip
+    assert cli("check") == 0
+    promises = "gate legal(A2) covers pay, ship   undo order close-again, bank/pay@1:undo"
+    assert capsys.readouterr().out == f"✓ partner-activation v1 18aee480   {promises}\n"
 
 
 def test_a_fault_has_its_line_and_what_to_write(
@@ -273,6 +304,9 @@ def test_dev_registers_works_and_restarts_on_a_change(
             process.send_signal(signal.SIGTERM)
             out, said = process.communicate(timeout=30)
     assert (first["result"], second["result"]) == ("acme", "HOOLI"), said
+    keys = {one.headers["authorization"] for one in engine.seen if one.path.endswith("/claims")}
+    registering = {one.headers["authorization"] for one in engine.seen if one.method == "PUT"}
+    assert (keys, registering) == ({"Bearer p"}, {"Bearer d"})
     assert process.returncode == 0
     assert re.search(r"engine   http://127.0.0.1:\d+/docs", out)
     assert "✓ partner-activation v1 18aee480   registered" in out

@@ -17,7 +17,7 @@ import typer
 
 from ._engine import DevEngine, find_engine, start_dev, stop_process
 from ._params import App, session_of
-from ._session import STATE_FOLDER, Session
+from ._session import DEV_KEY, STATE_FOLDER, Session
 
 __all__ = ["dev"]
 
@@ -28,6 +28,8 @@ FILES_MAX = 20_000
 CLAIM_WAIT_S = 0.5
 """A worker that stops waits for its claim: short here, where it stops with every change."""
 WORKER_STOP_S = 10.0
+WORKER_KEY = "participant"
+"""The worker's key: with that of a person its replies would be audited as a person's."""
 SKIPPED = frozenset({"node_modules", "__pycache__", "site-packages", STATE_FOLDER})
 
 Times = dict[str, int]
@@ -91,7 +93,8 @@ def _serve(
     environ = {
         **os.environ,
         "TROTH_URL": engine.url,
-        "TROTH_API_KEY": engine.keys.get("developer", ""),
+        "TROTH_API_KEY": engine.keys.get(WORKER_KEY, ""),
+        "TROTH_REGISTER_KEY": engine.keys.get(DEV_KEY, ""),
         "TROTH_JOURNAL_URL": os.environ.get("TROTH_JOURNAL_URL")
         or f"sqlite:///{state / 'journal.db'}",
     }

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from troth._client import Client
 from troth._journal import Journal
 from troth._worker import CLAIM_WAIT_S, Worker
 
@@ -33,13 +34,18 @@ def worker(
     register: Annotated[
         bool, typer.Option("--register", help="Register the app's sagas first.")
     ] = False,
+    register_key: Annotated[
+        str | None,
+        typer.Option(envvar="TROTH_REGISTER_KEY", help="For --register: the key of an operator."),
+    ] = None,
 ) -> None:
     """Run the handlers of an app's participants until SIGTERM or Ctrl-C; then drain."""
     session = session_of(ctx)
     settings = session.settings()
     application = load(app, session.folder)
     if register:
-        with session.client() as client:
+        key = register_key or settings.api_key
+        with Client(settings.url, key, tenant=settings.tenant) as client:
             found = register_all(client, application)
         session.say(*told(found, "what is wrong was not registered"))
         if any(one.faults for one in found):
