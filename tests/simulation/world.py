@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import logging
 import os
-import shutil
 import tempfile
 import time
 from collections import Counter
@@ -116,7 +115,7 @@ class World:
         self.people = People(dice, self.network, self.engine, self.observer, self.books)
         self._with_partner = dice.chance(0.5)
         self._with_sign = dice.chance(0.4)
-        shutil.copy(_empty_store(), path)
+        path.write_bytes(_empty_store())
 
     # --- its life --------------------------------------------------------------------------------
 
@@ -293,11 +292,12 @@ class World:
 
 
 @cache
-def _empty_store() -> Path:
-    """A migrated store, made once for all seeds: the migrations take longer than many a seed."""
-    path = Path(tempfile.mkdtemp(prefix="troth-simulation-")) / "empty.db"
-    SqliteStore.open(f"sqlite:///{path}", now_us=0, durable=False).close()
-    return path
+def _empty_store() -> bytes:
+    """A new store, made once for all seeds: making it takes longer than many a seed."""
+    with tempfile.TemporaryDirectory(prefix="troth-simulation-") as name:
+        path = Path(name) / "empty.db"
+        SqliteStore.open(f"sqlite:///{path}", now_us=0, durable=False).close()
+        return path.read_bytes()
 
 
 @contextmanager
