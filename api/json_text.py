@@ -7,7 +7,6 @@ nested too deeply. What looks harmless to the C parser is not looked at a second
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import orjson
@@ -19,8 +18,12 @@ __all__ = ["parse"]
 
 Json = Any
 
-# U+0000, an escaped quotation mark (quotation marks are counted), an integer that may be too large.
-_SUSPECT = re.compile(rb"\\u00(?:00|22)|[0-9]{16}")
+# U+0000, or an escaped quotation mark: quotation marks are counted.
+_ESCAPE = b"\\u00"
+# As many digits as the first integer that is too large; a search for one digit is ten times as fast
+# as one for a class of digits.
+_ZEROS = b"0" * 16
+_AS_ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
 
 
 def parse(body: bytes, *, alias: str = "http.body", depth_max: int = JSON_DEPTH_MAX) -> Json:
@@ -33,7 +36,12 @@ def parse(body: bytes, *, alias: str = "http.body", depth_max: int = JSON_DEPTH_
     except orjson.JSONDecodeError as error:
         raise refusal(alias, f"the body is not JSON in UTF-8: {error}") from None
     opened = body.count(b"{") + body.count(b"[")
-    if opened > depth_max or _SUSPECT.search(body) or body.count(b'"') != _quotes(value):
+    if (
+        opened > depth_max
+        or _ESCAPE in body
+        or _ZEROS in body.translate(_AS_ZEROS)
+        or body.count(b'"') != _quotes(value)
+    ):
         _look(body, value, alias, depth_max)
     return value
 
