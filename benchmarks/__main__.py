@@ -1,4 +1,4 @@
-"""`make bench`: every workload, or those named: python -m benchmarks w1 w3 w4 history cold decide."""
+"""`make bench`: every workload, or those named: `python -m benchmarks w1 w3 cold`."""
 
 from __future__ import annotations
 

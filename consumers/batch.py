@@ -179,7 +179,8 @@ class Batch:
                 self.write.inbox_done.append(row.id)
             except (LaneLost, StoreFailed):
                 raise
-            except Exception as fault:  # noqa: BLE001 - whatever deciding raises parks this stream alone
+            # Whatever deciding raises parks this stream alone.
+            except Exception as fault:  # noqa: BLE001 - parked with its reason
                 self.park(row.mail.stream, row.mail.tenant, FAULT, _said(fault))
                 self.write.inbox_tried.append(row.id)
         self._drain()

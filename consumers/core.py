@@ -82,7 +82,9 @@ class Core:
             return Step(
                 (), None, {"code": "http.not_found", "detail": "no such commitment"}, (), None
             )
-        hash_ = message.definition if isinstance(message, Open) else state.definition  # pyright: ignore[reportOptionalMemberAccess] - None only with Open
+        known = message if isinstance(message, Open) else state
+        assert known is not None, "only an opening comes before the stream"
+        hash_ = known.definition
         definition = self._registry.by_hash(hash_)
         if definition is None:
             raise KeyError(f"definition {hash_} is not registered")

@@ -207,7 +207,8 @@ class LaneDesk:
             while (jobs := self._take()) is not None:
                 self._batch(jobs)
             self._hand_over([(job, {"claims": []}) for job in self._waiting.clear()])
-        except BaseException as fault:  # noqa: BLE001 - a dead writer must be seen, whatever killed it
+        # A dead writer must be seen, whatever killed it.
+        except BaseException as fault:  # noqa: BLE001 - kept, and told by readiness
             self._fault = f"the writer died: {type(fault).__name__}: {fault}"
             _log.exception("engine_failed", lane=self.lane.number)
             self._fail_all(refusal("bug", self._fault))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from dataclasses import dataclass, field
@@ -31,6 +32,10 @@ US_PER_S = 1_000_000
 _log = structlog.get_logger("engine")
 
 
+GC_ALLOCATIONS, GC_MIDDLE, GC_OLD = 50_000, 20, 50
+"""How seldom the collector runs: a batch makes many objects and hardly a cycle."""
+
+
 @dataclass(slots=True)
 class Engine:
     """One engine: an HTTP application over a lane of a store. `start` it on the loop it serves."""
@@ -49,6 +54,9 @@ class Engine:
 
     def serving(self) -> None:
         """Requests are taken from now on."""
+        # What is loaded by now stays: the collector need not look at it again. It took 8 % of W1.
+        gc.freeze()
+        gc.set_threshold(GC_ALLOCATIONS, GC_MIDDLE, GC_OLD)
         self.desk.serving()
         _log.info(
             "engine_started",

@@ -125,7 +125,7 @@ class EventSpec:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A node of the definition. `template` is its path without instance marks; `x` its expressions."""
+    """A node. `template` is its path without instance marks; `x` its expressions."""
 
     kind: str
     name: str

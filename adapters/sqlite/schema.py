@@ -38,7 +38,7 @@ def revision_of(db: sqlite3.Connection) -> str | None:
 
 
 def create(db: sqlite3.Connection) -> None:
-    """Make the newest tables in an empty database, all or nothing; the same that `upgrade` makes."""
+    """Make the newest tables in an empty database, all or nothing, as `upgrade` makes them."""
     db.execute("BEGIN IMMEDIATE")
     try:
         for statement in all_statements():

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -50,7 +51,7 @@ async def publish(client: AsyncClient, events: Iterator[Mapping[str, Json]], ste
     batch = list(islice(events, BATCH_EVENTS))
     while batch:
         sent = batch
-        answer = asyncio.create_task(_patiently(lambda: client.publish(sent)))  # noqa: B023 - awaited in this round
+        answer = asyncio.create_task(_patiently(partial(client.publish, sent)))
         # One request at a time keeps the order; the next one is made ready meanwhile.
         await asyncio.sleep(0)
         batch = list(islice(events, BATCH_EVENTS))

@@ -1,4 +1,4 @@
-"""`make loans` on a small log written by hand, as a user runs it: its own engine, its own exit code.
+"""`make loans` on a small log written by hand, as a user runs it.
 
 What must come out is said here once more by hand: the log's oracle is only half of the witness.
 """

@@ -58,7 +58,8 @@ if {broken}:
     print("the port is in use", file=sys.stderr)
     sys.exit(4)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-print(json.dumps({{"url": "{url}", "store": "x.db", "keys": {{"developer": "d", "participant": "p"}}}}),
+told = {{"url": "{url}", "store": "x.db", "keys": {{"developer": "d", "participant": "p"}}}}
+print(json.dumps(told),
       flush=True)
 signal.pause()
 """
