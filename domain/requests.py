@@ -26,9 +26,11 @@ Json = Any
 class Publish:
     """One CloudEvent.
 
-    `event` is its structured form (attributes and `data`), `raw` what came.
+    `event` is its structured form (attributes and `data`), `raw` what a dead letter keeps of it:
+    the bytes that came, in binary mode its structured form.
 
-    Answer: {"id", "status": "accepted"|"repeated", "root", "position"}.
+    Answer: {"id", "status": "accepted"|"repeated", "root", "position", "reached"?}; `reached` is
+    [saga, key] of a commitment that it started or that took it.
     """
 
     asked: Asked
