@@ -51,10 +51,33 @@ def rows(
             },
         )
     ]  # fmt: skip
-    found += _approval_rows(shape, before, after, events)
-    if after.debts or (before is not None and before.debts):
-        found += _debt_rows(before, after)
+    if any(isinstance(event, _OPENING) for event in events) or _has_open_items(before):
+        found += _open_items(shape, before, events)
     return found
+
+
+_OPENING = (ev.ApprovalAsked, ev.DebtOpened)
+
+
+def _has_open_items(c: Commitment | None) -> bool:
+    return c is not None and (bool(c.debts) or any(i.asked for i in c.nodes.values()))
+
+
+def _open_items(shape: Shape, before: Commitment | None, events: Sequence[Event]) -> list[ViewRow]:
+    """The rows of approvals and debts, folded event by event.
+
+    So they are the same however the events were grouped into messages: a rebuild from the stream
+    alone gives equal rows.
+    """
+    state = None if before is None else before.fork()
+    found: dict[tuple[str, str], ViewRow] = {}
+    for event in events:
+        asked, debts = _asked_in(state), dict(state.debts) if state is not None else {}
+        state = event.mutate(state)
+        assert isinstance(state, Commitment)
+        for row in (*_approval_rows(shape, asked, state, event), *_debt_rows(debts, state)):
+            found[row.table, row.key["id"]] = row
+    return list(found.values())
 
 
 @lru_cache(maxsize=16_384)  # a row shows the same times again and again
@@ -180,28 +203,31 @@ def _asked_in(c: Commitment | None) -> dict[str, tuple[str, Instance]]:
 
 
 def _approval_rows(
-    shape: Shape, before: Commitment | None, after: Commitment, events: Sequence[Event]
+    shape: Shape, old: dict[str, tuple[str, Instance]], after: Commitment, event: Event
 ) -> list[ViewRow]:
-    """A row for each approval that changed; one that closed keeps what it asked for."""
-    old, new = _asked_in(before), _asked_in(after)
-    if not old and not new:
-        return []
+    """A row for each approval that an event changed; one that closed keeps what it asked for."""
+    new = _asked_in(after)
     found: list[ViewRow] = []
-    for number in old.keys() | new.keys():
+    for number in old | new:
         path, instance = new.get(number) or old[number]
-        if old.get(number) == new.get(number):
+        closed_before = number not in new and instance.branch is not None
+        if closed_before or old.get(number) == new.get(number):
             continue
         is_open = number in new and instance.branch is None
-        status = "open" if is_open else _how_closed(number, events)
+        status = "open" if is_open else _HOW_CLOSED.get(type(event), "withdrawn")
         body = _approval_body(shape, after, number, path, instance)
-        body |= {"status": status, "decision": _decision(number, events)}
+        body |= {"status": status, "decision": getattr(event, "decision", None)}
         columns = {
             "tenant": after.tenant, "commitment": after.id.bytes, "status": status,
             "asked_us": instance.since_us, "version": after.version, "body": body,
         }  # fmt: skip
-        if number in new or status != "open":
-            found.append(ViewRow("approvals", {"id": number}, columns))
-    return sorted(found, key=lambda row: row.key["id"])
+        found.append(ViewRow("approvals", {"id": number}, columns))
+    return found
+
+
+_HOW_CLOSED: dict[type[Event], str] = {
+    ev.ApprovalGranted: "granted", ev.ApprovalRejected: "rejected",
+}  # fmt: skip
 
 
 def _approval_body(
@@ -226,34 +252,14 @@ def _covered(shape: Shape, path: str, asked: Asked) -> Json:
     }  # fmt: skip
 
 
-def _how_closed(number: str, events: Sequence[Event]) -> str:
-    for event in reversed(events):
-        if getattr(event, "approval", None) != number:
-            continue
-        if isinstance(event, ev.ApprovalGranted):
-            return "granted"
-        if isinstance(event, ev.ApprovalRejected):
-            return "rejected"
-    return "withdrawn"
-
-
-def _decision(number: str, events: Sequence[Event]) -> Json:
-    for event in events:
-        closes = isinstance(event, (ev.ApprovalGranted, ev.ApprovalRejected))
-        if closes and event.approval == number:
-            return event.decision
-    return None
-
-
-def _debt_rows(before: Commitment | None, after: Commitment) -> list[ViewRow]:
-    old = before.debts if before is not None else {}
+def _debt_rows(old: dict[str, Debt], after: Commitment) -> list[ViewRow]:
     found: list[ViewRow] = []
     for number, debt in after.debts.items():
         if old.get(number) != debt:
             found.append(_debt_row(after, number, debt, "open"))
-    for number in old:
+    for number, debt in old.items():
         if number not in after.debts:
-            found.append(_debt_row(after, number, old[number], "settled"))
+            found.append(_debt_row(after, number, debt, "settled"))
     return found
 
 
