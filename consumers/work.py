@@ -81,14 +81,19 @@ def heartbeats(batch: Batch, request: HeartbeatsRequest) -> Json:
         batch.desk_calls += 1
         verdict = Verdict("lost")
         if effect not in batch.settled:
-            reply = Reply(effect, item["token"], request.worker)
+            reply = Reply(effect, item["token"], request.worker, "progress" in item)
             lease_us = batch.parts.limits.lease_us
             verdict = batch.tx.heartbeat(reply, now_us=batch.real_us, lease_us=lease_us)
         row = verdict.dispatch
         if verdict.status == "lost" or row is None or not _is_of(request.asked, row):
             results.append({"effect": effect, "status": "lost"})
         else:
-            results.append({"effect": effect, "status": "held", "cancelled": verdict.cancelled})
+            assert verdict.lease_until_us is not None
+            left_s = (verdict.lease_until_us - batch.real_us) / US_PER_S
+            results.append(
+                {"effect": effect, "status": "held", "cancelled": verdict.cancelled,
+                 "lease_s": left_s}
+            )  # fmt: skip
     return {"results": results}
 
 

@@ -148,11 +148,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a worker sends back about one attempt (docs/format.md section 7)."""
+    """What a worker sends back about one attempt (docs/format.md section 7).
+
+    `progress`: a heartbeat that tells of progress; without it a lease is only held.
+    """
 
     effect: str
     token: str
     worker: str
+    progress: bool = False
 
 
 @dataclass(frozen=True, slots=True)

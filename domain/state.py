@@ -111,6 +111,7 @@ class Effect:
     stop: bool = False
     error: Json = None
     result_digest: str | None = None
+    heartbeat_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,8 @@ def _dispatch(c: Commitment, event: Any) -> Dispatch:
         "node": effect.node, "undoes": effect.undoes, "trace": event.ctx.get("trace"),
         "repeated": event.attempt > 1,
     }  # fmt: skip
+    if kind == "do" and effect.heartbeat_us is not None:
+        body["heartbeat_us"] = effect.heartbeat_us
     return Dispatch(
         effect=event.effect, stream=c.id, tenant=c.tenant, participant=effect.participant,
         contract=effect.contract, kind=kind, attempt=event.attempt, position=0, body=body,

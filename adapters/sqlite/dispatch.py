@@ -108,7 +108,7 @@ def start(
     if row[_NOT_AFTER] is not None and now_us > row[_NOT_AFTER]:
         return _verdict("expired", row)
     ends_us = now_us + row[11]
-    lease_until_us = min(now_us + lease_us, ends_us)
+    lease_until_us = min(_lease_until(_dispatch(row), now_us, lease_us), ends_us)
     values = ("started", row[_WORKER], row[_RESERVATION], lease_until_us, ends_us, row[0])
     db.execute(_TAKE, values)
     return Verdict("ok", _dispatch(row), row[_WORKER], lease_until_us, ends_us)
@@ -117,17 +117,28 @@ def start(
 def heartbeat(
     db: sqlite3.Connection, reply: Reply, incarnation: int, *, now_us: int, lease_us: int
 ) -> Verdict:
-    """Extend a lease: a started one up to its timeout, a reserved one up to when it must start."""
+    """Extend a lease: a started one up to its timeout, a reserved one up to when it must start.
+
+    A started step that declared a heartbeat is only extended by progress.
+    """
     row = _held(db, reply, incarnation)
     if row is None:
         return Verdict("lost")
-    bounds = (row[_ENDS],) if row[_STATE] == "started" else (row[_START_BY], row[_NOT_AFTER])
-    until_us = min([now_us + lease_us, *(b for b in bounds if b is not None)])
-    until_us = max(until_us, row[_LEASE])
+    dispatch, started = _dispatch(row), row[_STATE] == "started"
+    bounds = (row[_ENDS],) if started else (row[_START_BY], row[_NOT_AFTER])
+    wanted_us = _lease_until(dispatch, now_us, lease_us) if started else now_us + lease_us
+    if started and "heartbeat_us" in dispatch.body and not reply.progress:
+        wanted_us = row[_LEASE]
+    until_us = max(min([wanted_us, *(b for b in bounds if b is not None)]), row[_LEASE])
     db.execute(_EXTEND, (until_us, row[0]))
     return Verdict(
-        "ok", _dispatch(row), row[_WORKER], until_us, row[_ENDS], cancelled=bool(row[_CANCELLED])
+        "ok", dispatch, row[_WORKER], until_us, row[_ENDS], cancelled=bool(row[_CANCELLED])
     )
+
+
+def _lease_until(dispatch: Dispatch, now_us: int, lease_us: int) -> int:
+    """A step that declared a heartbeat must tell of progress within that time."""
+    return now_us + min(lease_us, dispatch.body.get("heartbeat_us", lease_us))
 
 
 def take_reply(db: sqlite3.Connection, reply: Reply, incarnation: int) -> Verdict:
@@ -256,7 +267,7 @@ def _taken(row: Row, ask: ClaimAsk, incarnation: int, *, now_us: int, lease_us: 
     lease_until_us, ends_us = now_us + lease_us, None
     if started:
         ends_us = now_us + dispatch.timeout_us
-        lease_until_us = min(lease_until_us, ends_us)
+        lease_until_us = min(_lease_until(dispatch, now_us, lease_us), ends_us)
     return Claim(dispatch, token, started, lease_until_us, ends_us)
 
 

@@ -28,6 +28,7 @@ class EffectIntended(Event):
     undoes: str | None = None
     classes: Json = None
     undo: Json = None
+    heartbeat_us: int | None = None
 
 
 class EffectStarted(Event):

@@ -29,7 +29,7 @@ def intended(c: Any, e: ev.EffectIntended) -> None:
     c.effects[e.effect] = Effect(
         e.node, e.kind, e.contract, e.participant, e.digest, e.attempt, "offered", c.clock_us,
         e.timeout_us, e.args, e.start_by_us, e.not_after_us, e.approval, e.undoes, e.classes,
-        e.undo, unanswered=old.unanswered if old else (),
+        e.undo, unanswered=old.unanswered if old else (), heartbeat_us=e.heartbeat_us,
     )  # fmt: skip
     if e.approval is not None:
         _use(c, e.node, e.approval, 1)

@@ -91,6 +91,7 @@ def command(
         start_by_us=m.now_us + (node.within_us or defaults.START_WITHIN_US),
         not_after_us=not_after_us, approval=approval, classes=contract.classes,
         undo=undo_entry(m, path, node, None) if attempted else None,
+        heartbeat_us=_duration_us(node.doc["heartbeat"]) if "heartbeat" in node.doc else None,
     )  # fmt: skip
 
 

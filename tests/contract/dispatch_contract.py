@@ -279,6 +279,17 @@ class HoldContract(StoreCase):
 class SweepContract(StoreCase):
     """What is overdue is removed and reported, once."""
 
+    def test_a_step_with_a_heartbeat_is_extended_by_progress_alone(self, store: Store) -> None:
+        offer(store, dispatch("a", heartbeat_us=5 * SECOND))
+        (claimed,) = claim(store, start=True)
+        assert claimed.lease_until_us == NOW + 5 * SECOND
+        silent = reply_of(claimed)
+        told = Reply(silent.effect, silent.token, silent.worker, progress=True)
+        at_us = NOW + 3 * SECOND
+        assert beat(store, silent, at_us).lease_until_us == NOW + 5 * SECOND
+        assert beat(store, told, at_us).lease_until_us == at_us + 5 * SECOND
+        assert sweep(store, at_us + 6 * SECOND) == [(effect("a"), "lease")]
+
     def test_a_reply_with_a_token_that_was_never_given_is_fenced(self, store: Store) -> None:
         offer(store, dispatch("a"))
         (claimed,) = claim(store, start=True)

@@ -95,11 +95,13 @@ def dispatch(
     start_by_us: int | None = None,
     timeout_us: int = 60 * SECOND,
     not_after_us: int | None = None,
+    heartbeat_us: int | None = None,
 ) -> Dispatch:
     """An attempt of an effect named `name`, of the stream with that name."""
+    beats = {} if heartbeat_us is None else {"heartbeat_us": heartbeat_us}
     return Dispatch(
         effect(name), stream(name), tenant, participant, contract, "do", attempt, position,
-        {"args": {"name": name}}, needs_start, start_by_us, timeout_us, not_after_us,
+        {"args": {"name": name}, **beats}, needs_start, start_by_us, timeout_us, not_after_us,
     )  # fmt: skip
 
 

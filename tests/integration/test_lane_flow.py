@@ -180,7 +180,9 @@ def test_a_cancel_asks_a_worker_to_stop_and_waits_for_it(world: World) -> None:
     world.control("cancel")
     lease = {"effect": claim["effect"], "token": claim["token"]}
     beat = world.ask(HeartbeatsRequest(NORTH, WORKER, (lease,)))
-    assert beat["results"] == [{"effect": claim["effect"], "status": "held", "cancelled": True}]
+    (told,) = beat["results"]
+    assert (told["effect"], told["status"], told["cancelled"]) == (claim["effect"], "held", True)
+    assert 0 < told["lease_s"] <= claim["lease_s"]
     world.reply(claim)
     (undo,) = world.claim()
     assert undo["kind"] == "undo"

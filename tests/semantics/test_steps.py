@@ -214,3 +214,13 @@ def test_fail_is_a_business_failure_here() -> None:
         .then(status="compensated", error="business:too_risky")
     )
     given(saga(fail("no", "too_risky"))).then(status="failed", error="business:too_risky")
+
+
+def test_a_declared_heartbeat_goes_with_every_command() -> None:
+    """Section 10: a step's heartbeat means progress; the desk holds the lease to it."""
+    story = given(saga(step("a", heartbeat="20s")))
+    (dispatch,) = story.w.dispatches.values()
+    assert dispatch.body["heartbeat_us"] == 20_000_000
+    story.answers("a", "transient").after("2s")
+    (again,) = story.w.dispatches.values()
+    assert (again.attempt, again.body["heartbeat_us"]) == (2, 20_000_000)
