@@ -17,7 +17,7 @@ Json = Any
 class _Entry:
     """What could be undone: when it came, and when its undo was commanded and done."""
 
-    __slots__ = ("asked", "came", "done", "path", "settled")
+    __slots__ = ("asked", "came", "done", "owed", "path", "settled")
 
     def __init__(self, path: str, came: int) -> None:
         self.path = path
@@ -25,6 +25,7 @@ class _Entry:
         self.asked: int | None = None
         self.done: int | None = None
         self.settled = False
+        self.owed = False
 
 
 def check_undone(definition: Definition | None, shadow: Shadow) -> None:
@@ -80,6 +81,8 @@ def _entries(shadow: Shadow) -> list[_Entry]:  # noqa: C901 - one match over a c
                     close(path, settled=True)
             case ev.DebtOpened():
                 debts[event.debt] = event.node
+                if event.node in open_:
+                    open_[event.node].owed = True
             case ev.DebtSettled():
                 close(debts[event.debt], settled=True)
             case _:
@@ -90,7 +93,8 @@ def _entries(shadow: Shadow) -> list[_Entry]:  # noqa: C901 - one match over a c
 def _in_order(definition: Definition, entries: list[_Entry], c: Any) -> None:
     """Of two in one list the later is undone before the undo of the earlier is commanded."""
     if definition.on_debt == "continue":
-        entries = [e for e in entries if not e.settled]
+        # A debt was passed: its undo may come after those of earlier entries, or never.
+        entries = [e for e in entries if not e.settled and not e.owed]
     for first in entries:
         for last in entries:
             if first.asked is None or last.asked is None or first.came >= last.came:
