@@ -17,9 +17,9 @@ from eventsourcing.utils import register_topic
 
 from domain import state as s
 from domain.events import Event
-from domain.evolve import FOLDS, TAKEN_POSITIONS_MAX
+from domain.evolve import FOLDS
 
-__all__ = ["FINAL", "TAKEN_POSITIONS_MAX", "Commitment", "CommitmentSnapshot"]
+__all__ = ["FINAL", "Commitment", "CommitmentSnapshot"]
 
 Json = Any
 FINAL = frozenset({"fulfilled", "compensated", "failed", "cancelled"})

@@ -10,10 +10,9 @@ from typing import Any
 
 from domain import events as ev
 from domain.folds import effects, life, nodes, undoing, waits
-from domain.folds.waits import TAKEN_POSITIONS_MAX
 from domain.state import in_flight
 
-__all__ = ["FOLDS", "TAKEN_POSITIONS_MAX", "in_flight"]
+__all__ = ["FOLDS", "in_flight"]
 
 FOLDS: dict[Any, Callable[[Any, Any], None]] = {
     ev.CommitmentOpened: life.opened,

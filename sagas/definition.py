@@ -1,7 +1,8 @@
 """A definition document as the decider reads it: a tree of nodes with compiled expressions.
 
-`sagas.loading` makes it from a document that passed `sagas.checks`; the checks build on the same
-tree, so that both see one meaning. Nothing here is stored.
+`sagas.loading` makes it from a document that passed `sagas.checks`. The checks read a tree of their
+own (`sagas.checks.tree`), for a document may still be wrong there; a test holds that both give the
+same paths, coverage and gates. Nothing here is stored.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def outputs(before: Commitment | None, after: Commitment, events: Sequence[Event
     mail: list[tuple[UUID, Message]] = []
     for index, event in enumerate(events):
         if isinstance(event, (ev.EffectIntended, ev.EffectRetried)):
-            if event.effect in settled_or_gone(after, event):
+            if event.effect not in after.effects:  # its round ended in the same decide
                 continue
             offered.append(Offered(index, _dispatch(after, event)))
         elif isinstance(event, _SETTLING):
@@ -90,11 +90,6 @@ def _is_to_stop(after: Commitment, effect: str) -> bool:
     """Whether the attempt that was to stop is still the one at the desk."""
     found = after.effects.get(effect)
     return found is not None and found.stop and found.state in ("offered", "started")
-
-
-def settled_or_gone(after: Commitment, event: Any) -> tuple[str, ...]:
-    """Effects that the state no longer holds: a round that ended in the same decide."""
-    return () if event.effect in after.effects else (event.effect,)
 
 
 def _dispatch(c: Commitment, event: Any) -> Dispatch:
