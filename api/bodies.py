@@ -13,7 +13,7 @@ from fastapi import Request
 
 import schemas
 from api.edge import edge_of
-from api.json_text import parse
+from domain.json_text import parse
 from domain.canonical import JSON_DEPTH_MAX
 from domain.errors import Refusal, refusal
 

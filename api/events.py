@@ -11,11 +11,12 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from api.bodies import media_type, parse, read_body
-from api.cloudevents import BATCH, STRUCTURED, checked, from_binary
+from api.cloudevents import from_binary
 from api.docs import documented
 from api.edge import Edge, answer, edge_of
 from api.identity import asked_any, identified
 from api.key import ANY_TENANT
+from domain.cloudevents import BATCH, STRUCTURED, checked
 from domain.errors import Refusal, code_of, refusal
 from domain.ports import Asked, StoreFailed
 from domain.requests import Publish

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from api.bodies import parse, read_form
-from api.cloudevents import checked
 from api.commitments import Id, id_of
 from api.docs import documented
 from api.edge import Edge, answer, edge_of
 from api.identity import asked, identified
 from api.waits import NUMBER_MAX, PAGE_DEFAULT, Cursor, Limit, listed
+from domain.cloudevents import checked
 from domain.errors import code_of, refusal
 from domain.requests import ControlRequest, RedriveRequest
 

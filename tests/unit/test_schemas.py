@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 import schemas
-from api.cloudevents import attributes
+from domain.cloudevents import attributes
 
 ROOT = Path(__file__).parents[2]
 OURS = ("definition.v1.json", "envelope.v1.json", "wire.v1.json")
@@ -39,7 +39,7 @@ def test_the_envelope_has_the_attributes_of_the_format() -> None:
     section = text.partition("## 6. CloudEvents")[2].partition("## 7.")[0]
     named = set(re.findall(r"^\| \w+ \| `(\w+)` \|", section, re.MULTILINE))
     assert named <= attributes()
-    assert attributes() - named == {"datacontenttype", "dataschema", "tracestate"}
+    assert attributes() - named == {"datacontenttype", "dataschema", "partitionkey", "tracestate"}
     assert all(re.fullmatch("[a-z0-9]+", name) for name in attributes())
 
 

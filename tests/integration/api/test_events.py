@@ -67,6 +67,19 @@ async def test_every_mode_gives_the_same_event(world: World) -> None:
     assert [request.event for request in world.desk.asked] == [EVENT] * 5
 
 
+async def test_a_partition_key_is_of_the_transport_and_left_out(world: World) -> None:
+    """SDKs send it as an attribute too; the event over HTTP and over Kafka is one event."""
+    world.answer("Publish", ACCEPTED)
+    async with world.as_("producer") as client:
+        headers = {**BINARY, "ce-partitionkey": "acme"}
+        assert (
+            await client.post("/v1/events", json=EVENT["data"], headers=headers)
+        ).status_code == 202
+    await send(world, {**EVENT, "partitionkey": "acme"})
+    assert [request.event for request in world.desk.asked] == [EVENT] * 2
+    assert told(await send(world, {**EVENT, "partitionkey": 7})) == (422, "TR302")
+
+
 async def test_header_values_are_percent_decoded(world: World) -> None:
     world.answer("Publish", ACCEPTED)
     headers = {**BINARY, "ce-subject": "M%C3%BCller%20%26%20Co", "ce-id": "100%25"}
