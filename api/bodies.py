@@ -13,9 +13,9 @@ from fastapi import Request
 
 import schemas
 from api.edge import edge_of
-from domain.json_text import parse
 from domain.canonical import JSON_DEPTH_MAX
 from domain.errors import Refusal, refusal
+from domain.json_text import parse
 
 __all__ = [
     "FAULTS_MAX", "fits", "media_type", "parse", "read_batch", "read_body", "read_form",
