@@ -1,15 +1,18 @@
 # Two words do everything, set-up included: make demo, make test.
 SHELL := /bin/sh
 PY := .venv/bin/python
+# Only the standard library: these servers start before anything is installed.
+SERVERS = $(or $(PYTHON),python3) -m tools.servers
 SEEDS ?= 50
 # More for pytest, say: make test ARGS="-k lanes -x"
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev loans test simulate lint types imports check bench coverage lock clean
+.PHONY: help setup demo dev loans servers servers-down test simulate lint types imports check \
+	bench coverage lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:  ## both environments: .venv and .venv-user (quick when nothing changed)
 	@PYTHON="$(PYTHON)" tools/setup
@@ -23,6 +26,12 @@ dev: setup  ## an engine on SQLite that keeps running, with its docs page
 loans: setup  ## a bank's log through the public HTTP ingress: make loans LOG=path.xes.gz
 	@test -n "$(LOG)" || { echo "which log? make loans LOG=path/to/log.xes.gz" >&2; exit 2; }
 	@$(PY) -m examples.loan_offers "$(LOG)" $(ARGS)
+
+servers:  ## PostgreSQL and Kafka on this machine, for tests and for trying; prints where
+	@$(SERVERS) up $(ARGS)
+
+servers-down:  ## stop them and remove their data
+	@$(SERVERS) down
 
 test: setup  ## all tests
 	@$(PY) -m pytest -n auto $(ARGS)
@@ -53,7 +62,7 @@ coverage: setup  ## tests with a report of what they miss
 lock:  ## resolve requirements.lock and requirements-sdk.lock (ARGS=--upgrade for newest)
 	@PYTHON="$(PYTHON)" tools/lock $(ARGS)
 
-clean:  ## environments, caches and what runs left behind
+clean: servers-down  ## environments, caches and what runs left behind
 	@rm -rf .venv .venv-user .venv-tools .demo .dev .loans dist sdk/dist build htmlcov \
 		.pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
