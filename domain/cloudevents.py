@@ -62,6 +62,8 @@ def binary(found: Iterable[tuple[str, str]], body: bytes, kind: str) -> dict[str
         raise refusal("event.content_type", f"{kind} came; the data of an event is {ASSUMED}")
     event: dict[str, Json] = {}
     for name, text in found:
+        if name == "data":
+            _refuse_unknown(name)
         if name in event:
             raise refusal("event.envelope", f"the attribute {name} came twice")
         if "\0" in text:
