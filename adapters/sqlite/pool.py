@@ -6,10 +6,15 @@ import sqlite3
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+from uuid import UUID
 
+from adapters.sql.reads import Row
 from adapters.sqlite.faults import FAULTS, store_failed
+
+if TYPE_CHECKING:
+    from sqlalchemy import Select
 
 __all__ = ["ReadPool"]
 
@@ -18,7 +23,9 @@ PAGE_CACHE_KIB = 8_192
 
 
 class ReadPool:
-    """As many read-only connections as there are reads at one time; they are kept for the next.
+    """Implements `adapters.sql.reads.Reads`.
+
+    As many read-only connections as there are reads at one time; they are kept for the next.
 
     Every read sees the latest commit as of its first statement and never waits for the writer.
     """
@@ -40,15 +47,27 @@ class ReadPool:
         except FAULTS as error:
             raise store_failed(error, self.path) from error
 
-    def rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
         """All rows of one query."""
         with self.connection() as db:
             return db.execute(sql, values).fetchall()
 
-    def row(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> tuple[Any, ...] | None:
+    def row(self, sql: str, values: Sequence[Any] = ()) -> Row | None:
         """The first row of a query, or None."""
         with self.connection() as db:
             return db.execute(sql, values).fetchone()
+
+    def core(self, query: Select[*Row]) -> list[Row]:
+        """The rows of a Core query."""
+        from sqlalchemy.dialects import sqlite
+
+        dialect = sqlite.dialect(paramstyle="named")
+        compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        return self.rows(str(compiled), dict(compiled.params))
+
+    def id(self, stream: UUID) -> bytes:
+        """A stream id as its column holds it."""
+        return stream.bytes
 
     def close(self) -> None:
         """Close what is free now, and the rest when its read is over."""

@@ -1,268 +1,34 @@
 """Reads of committed state on SQLite, beside the writer and without ever waiting for it.
 
-What is read for one commitment goes to the driver directly (30 us); lists are SQLAlchemy Core.
+What is read for one commitment takes 30 us.
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Callable, Mapping
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING
 
-import orjson
-
+from adapters.sql.reader import Render, SqlReader
 from adapters.sqlite.files import path_of
 from adapters.sqlite.pool import ReadPool
-from adapters.sqlite.rows import iso, letter, with_version
-from domain.chain import event_hash
 
 if TYPE_CHECKING:
-    from adapters.sqlite.lists import Lists
+    from adapters.sql.lists import Lists
 
-__all__ = ["Render", "SqliteReader"]
-
-Json = Any
-Render = Callable[[str, Mapping[str, Any]], str]
-"""From the topic and state of a stored event to one line for people."""
-
-FACTS_READ_MAX = 5_000
-"""Facts of all tenants that one call looks at; `next` leads on from there."""
-
-_STORE = "SELECT incarnation FROM store"
-_POSITION = "SELECT incarnation, lane, head FROM store, lanes WHERE lane = 0"
-_BODY = "SELECT body, lane, position FROM current_steps WHERE tenant = ?"
-_BY_ID = f"{_BODY} AND commitment = ?"
-_BY_KEY = f"{_BODY} AND saga = ? AND key = ?"
-_LATEST = f"{_BY_KEY} ORDER BY run DESC LIMIT 1"
-_COUNTS = "SELECT status, step, count(*) FROM current_steps WHERE tenant = ?"
-_PARKED = "SELECT reason, count(*) FROM parked_events WHERE tenant = ? GROUP BY reason"
-_TENANT = "SELECT 1 FROM current_steps WHERE commitment = ? AND tenant = ?"
-_HISTORY = """
-SELECT version, topic, state, prev, lane, position FROM events
-WHERE stream = ? AND version > ? ORDER BY version LIMIT ?
-"""
-_APPROVAL = "SELECT body, version FROM approvals WHERE id = ? AND tenant = ?"
-_LETTER = """
-SELECT raw, id, source, event_id, code, detail, at_us, seen, status, remedy FROM dead_letters
-WHERE id = ? AND tenant = ?
-"""
-_DEFINITIONS = "SELECT saga, version, hash, registered_us, registered_by{} FROM definitions"
-_FACTS = """
-SELECT lane, position, version, state FROM events
-WHERE lane = 0 AND topic = 'fact.emitted' AND position > ? ORDER BY position LIMIT ?
-"""
-# The index of receipts begins with the source, which a reader does not say: look into each one.
-_ROOT = """
-WITH RECURSIVE sources (source) AS (
-  SELECT (SELECT min(source) FROM receipts WHERE tenant = ?1)
-  UNION ALL
-  SELECT (SELECT min(source) FROM receipts WHERE tenant = ?1 AND source > sources.source)
-  FROM sources WHERE sources.source IS NOT NULL)
-SELECT root FROM sources CROSS JOIN receipts r
-WHERE r.tenant = ?1 AND r.source = sources.source AND r.id = ?2
-"""
-_ROOT_NUMBER = "SELECT root FROM receipts WHERE root = ? AND tenant = ?"
-_WAITING = "SELECT 1 FROM inbox WHERE root = ? LIMIT 1"
-_ROOT_MAX = 2**63 - 1
+__all__ = ["SqliteReader"]
 
 
-class SqliteReader:
-    """Implements `domain.requests.Reader`. Any number of threads may use it.
-
-    Every method raises StoreFailed when the database fails.
-    """
+class SqliteReader(SqlReader):
+    """Implements `domain.requests.Reader` on a file."""
 
     def __init__(self, url: str, render: Render) -> None:
         """`url` is that of a store that is there; `render` makes the lines of the history."""
-        self._pool = ReadPool(str(path_of(url)))
-        self._render = render
-        row = self._pool.row(_STORE)
-        assert row is not None, "a store holds one row about itself"
-        self._incarnation: int = row[0]
+        super().__init__(ReadPool(str(path_of(url))), render)
 
-    @cached_property
-    def _lists(self) -> Lists:
+    def _make_lists(self) -> Lists:
         # SQLAlchemy is a third of the engine's imports: not before the first list is asked for.
-        from adapters.sqlite.lists import Lists
+        from sqlalchemy import INTEGER, literal_column
 
-        return Lists(self._pool)
+        from adapters.sql.lists import Lists
+        from adapters.sqlite.tables import metadata
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._pool.close()
-
-    def position(self) -> str:
-        """The head of the log as `incarnation:lane:position`."""
-        row = self._pool.row(_POSITION)
-        assert row is not None, "a store has its lane"
-        return ":".join(map(str, row))
-
-    def commitment(self, tenant: str, commitment: UUID) -> Json | None:
-        """The current step of a commitment."""
-        return self._current(self._pool.row(_BY_ID, (tenant, commitment.bytes)))
-
-    def by_key(self, tenant: str, saga: str, key: str, run: int | None) -> Json | None:
-        """The current step of a run, or of the latest one."""
-        if run is None:
-            return self._current(self._pool.row(_LATEST, (tenant, saga, key)))
-        return self._current(self._pool.row(f"{_BY_KEY} AND run = ?", (tenant, saga, key, run)))
-
-    def search(
-        self,
-        tenant: str,
-        *,
-        saga: str | None,
-        status: str | None,
-        step: str | None,
-        key: str | None,
-        cursor: str | None,
-        limit: int,
-    ) -> Json:
-        """Current steps that fit all of what is given."""
-        return self._lists.search(
-            tenant, saga=saga, status=status, step=step, key=key, cursor=cursor, limit=limit,
-            item=lambda *row: self._current(row),
-        )  # fmt: skip
-
-    def counts(self, tenant: str, saga: str | None) -> Json:
-        """{"status": {status: n}, "steps": {step: n}, "parked": {reason: n}}."""
-        of_saga = "" if saga is None else " AND saga = ?"
-        values = (tenant,) if saga is None else (tenant, saga)
-        statuses: dict[str, int] = {}
-        steps: dict[str, int] = {}
-        sql = f"{_COUNTS}{of_saga} GROUP BY status, step ORDER BY status, step"
-        for status, step, count in self._pool.rows(sql, values):
-            statuses[status] = statuses.get(status, 0) + count
-            if step:
-                steps[step] = steps.get(step, 0) + count
-        parked = dict(self._pool.rows(_PARKED, (tenant,)))
-        return {"status": statuses, "steps": steps, "parked": parked}
-
-    def history(self, tenant: str, commitment: UUID, *, after: int, limit: int) -> Json | None:
-        """{"events", "next"}: the events after version `after`, each with its hash and a line."""
-        stream = commitment.bytes
-        with self._pool.connection() as db:
-            if db.execute(_TENANT, (stream, tenant)).fetchone() is None:
-                return None
-            rows = db.execute(_HISTORY, (stream, after, limit + 1)).fetchall()
-        events = [self._event(stream, *row) for row in rows[:limit]]
-        return {"events": events, "next": rows[limit - 1][0] if len(rows) > limit else None}
-
-    def approvals(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json:
-        """Approvals, longest asked first."""
-        return self._lists.approvals(tenant, status=status, cursor=cursor, limit=limit)
-
-    def approval(self, tenant: str, approval: str) -> Json | None:
-        """One approval, also when it is closed."""
-        row = self._pool.row(_APPROVAL, (approval, tenant))
-        return None if row is None else with_version(*row)
-
-    def debts(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json:
-        """Debts, longest open first."""
-        return self._lists.debts(tenant, status=status, cursor=cursor, limit=limit)
-
-    def parked(self, tenant: str, *, reason: str | None, cursor: str | None, limit: int) -> Json:
-        """Accepted events that nothing has taken, longest kept first."""
-        return self._lists.parked(tenant, reason=reason, cursor=cursor, limit=limit)
-
-    def parked_streams(self, tenant: str, *, cursor: str | None, limit: int) -> Json:
-        """Streams that wait for an operator after a fault, longest parked first."""
-        return self._lists.parked_streams(tenant, cursor=cursor, limit=limit)
-
-    def parked_stream(self, tenant: str, stream: UUID) -> Json | None:
-        """One of them."""
-        page = self._lists.parked_streams(tenant, cursor=None, limit=1, stream=stream)
-        return next(iter(page["items"]), None)
-
-    def dead_letters(
-        self, tenant: str, *, status: str | None, cursor: str | None, limit: int
-    ) -> Json:
-        """What could not be accepted, in the order it came."""
-        return self._lists.dead_letters(tenant, status=status, cursor=cursor, limit=limit)
-
-    def dead_letter(self, tenant: str, number: int) -> Json | None:
-        """One dead letter with what came as `raw`, and `raw_base64` where that is not UTF-8."""
-        row = self._pool.row(_LETTER, (number, tenant))
-        if row is None:
-            return None
-        raw: bytes = row[0]
-        try:
-            shown = {"raw": raw.decode()}
-        except UnicodeDecodeError:
-            shown = {"raw": raw.decode(errors="replace"), "raw_base64": b64encode(raw).decode()}
-        return {**letter(*row[1:]), **shown}
-
-    def definition(self, saga: str, version: int | None) -> Json | None:
-        """A registered version, or the newest, with its document."""
-        sql = f"{_DEFINITIONS.format(', document')} WHERE saga = ?"
-        if version is None:
-            row = self._pool.row(f"{sql} ORDER BY version DESC LIMIT 1", (saga,))
-        else:
-            row = self._pool.row(f"{sql} AND version = ?", (saga, version))
-        return None if row is None else {**_about(*row[:5]), "document": orjson.loads(row[5])}
-
-    def definitions(self) -> Json:
-        """Every registered version, without the documents."""
-        rows = self._pool.rows(f"{_DEFINITIONS.format('')} ORDER BY saga, version")
-        return {"items": [_about(*row) for row in rows], "next": None}
-
-    def facts(self, tenant: str, *, after: int, limit: int) -> Json:
-        """CloudEvents that sagas emitted, in log order: {"items", "next"}; read on from `next`.
-
-        Each has the commitment's version and its position, which tells a repeat.
-        """
-        items: list[Json] = []
-        for lane, position, version, state in self._pool.rows(_FACTS, (after, FACTS_READ_MAX)):
-            after = position
-            stored = orjson.loads(state)
-            if stored["ctx"]["tenant"] == tenant:
-                place = {"position": self._place(lane, position), "version": version}
-                items.append({**stored["fact"], **place})
-                if len(items) == limit:
-                    break
-        return {"items": items, "next": after}
-
-    def applied(self, tenant: str, event_id: str) -> bool | None:
-        """Whether an acceptance, by its event id or the number of its receipt, was applied."""
-        root = self._pool.row(_ROOT, (tenant, event_id))
-        if root is None and event_id.isdecimal() and int(event_id) <= _ROOT_MAX:
-            root = self._pool.row(_ROOT_NUMBER, (int(event_id), tenant))
-        if root is None:
-            return None
-        return self._pool.row(_WAITING, root) is None
-
-    def _current(self, row: tuple[Any, ...] | None) -> Json | None:
-        if row is None:
-            return None
-        body, lane, position = row
-        return {**orjson.loads(body), "position": self._place(lane, position)}
-
-    def _place(self, lane: int, position: int) -> str:
-        return f"{self._incarnation}:{lane}:{position}"
-
-    def _event(
-        self, stream: bytes, version: int, topic: str, state: bytes, prev: bytes, lane: int,
-        position: int,
-    ) -> Json:  # fmt: skip
-        stored = orjson.loads(state)
-        data = dict(stored)
-        ctx = data.pop("ctx", {})
-        at = data.pop("timestamp", None)
-        kind = f"{topic}.v{data.pop('class_version', 1)}"
-        who = ("actor", "actor_type", "correlation", "causation", "trace")
-        return {
-            "version": version, "type": kind, "at": at, "node": data.get("node"),
-            **{name: ctx.get(name) for name in who},
-            "position": self._place(lane, position), "prev_sha256": prev.hex(),
-            "sha256": event_hash(prev, stream, version, topic, state).hex(),
-            "text": self._render(topic, stored), "data": data,
-        }  # fmt: skip
-
-
-def _about(saga: str, version: int, hash: bytes, registered_us: int, by: str) -> Json:
-    return {
-        "saga": saga, "version": version, "hash": hash.hex(), "registered_at": iso(registered_us),
-        "registered_by": by,
-    }  # fmt: skip
+        return Lists(self._reads, metadata, literal_column("current_steps.rowid", INTEGER))

@@ -297,11 +297,11 @@ def test_facts_are_read_in_log_order_by_tenant(store: SqliteStore, reader: Sqlit
         event("b", 1, fact("f2", "south"), "fact.emitted"),
         event("c", 1, fact("f3", "north"), "fact.emitted"),
     ))  # fmt: skip
-    first = reader.facts("north", after=0, limit=1)
-    assert first == {"items": [{"id": "f1", "position": "1:0:1", "version": 1}], "next": 1}
+    first = reader.facts("north", after="", limit=1)
+    assert first == {"items": [{"id": "f1", "position": "1:0:1", "version": 1}], "next": "0:1"}
     rest = reader.facts("north", after=first["next"], limit=10)
     assert [item["id"] for item in rest["items"]] == ["f3"]
-    assert reader.facts("north", after=rest["next"], limit=10) == {"items": [], "next": 4}
+    assert reader.facts("north", after=rest["next"], limit=10) == {"items": [], "next": "0:4"}
 
 
 def test_an_acceptance_is_applied_once_no_mail_of_it_waits(
@@ -342,7 +342,7 @@ def test_reads_go_on_beside_a_writer_and_never_see_half_a_batch(
 def test_a_reader_cannot_write(reader: SqliteReader) -> None:
     with (
         pytest.raises(StoreFailed),
-        reader._pool.connection() as db,
+        reader._reads.connection() as db,
     ):
         db.execute("DELETE FROM events")
 
@@ -350,21 +350,21 @@ def test_a_reader_cannot_write(reader: SqliteReader) -> None:
 def test_the_queries_of_one_commitment_use_an_index(reader: SqliteReader) -> None:
     """A page costs what it shows, not what there is."""
     seen: list[str] = []
-    with reader._pool.connection() as db:
+    with reader._reads.connection() as db:
         db.set_trace_callback(seen.append)
     for call in (
         lambda: reader.by_key("north", "loan", "k", None),
         lambda: search(reader, status="waiting"),
         lambda: search(reader, saga="loan"),
         lambda: reader.counts("north", "loan"),
-        lambda: reader.facts("north", after=0, limit=5),
+        lambda: reader.facts("north", after="", limit=5),
         lambda: reader.applied("north", "x"),
         lambda: reader.approvals("north", status="open", cursor=None, limit=5),
         lambda: reader.parked("north", reason="early", cursor=None, limit=5),
     ):
         call()
     for sql in seen:
-        with sqlite3.connect(reader._pool.path) as db:
+        with sqlite3.connect(reader._reads.path) as db:
             plan = " | ".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}"))
         assert "SCAN current_steps" not in plan, (sql, plan)
         assert "SCAN events" not in plan, (sql, plan)

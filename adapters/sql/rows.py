@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 
-__all__ = ["iso", "letter", "parked", "parked_stream", "with_version"]
+__all__ = ["about", "iso", "letter", "owner_of", "parked", "parked_stream", "with_version"]
 
 Json = Any
 _KINDS = {"commitment.opened": "commitment", "sagakey.opened": "saga_key", "key.opened": "key"}
@@ -24,6 +24,14 @@ def iso(us: int) -> str:
 def with_version(body: bytes, version: int) -> Json:
     """The body of a view row, with the version of its stream."""
     return {**orjson.loads(body), "version": version}
+
+
+def about(saga: str, version: int, hash: bytes, registered_us: int, by: str) -> Json:
+    """A registered definition without its document."""
+    return {
+        "saga": saga, "version": version, "hash": hash.hex(), "registered_at": iso(registered_us),
+        "registered_by": by,
+    }  # fmt: skip
 
 
 def letter(
@@ -46,6 +54,16 @@ def parked(
         "event_id": event_id, "type": kind, "key": key, "reason": reason, "kept_at": iso(kept_us),
         "expires_at": iso(expires_us), "event": orjson.loads(body),
     }  # fmt: skip
+
+
+def owner_of(state: bytes | None) -> str | None:
+    """The tenant that the state of a stored event names; None where it cannot be read."""
+    try:
+        stored = orjson.loads(state or b"")
+    except orjson.JSONDecodeError:
+        return None
+    ctx = stored.get("ctx") if isinstance(stored, dict) else None
+    return ctx.get("tenant") if isinstance(ctx, dict) else None
 
 
 def parked_stream(

@@ -14,44 +14,39 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import (
-    TEXT,
     ColumnElement,
+    Integer,
+    MetaData,
     Select,
+    String,
     Table,
     and_,
-    case,
-    cast,
     func,
-    literal_column,
+    literal,
     or_,
     select,
     tuple_,
 )
-from sqlalchemy.dialects import sqlite
 
-from adapters.sqlite import tables
-from adapters.sqlite.pool import ReadPool
-from adapters.sqlite.rows import letter, parked, parked_stream, with_version
+from adapters.sql.reads import Reads
+from adapters.sql.rows import letter, owner_of, parked, parked_stream, with_version
 from domain.errors import refusal
 
-__all__ = ["Lists", "page_of", "rows_of"]
+__all__ = ["Lists", "page_of"]
 
 Json = Any
 Query: TypeAlias = Select[*tuple[Any, ...]]
 Columns: TypeAlias = tuple[ColumnElement[Any], ...]
-_DIALECT = sqlite.dialect(paramstyle="named")
+Order: TypeAlias = Sequence[ColumnElement[Any]]
 
-
-def rows_of(pool: ReadPool, query: Query) -> list[tuple[Any, ...]]:
-    """The rows of a Core query."""
-    compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    return pool.rows(str(compiled), dict(compiled.params))
+ID_BYTES = 16
+_NOT_OF_THIS = "the cursor is not one of this list"
 
 
 def page_of(
-    pool: ReadPool,
+    reads: Reads,
     query: Query,
-    order: Sequence[ColumnElement[Any]],
+    order: Order,
     item: Callable[..., Json],
     *,
     cursor: str | None,
@@ -59,19 +54,35 @@ def page_of(
 ) -> Json:
     """One page: {"items", "next"}. `item` gets the selected columns without those of the order.
 
-    Raises Refusal (http.body) for a cursor that is not one of this list.
+    An item that is None is left out: such a page holds fewer than there was room for. Raises
+    Refusal (http.body) for a cursor that is not one of this list.
     """
     ordered = query.add_columns(*order).order_by(*order).limit(limit + 1)
     if cursor is not None:
-        ordered = ordered.where(tuple_(*order) > tuple_(*_place(cursor, len(order))))
-    rows = rows_of(pool, ordered)
+        place = zip(_place(cursor, len(order)), order, strict=True)
+        values = [_value(reads, value, column) for value, column in place]
+        ordered = ordered.where(tuple_(*order) > tuple_(*values))
+    rows = reads.core(ordered)
     width = len(query.selected_columns)
     places = [row[width:] for row in rows]
     more = len(rows) > limit
+    items = [item(*row[:width]) for row in rows[:limit]]
     return {
-        "items": [item(*row[:width]) for row in rows[:limit]],
+        "items": [one for one in items if one is not None],
         "next": _cursor(places[limit - 1]) if more else None,
     }
+
+
+def _value(reads: Reads, value: Any, column: ColumnElement[Any]) -> Any:
+    """A value of a cursor, if it is of the column's kind; bytes are stream ids."""
+    kind = column.type
+    if isinstance(kind, String | Integer):
+        fits = type(value) is (str if isinstance(kind, String) else int)
+    else:
+        fits = isinstance(value, bytes) and len(value) == ID_BYTES
+    if not fits:
+        raise refusal("http.body", _NOT_OF_THIS)
+    return literal(reads.id(UUID(bytes=value)) if isinstance(value, bytes) else value, kind)
 
 
 def _cursor(place: Sequence[Any]) -> str:
@@ -89,7 +100,7 @@ def _place(cursor: str, width: int) -> list[Any]:
             bytes.fromhex(v) if k == "b" else _plain(v) for k, v in zip(kinds, plain, strict=True)
         ]
     except (ValueError, TypeError, binascii.Error) as error:
-        raise refusal("http.body", "the cursor is not one of this list") from error
+        raise refusal("http.body", _NOT_OF_THIS) from error
 
 
 def _plain(value: Any) -> Any:
@@ -101,8 +112,11 @@ def _plain(value: Any) -> Any:
 class Lists:
     """The lists of `domain.requests.Reader`."""
 
-    def __init__(self, pool: ReadPool) -> None:
-        self._pool = pool
+    def __init__(self, reads: Reads, tables: MetaData, row: ColumnElement[Any]) -> None:
+        """`row` ends the order of an index over current steps by status: it is unique."""
+        self._reads = reads
+        self._tables = tables.tables
+        self._row = row
 
     def search(
         self,
@@ -117,73 +131,77 @@ class Lists:
         item: Callable[..., Json],
     ) -> Json:
         """Current steps: by step where a status is asked for, else by saga, key and run."""
-        t = tables.current_steps
+        t = self._tables["current_steps"]
         wanted = {"saga": saga, "status": status, "step": step, "key": key}
         query = _of(t, (t.c.body, t.c.lane, t.c.position), tenant, **wanted)
         # Each order is that of an index: a page costs what it shows, not what there is.
-        by_row: ColumnElement[int] = literal_column("current_steps.rowid")
         by_name = [t.c.saga, t.c.key, t.c.run]
-        order = [t.c.step, t.c.saga, by_row] if status is not None else by_name
-        return page_of(self._pool, query, order, item, cursor=cursor, limit=limit)
+        order = [t.c.step, t.c.saga, self._row] if status is not None else by_name
+        return page_of(self._reads, query, order, item, cursor=cursor, limit=limit)
 
     def approvals(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json:
         """Longest asked first."""
-        t = tables.approvals
+        t = self._tables["approvals"]
         query = _of(t, (t.c.body, t.c.version), tenant, status=status)
         order = [t.c.asked_us, t.c.id]
-        return page_of(self._pool, query, order, with_version, cursor=cursor, limit=limit)
+        return page_of(self._reads, query, order, with_version, cursor=cursor, limit=limit)
 
     def debts(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json:
         """Longest open first."""
-        t = tables.debts
+        t = self._tables["debts"]
         query = _of(t, (t.c.body, t.c.version), tenant, status=status)
         order = [t.c.opened_us, t.c.id]
-        return page_of(self._pool, query, order, with_version, cursor=cursor, limit=limit)
+        return page_of(self._reads, query, order, with_version, cursor=cursor, limit=limit)
 
     def parked(self, tenant: str, *, reason: str | None, cursor: str | None, limit: int) -> Json:
         """Longest kept first."""
-        t = tables.parked_events
+        t = self._tables["parked_events"]
         columns = (
             t.c.key, t.c.type, t.c.event_id, t.c.reason, t.c.kept_us, t.c.expires_us, t.c.body
         )  # fmt: skip
         query = _of(t, columns, tenant, reason=reason)
         order = [t.c.kept_us, t.c.stream, t.c.position]
-        return page_of(self._pool, query, order, parked, cursor=cursor, limit=limit)
+        return page_of(self._reads, query, order, parked, cursor=cursor, limit=limit)
 
     def parked_streams(
         self, tenant: str, *, cursor: str | None, limit: int, stream: UUID | None = None
     ) -> Json:
         """Longest parked first. Where nobody knew whose one is, its first event says."""
-        t, first, mail = tables.parked_streams, tables.events, tables.inbox
+        t, first = self._tables["parked_streams"], self._tables["events"]
+        mail = self._tables["inbox"]
         held = select(func.count()).select_from(mail).where(mail.c.stream == t.c.stream)
-        state = cast(first.c.state, TEXT)
-        owner = case((func.json_valid(state) == 1, func.json_extract(state, "$.ctx.tenant")))
         query: Query = (
             select(
-                t.c.stream, t.c.reason, t.c.detail, t.c.since_us, first.c.topic, first.c.state,
-                held.scalar_subquery(),
+                t.c.tenant, t.c.stream, t.c.reason, t.c.detail, t.c.since_us, first.c.topic,
+                first.c.state, held.scalar_subquery(),
             )
             .select_from(
                 t.outerjoin(first, and_(first.c.stream == t.c.stream, first.c.version == 1))
             )
-            .where(or_(t.c.tenant == tenant, and_(t.c.tenant == "", owner == tenant)))
+            .where(or_(t.c.tenant == tenant, t.c.tenant == ""))
         )  # fmt: skip
         if stream is not None:
-            query = query.where(t.c.stream == stream.bytes)
+            query = query.where(t.c.stream == literal(self._reads.id(stream), t.c.stream.type))
         order = [t.c.since_us, t.c.stream]
-        return page_of(self._pool, query, order, parked_stream, cursor=cursor, limit=limit)
+
+        def item(named: str, *row: Any) -> Json:
+            """Of a stream that nobody knew whose it is, the state decides."""
+            is_ours = named == tenant or owner_of(row[5]) == tenant
+            return parked_stream(*row) if is_ours else None
+
+        return page_of(self._reads, query, order, item, cursor=cursor, limit=limit)
 
     def dead_letters(
         self, tenant: str, *, status: str | None, cursor: str | None, limit: int
     ) -> Json:
         """In the order they came, without the bytes."""
-        t = tables.dead_letters
+        t = self._tables["dead_letters"]
         columns = (
             t.c.id, t.c.source, t.c.event_id, t.c.code, t.c.detail, t.c.at_us, t.c.seen,
             t.c.status, t.c.remedy,
         )  # fmt: skip
         query = _of(t, columns, tenant, status=status)
-        return page_of(self._pool, query, [t.c.id], letter, cursor=cursor, limit=limit)
+        return page_of(self._reads, query, [t.c.id], letter, cursor=cursor, limit=limit)
 
 
 def _of(table: Table, columns: Columns, tenant: str, **wanted: str | None) -> Query:

@@ -1,0 +1,1 @@
+"""What the stores on SQLite and on PostgreSQL share: queries, rows and recorders, no driver."""
