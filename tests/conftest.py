@@ -5,6 +5,8 @@ import os
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["tests.servers"]
+
 # A time limit for each example would fail on a busy machine; pytest's timeout bounds the whole.
 settings.register_profile("troth", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "troth"))

@@ -14,6 +14,7 @@ from tools.servers.running import (
     STATE,
     VARIABLES,
     Running,
+    detach,
     down,
     install,
     outlive,
@@ -47,9 +48,10 @@ def main() -> int:
                     print(f"export {VARIABLES[running.name]}={running.address}")
             case "install":
                 install(names)
-            case _:
-                outlive(asked.owner)
-                down(asked.folder)
+            case _:  # guard
+                if detach():
+                    outlive(asked.owner)
+                    down(asked.folder)
     except (Missing, NotUp) as failure:
         say(f"error: {failure}")
         return EXIT_MISSING if isinstance(failure, Missing) else EXIT_FAILED

@@ -130,6 +130,7 @@ def _apt(what: str, package: str) -> None:
         return
     say(f"{what} is missing: apt-get install {package}")
     install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", package]
+    install += ["-o", f"DPkg::Lock::Timeout={APT_TIMEOUT_S}"]  # another run may be installing
     if _run(install, timeout_s=APT_TIMEOUT_S) is None:
         return
     # A new machine has no package lists yet, or old ones.

@@ -89,14 +89,22 @@ def down(folder: Path) -> list[str]:
 
 def guard(folder: Path, owner_pid: int) -> None:
     """Start a process that calls `down` when the owner has ended, however it ended."""
-    subprocess.Popen(
+    subprocess.run(
         [sys.executable, "-m", "tools.servers", "guard", str(folder), str(owner_pid)],
         cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        check=True,
     )
+
+
+def detach() -> bool:
+    """Go on in a process that nobody waits for or reads from; False in the one that was called."""
+    if os.fork():
+        return False
+    os.setsid()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+    return True
 
 
 def outlive(owner_pid: int) -> None:
