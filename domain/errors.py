@@ -292,6 +292,18 @@ TR741 client.ambiguous 409  The name fits several commitments
   give more of the id, or saga/key
 TR742 client.engine_missing 503  troth-engine cannot be found
   install it in an environment of its own, or set TROTH_ENGINE to its path
+TR750 bus.topic_missing 500  A topic of Kafka is missing
+  run troth-engine migrate
+TR751 bus.partitions 500  A topic of Kafka has a number of partitions that does not fit the lanes
+  make it anew with the number that is named: see docs/kafka.md
+TR752 bus.topic_setting 500  A topic of Kafka has a setting that would lose or misread records
+  change it to what is named with kafka-configs
+TR753 bus.down 503  Kafka cannot be reached
+  nothing to do: it tries again; look at its log if it lasts
+TR754 bus.input_lost 503  Records of Kafka were deleted before they were read
+  see docs/kafka.md, Input lost
+TR755 bus.refused 500  Kafka refused to make a topic
+  make it by hand as docs/kafka.md shows, or let this account do it
 TR999 bug 500  A fault of our own
   report it with the output of --debug
 """
