@@ -53,8 +53,8 @@ async def approvals(
 async def approval(request: Request, id: Id) -> Response:
     """One approval; `ETag` is its digest, for `If-Match` of the decision."""
     edge = edge_of(request)
-    position = edge.reader.position()
-    found = _found(edge, asked(request).tenant, id)
+    position = edge.position()
+    found = await _found(edge, asked(request).tenant, id)
     return answer(found, position=position, headers={"ETag": f'"{found["digest"]}"'})
 
 
@@ -80,7 +80,7 @@ async def decide(request: Request, id: Id) -> Response:
     edge, who = edge_of(request), asked(request)
     digest = _digest(request)
     body = await read_form(request, "decision")
-    found = _found(edge, who.tenant, id)
+    found = await _found(edge, who.tenant, id)
     decided = await edge.desk.submit(
         DecideRequest(
             who,
@@ -95,8 +95,8 @@ async def decide(request: Request, id: Id) -> Response:
     return answer(decided, position=decided.get("recorded"))
 
 
-def _found(edge: Edge, tenant: str, approval_id: str) -> Json:
-    found = edge.reader.approval(tenant, approval_id)
+async def _found(edge: Edge, tenant: str, approval_id: str) -> Json:
+    found = await edge.ask(edge.reader.approval, tenant, approval_id)
     if found is None:
         raise refusal("http.not_found", f"approval {approval_id} is not there")
     return found

@@ -82,7 +82,7 @@ async def search(
 ) -> Response:
     """The current steps that fit all of what is named, in pages."""
     edge, tenant = edge_of(request), asked(request).tenant
-    position = edge.reader.position()
+    position = edge.position()
     found = await edge.read(
         edge.reader.search, tenant,
         saga=saga, status=status, step=step, key=key, cursor=cursor, limit=limit,
@@ -98,7 +98,7 @@ async def search(
 async def counts(request: Request, saga: Text = None) -> Response:
     """How many commitments there are, by status and current step, and parked events by reason."""
     edge, tenant = edge_of(request), asked(request).tenant
-    position = edge.reader.position()
+    position = edge.position()
     return answer(await edge.read(edge.reader.counts, tenant, saga), position=position)
 
 
@@ -111,8 +111,8 @@ async def counts(request: Request, saga: Text = None) -> Response:
 async def current_step(request: Request, id: Id) -> Response:
     """The current step, never an old one: `after=` an event or `wait_for=` a position."""
     edge = edge_of(request)
-    position = edge.reader.position()
-    return answer(commitment_of(edge, asked(request).tenant, id), position=position)
+    position = edge.position()
+    return answer(await commitment_of(edge, asked(request).tenant, id), position=position)
 
 
 @router.get(
@@ -124,16 +124,16 @@ async def current_step(request: Request, id: Id) -> Response:
 async def current_step_by_key(request: Request, saga: Saga, key: Key, run: Run = None) -> Response:
     """As by id; the latest run unless `run` says which."""
     edge = edge_of(request)
-    position = edge.reader.position()
-    found = edge.reader.by_key(asked(request).tenant, saga, key, run)
+    position = edge.position()
+    found = await edge.ask(edge.reader.by_key, asked(request).tenant, saga, key, run)
     if found is None:
         raise refusal("http.not_found", f"{saga}/{key}{f'#{run}' if run else ''} is not there")
     return answer(found, position=position)
 
 
-def commitment_of(edge: Edge, tenant: str, text: str) -> Json:
+async def commitment_of(edge: Edge, tenant: str, text: str) -> Json:
     """The current step of a commitment of this tenant. Raises Refusal (TR404)."""
-    found = edge.reader.commitment(tenant, id_of(text))
+    found = await edge.ask(edge.reader.commitment, tenant, id_of(text))
     if found is None:
         raise refusal("http.not_found", f"commitment {text} is not there")
     return found

@@ -39,7 +39,7 @@ async def control(request: Request, id: Id) -> Response:
     """
     edge, who = edge_of(request), asked(request)
     body = await read_form(request, "control")
-    commitment_of(edge, who.tenant, id)
+    await commitment_of(edge, who.tenant, id)
     found = await edge.desk.submit(
         ControlRequest(
             who,

@@ -41,7 +41,7 @@ _EXAMPLE: dict[str, Any] = {
 async def definitions(request: Request) -> Response:
     """Every registered version of every saga."""
     edge = edge_of(request)
-    position = edge.reader.position()
+    position = edge.position()
     found = await edge.read(edge.reader.definitions)
     body = found if isinstance(found, dict) else {"items": found, "next": None}
     return answer(body, position=position)
@@ -59,8 +59,9 @@ async def definition(
 ) -> Response:
     """The document as it was registered, with its hash; `latest` is the newest version."""
     edge = edge_of(request)
-    position = edge.reader.position()
-    found = edge.reader.definition(saga, None if version == LATEST else int(version))
+    position = edge.position()
+    number = None if version == LATEST else int(version)
+    found = await edge.ask(edge.reader.definition, saga, number)
     if found is None:
         raise refusal("http.not_found", f"{saga} v{version} is not registered")
     return answer(found, position=position)

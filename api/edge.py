@@ -43,9 +43,8 @@ class Edge:
     streams: int = 0
 
     def position(self) -> str:
-        """The position of the lane's head, from memory."""
-        state = self.desk.state()
-        return f"{state['incarnation']}:{state['lane']}:{state['head']}"
+        """A position that was reached in every lane, from memory."""
+        return self.desk.position()
 
     def enter_tenant(self, scope: MutableMapping[str, Any], tenant: str) -> None:
         """Count a request to its tenant until `leave`. Raises Refusal (TR429)."""
@@ -66,6 +65,12 @@ class Edge:
             if not self.tenants[tenant]:
                 del self.tenants[tenant]
 
+    async def ask(self, query: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A read of one thing: at once where that is quick, else beside the event loop."""
+        if self.reader.is_quick:
+            return query(*args, **kwargs)
+        return await run_in_threadpool(query, *args, **kwargs)
+
     async def read(self, query: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A read that may take long, beside the event loop."""
         return await run_in_threadpool(query, *args, **kwargs)
@@ -83,7 +88,7 @@ def answer(
     position: str | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """JSON with the position it is true for. Without one the head of the lane is put in."""
+    """JSON with the position it is true for. Without one the heads of the lanes are put in."""
     sent = dict(headers or {})
     if position is None and isinstance(body, dict):
         position = body.get("position")

@@ -17,8 +17,10 @@ from api.definitions import Saga
 from api.docs import documented
 from api.edge import POSITION, Edge, answer, edge_of
 from api.identity import asked, identified
-from api.waits import NUMBER_MAX, PAGE_DEFAULT, Limit, fresh
+from api.waits import NUMBER_MAX, PAGE_DEFAULT, Limit, fresh, moved
 from domain.errors import refusal
+from domain.ids import lane_of
+from domain.positions import read_position
 
 __all__ = ["router"]
 
@@ -65,7 +67,8 @@ async def history_by_key(
 ) -> Response:
     """As by id; the latest run unless `run` says which."""
     edge, tenant = edge_of(request), asked(request).tenant
-    return await _page(edge, tenant, _by_key(edge, tenant, saga, key, run), after_version, limit)
+    commitment = await _by_key(edge, tenant, saga, key, run)
+    return await _page(edge, tenant, commitment, after_version, limit)
 
 
 @router.get("/commitments/{id}/stream", summary="Follow a commitment live", **_STREAM)
@@ -79,7 +82,7 @@ async def stream(
     Ends with the commitment. Come back with `Last-Event-ID` to go on where you were.
     """
     edge, tenant = edge_of(request), asked(request).tenant
-    commitment_of(edge, tenant, id)
+    await commitment_of(edge, tenant, id)
     return _follow(request, edge, tenant, id_of(id), after_version)
 
 
@@ -89,20 +92,20 @@ async def stream_by_key(
 ) -> Response:
     """As by id; the latest run unless `run` says which."""
     edge, tenant = edge_of(request), asked(request).tenant
-    commitment = _by_key(edge, tenant, saga, key, run)
+    commitment = await _by_key(edge, tenant, saga, key, run)
     return _follow(request, edge, tenant, commitment, after_version)
 
 
 async def _page(edge: Edge, tenant: str, commitment: UUID, after: int, limit: int) -> Response:
-    position = edge.reader.position()
+    position = edge.position()
     found = await edge.read(edge.reader.history, tenant, commitment, after=after, limit=limit)
     if found is None:
         raise refusal("http.not_found", f"commitment {commitment} is not there")
     return answer(found, position=position)
 
 
-def _by_key(edge: Edge, tenant: str, saga: str, key: str, run: int | None) -> UUID:
-    found = edge.reader.by_key(tenant, saga, key, run)
+async def _by_key(edge: Edge, tenant: str, saga: str, key: str, run: int | None) -> UUID:
+    found = await edge.ask(edge.reader.by_key, tenant, saga, key, run)
     if found is None:
         raise refusal("http.not_found", f"{saga}/{key}{f'#{run}' if run else ''} is not there")
     return UUID(found["id"])
@@ -119,7 +122,7 @@ def _follow(request: Request, edge: Edge, tenant: str, commitment: UUID, after: 
     return StreamingResponse(
         _events(edge, tenant, commitment, after),
         media_type="text/event-stream",
-        headers={POSITION: edge.reader.position(), "Cache-Control": "no-store"},
+        headers={POSITION: edge.position(), "Cache-Control": "no-store"},
     )
 
 
@@ -128,7 +131,8 @@ async def _events(edge: Edge, tenant: str, commitment: UUID, after: int) -> Asyn
     limits = edge.limits
     try:
         while not edge.draining.is_set():
-            head = edge.desk.state()["head"]
+            _, heads = read_position(edge.position())
+            lane = lane_of(commitment, len(heads))
             found: Json = await edge.read(
                 edge.reader.history, tenant, commitment, after=after, limit=STREAM_PAGE
             )
@@ -143,21 +147,9 @@ async def _events(edge: Edge, tenant: str, commitment: UUID, after: int) -> Asyn
                     return
             if found["next"] is not None:
                 continue
-            if not await _moved(edge, head + 1, limits.stream_beat_s):
+            if not await moved(edge, {lane: heads[lane]}, limits.stream_beat_s):
                 yield b": still here\n\n"
             # However much the lane moves, one stream reads only so often.
             await asyncio.sleep(limits.stream_pause_s)
     finally:
         edge.streams -= 1
-
-
-async def _moved(edge: Edge, position: int, timeout_s: float) -> bool:
-    """Whether the lane moved on within the time; also when the engine stops."""
-    moved = asyncio.ensure_future(edge.desk.wait_position(position, timeout_s))
-    over = asyncio.ensure_future(edge.draining.wait())
-    try:
-        await asyncio.wait([moved, over], return_when=asyncio.FIRST_COMPLETED)
-        return over.done() or moved.result()
-    finally:
-        moved.cancel()
-        over.cancel()

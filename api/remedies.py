@@ -12,9 +12,10 @@ from api.commitments import Id, id_of
 from api.docs import documented
 from api.edge import Edge, answer, edge_of
 from api.identity import asked, identified
-from api.waits import NUMBER_MAX, PAGE_DEFAULT, Cursor, Limit, listed
+from api.waits import PAGE_DEFAULT, Cursor, Limit, listed
 from domain.cloudevents import checked
 from domain.errors import code_of, refusal
+from domain.positions import POSITION_CHARS_MAX
 from domain.requests import ControlRequest, RedriveRequest
 
 __all__ = ["router"]
@@ -32,7 +33,7 @@ async def dead_letters(
 ) -> Response:
     """What came and could not be taken, with the reason and how often it was seen."""
     edge, tenant = edge_of(request), asked(request).tenant
-    position = edge.reader.position()
+    position = edge.position()
     found = await edge.read(
         edge.reader.dead_letters, tenant, status=status, cursor=cursor, limit=limit
     )
@@ -47,8 +48,8 @@ async def dead_letters(
 async def dead_letter(request: Request, number: Number) -> Response:
     """One dead letter with the bytes that came (`raw`)."""
     edge = edge_of(request)
-    position = edge.reader.position()
-    found = _found(edge, asked(request).tenant, number)
+    position = edge.position()
+    found = await _found(edge, asked(request).tenant, number)
     return answer(_shown(found), position=position)
 
 
@@ -67,7 +68,7 @@ async def redrive(request: Request, number: Number) -> Response:
     """As it came, or as `event` says; recorded with your name as caused by the dead letter."""
     edge, who = edge_of(request), asked(request)
     body = await read_form(request, "redrive", limit=2 * edge.limits.event_bytes_max)
-    found = _found(edge, who.tenant, number)
+    found = await _found(edge, who.tenant, number)
     event = body["event"] if "event" in body else parse(_raw(found), alias="event.json")
     done = await edge.desk.submit(RedriveRequest(who, number, body["reason"], checked(event)))
     return answer(done, 202)
@@ -88,7 +89,7 @@ async def discard(request: Request, number: Number) -> Response:
     """It stays readable, with your name and reason."""
     edge, who = edge_of(request), asked(request)
     body = await read_form(request, "discard")
-    _found(edge, who.tenant, number)
+    await _found(edge, who.tenant, number)
     return answer(await edge.desk.submit(RedriveRequest(who, number, body["reason"])), 202)
 
 
@@ -114,7 +115,7 @@ async def parked_streams(
     `held` counts the messages that wait for one, in order, until it is released.
     """
     edge, tenant = edge_of(request), asked(request).tenant
-    position = edge.reader.position()
+    position = edge.position()
     found = await edge.read(edge.reader.parked_streams, tenant, cursor=cursor, limit=limit)
     return answer({**found, "items": [_shown(one) for one in found["items"]]}, position=position)
 
@@ -151,22 +152,24 @@ async def debts(
 
 
 @router.get(
-    "/facts", summary="What happened, for other services", **documented(answers={200: "page"})
+    "/facts",
+    summary="What happened, for other services",
+    **documented(answers={200: "page"}, problems=("http.body",)),
 )
 async def facts(
     request: Request,
     after: Annotated[
-        int, Query(ge=0, le=NUMBER_MAX, description="`next` of the answer before.")
-    ] = 0,
+        str, Query(max_length=POSITION_CHARS_MAX, description="`next` of the answer before.")
+    ] = "",
     limit: Limit = PAGE_DEFAULT,
 ) -> Response:
-    """CloudEvents that sagas emitted, in log order; read on from `next`."""
+    """CloudEvents that sagas emitted, in the order of each lane; read on from `next`."""
     edge, tenant = edge_of(request), asked(request).tenant
     return await listed(edge, edge.reader.facts, tenant, after=after, limit=limit)
 
 
-def _found(edge: Edge, tenant: str, number: int) -> Json:
-    found = edge.reader.dead_letter(tenant, number)
+async def _found(edge: Edge, tenant: str, number: int) -> Json:
+    found = await edge.ask(edge.reader.dead_letter, tenant, number)
     if found is None:
         raise refusal("http.not_found", f"dead letter {number} is not there")
     return found

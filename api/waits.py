@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import Query, Request
@@ -13,8 +12,9 @@ from starlette.responses import Response
 from api.edge import Edge, answer, edge_of
 from api.identity import asked
 from domain.errors import refusal
+from domain.positions import POSITION_CHARS_MAX, read_position
 
-__all__ = ["NUMBER_MAX", "Cursor", "Limit", "fresh", "listed"]
+__all__ = ["NUMBER_MAX", "PAGE_DEFAULT", "Cursor", "Limit", "fresh", "listed", "moved"]
 
 PAGE_MAX = 1_000
 PAGE_DEFAULT = 100
@@ -23,7 +23,8 @@ NUMBER_MAX = 2**53 - 1
 READ_WAIT_MAX_S = 30.0
 READ_WAIT_DEFAULT_S = 2.0
 
-_POSITION = re.compile(r"([0-9]{1,18}):([0-9]{1,9}):([0-9]{1,18})")
+APPLIED_POLL_S = 0.05
+"""How soon it is seen that an event was applied where another process owns its lane."""
 
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="Items of one answer.")]
 Cursor = Annotated[str | None, Query(max_length=512, description="`next` of the answer before.")]
@@ -32,7 +33,11 @@ Cursor = Annotated[str | None, Query(max_length=512, description="`next` of the 
 async def fresh(
     request: Request,
     wait_for: Annotated[
-        str | None, Query(max_length=64, description="Wait for this position (Troth-Position).")
+        str | None,
+        Query(
+            max_length=POSITION_CHARS_MAX,
+            description="Wait for this position (Troth-Position).",
+        ),
     ] = None,
     after: Annotated[
         str | None, Query(max_length=256, description="Wait until this event id was applied.")
@@ -50,17 +55,24 @@ async def fresh(
 
 
 async def _wait_for(edge: Edge, text: str, timeout_s: float) -> None:
-    found = _POSITION.fullmatch(text)
-    if found is None:
-        raise refusal("http.body", f"wait_for: {text!r} is not a position, such as 1:0:18846")
-    incarnation, lane, position = map(int, found.groups())
-    state = edge.desk.state()
-    if (incarnation, lane) != (state["incarnation"], state["lane"]):
+    """Every lane that the position names must have come as far as it says."""
+    try:
+        incarnation, wanted = read_position(text)
+    except ValueError as error:
+        raise refusal("http.body", f"wait_for: {error}") from None
+    ours, heads = read_position(edge.position())
+    if incarnation != ours or not wanted.keys() <= heads.keys():
         raise refusal(
-            "http.body", f"wait_for: {text} is a position of another store, or before a restore"
+            "http.body",
+            f"wait_for: {text[:80]} is a position of another store, or before a restore",
         )
-    if not await edge.desk.wait_position(position, timeout_s):
-        raise refusal("read.not_yet", f"{text} was not reached within {timeout_s:g} s")
+    waits = [
+        edge.desk.wait_position(lane, position, timeout_s)
+        for lane, position in wanted.items()
+        if heads[lane] < position
+    ]
+    if not all(await asyncio.gather(*waits)):
+        raise refusal("read.not_yet", f"{text[:80]} was not reached within {timeout_s:g} s")
 
 
 async def _applied(edge: Edge, tenant: str, event_id: str, timeout_s: float) -> None:
@@ -69,16 +81,33 @@ async def _applied(edge: Edge, tenant: str, event_id: str, timeout_s: float) -> 
     until = clock() + timeout_s
     while True:
         # Read before the question: an event that comes between the two is not missed.
-        head = edge.desk.state()["head"]
-        if edge.reader.applied(tenant, event_id):
+        _, heads = read_position(edge.position())
+        if await edge.ask(edge.reader.applied, tenant, event_id):
             return
         left_s = until - clock()
         if left_s <= 0 or edge.draining.is_set():
             raise refusal("read.not_yet", f"{event_id} was not applied within {timeout_s:g} s")
-        await edge.desk.wait_position(head + 1, left_s)
+        # Its mail may cross lanes of other processes, of which nobody tells us.
+        owned = {lane["lane"] for lane in edge.desk.state()["lanes"]}
+        wait_s = left_s if owned >= heads.keys() else min(left_s, APPLIED_POLL_S)
+        await moved(edge, {lane: heads[lane] for lane in owned & heads.keys()}, wait_s)
+
+
+async def moved(edge: Edge, heads: Mapping[int, int], timeout_s: float) -> bool:
+    """Whether one of these lanes went beyond its head within the time, or the engine stops."""
+    waits = [edge.desk.wait_position(lane, head + 1, timeout_s) for lane, head in heads.items()]
+    waiting = {asyncio.ensure_future(wait) for wait in [edge.draining.wait(), *waits]}
+    try:
+        ended, _ = await asyncio.wait(
+            waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        return any(one.result() for one in ended)
+    finally:
+        for one in waiting:
+            one.cancel()
 
 
 async def listed(edge: Edge, query: Callable[..., Any], *args: Any, **filters: Any) -> Response:
     """A list of the reader as an answer, with the position it is true for."""
-    position = edge.reader.position()
+    position = edge.position()
     return answer(await edge.read(query, *args, **filters), position=position)

@@ -112,11 +112,11 @@ def _plain(value: Any) -> Any:
 class Lists:
     """The lists of `domain.requests.Reader`."""
 
-    def __init__(self, reads: Reads, tables: MetaData, row: ColumnElement[Any]) -> None:
-        """`row` ends the order of an index over current steps by status: it is unique."""
+    def __init__(self, reads: Reads, tables: MetaData, by_status: Order | None = None) -> None:
+        """`by_status`: the order of current steps of one status, where an index has one."""
         self._reads = reads
         self._tables = tables.tables
-        self._row = row
+        self._by_status = by_status
 
     def search(
         self,
@@ -130,13 +130,13 @@ class Lists:
         limit: int,
         item: Callable[..., Json],
     ) -> Json:
-        """Current steps: by step where a status is asked for, else by saga, key and run."""
+        """Current steps by saga, key and run, unless there is an order for a status."""
         t = self._tables["current_steps"]
         wanted = {"saga": saga, "status": status, "step": step, "key": key}
         query = _of(t, (t.c.body, t.c.lane, t.c.position), tenant, **wanted)
         # Each order is that of an index: a page costs what it shows, not what there is.
         by_name = [t.c.saga, t.c.key, t.c.run]
-        order = [t.c.step, t.c.saga, self._row] if status is not None else by_name
+        order = (self._by_status if status is not None else None) or by_name
         return page_of(self._reads, query, order, item, cursor=cursor, limit=limit)
 
     def approvals(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json:

@@ -77,6 +77,8 @@ class SqlReader(ABC):
     Every method raises StoreFailed when the database fails.
     """
 
+    is_quick = False
+
     def __init__(self, reads: Reads, render: Render) -> None:
         """`reads` are of a store that is there; `render` makes the lines of the history."""
         self._reads = reads

@@ -20,6 +20,8 @@ __all__ = ["SqliteReader"]
 class SqliteReader(SqlReader):
     """Implements `domain.requests.Reader` on a file."""
 
+    is_quick = True
+
     def __init__(self, url: str, render: Render) -> None:
         """`url` is that of a store that is there; `render` makes the lines of the history."""
         super().__init__(ReadPool(str(path_of(url))), render)
@@ -29,6 +31,8 @@ class SqliteReader(SqlReader):
         from sqlalchemy import INTEGER, literal_column
 
         from adapters.sql.lists import Lists
-        from adapters.sqlite.tables import metadata
+        from adapters.sqlite.tables import current_steps, metadata
 
-        return Lists(self._reads, metadata, literal_column("current_steps.rowid", INTEGER))
+        row = literal_column("current_steps.rowid", INTEGER)
+        by_status = [current_steps.c.step, current_steps.c.saga, row]
+        return Lists(self._reads, metadata, by_status)

@@ -141,13 +141,12 @@ async def _rows(client: AsyncClient) -> AsyncIterator[dict[str, Json]]:
 async def _deviations(client: AsyncClient) -> defaultdict[str, list[Deviation]]:
     """The rules that the saga says were broken, by case."""
     found: defaultdict[str, list[Deviation]] = defaultdict(list)
-    after = -1
-    following = 0
+    after, following = None, ""
     while following != after:
         after = following
         page = await client.facts(after=after, limit=PAGE_ITEMS)
         for fact in page.items:
             data = fact["data"]
             found[data["case"]].append(Deviation(data["rule"], data["event"]))
-        following = int(page.next or after)
+        following = str(page.next or after)
     return found

@@ -225,12 +225,12 @@ class Operations:
         """How many commitments are in each status and at each step, and parked events by reason."""
         return await self._get("/v1/counts", {"saga": None if saga is None else name_of(saga)})
 
-    async def facts(self, *, after: int = 0, limit: int | None = None) -> Page:
-        """What sagas emitted, as CloudEvents in log order, with position and version.
+    async def facts(self, *, after: str | int = "", limit: int | None = None) -> Page:
+        """What sagas emitted, as CloudEvents in the order of each lane, with position and version.
 
         `next` is where to read on with `after`; it is `after` again when there is nothing new.
         """
-        return await self._page("/v1/facts", {"after": after, "limit": limit})
+        return await self._page("/v1/facts", {"after": after or None, "limit": limit})
 
     # --- inside ---
 

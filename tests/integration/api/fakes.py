@@ -28,7 +28,7 @@ EVENT: Json = {
     "data": {"company": "acme"},
 }  # fmt: skip
 REPLY: Json = {
-    "effect": EFFECT, "attempt": 1, "token": "1.18846.1", "kind": "do",
+    "effect": EFFECT, "attempt": 1, "token": "1.0.18846.1", "kind": "do",
     "commitment": str(COMMITMENT), "outcome": "done", "result": {"account_id": "4711"},
 }  # fmt: skip
 
@@ -60,7 +60,7 @@ class FakeDesk:
         found = [self.submit(request) for request in requests]
         return await asyncio.gather(*found, return_exceptions=True)
 
-    async def wait_position(self, position: int, timeout_s: float) -> bool:
+    async def wait_position(self, lane: int, position: int, timeout_s: float) -> bool:
         try:
             async with asyncio.timeout(timeout_s):
                 while self.head < position:
@@ -76,12 +76,18 @@ class FakeDesk:
 
     def state(self) -> Json:
         told = {} if self.ready else {"reason": "the clock jumped"}
-        place = {"head": self.head, "lane": 0, "incarnation": 1, "lag": 0}
-        return {"ready": self.ready, **place, **told}
+        place = {"position": self.position(), "incarnation": 1, "lag": 0}
+        lanes = [{"lane": 0, "head": self.head}]
+        return {"ready": self.ready, "lanes": lanes, **place, **told}
+
+    def position(self) -> str:
+        return f"1:0:{self.head}"
 
 
 class FakeReader:
     """Everything belongs to tenant north; another tenant's things are not there."""
+
+    is_quick = True
 
     def __init__(self, desk: FakeDesk) -> None:
         self._desk = desk

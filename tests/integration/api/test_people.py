@@ -190,7 +190,7 @@ async def test_what_is_not_json_cannot_be_redriven_as_it_came(world: World) -> N
         ("debts?cursor=c", "debts", {"status": None, "cursor": "c", "limit": 100}),
         ("parked?reason=early", "parked", {"reason": "early", "cursor": None, "limit": 100}),
         ("dead-letters?limit=3", "dead_letters", {"status": None, "cursor": None, "limit": 3}),
-        ("facts?after=9", "facts", {"after": 9, "limit": 100}),
+        ("facts?after=0:9", "facts", {"after": "0:9", "limit": 100}),
     ],
 )
 async def test_lists_pass_their_filters(
