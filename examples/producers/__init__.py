@@ -1,0 +1,1 @@
+"""Programs that send events to troth: one for each official CloudEvents SDK."""

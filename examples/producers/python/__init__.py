@@ -1,0 +1,1 @@
+"""A producer with the CloudEvents SDK of Python."""

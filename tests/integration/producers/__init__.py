@@ -1,0 +1,1 @@
+"""The producers of examples/producers against a real engine and a real broker."""

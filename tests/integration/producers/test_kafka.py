@@ -1,0 +1,90 @@
+"""Each official SDK sends to a real broker, in both modes, and all give the same event."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from consumers.envelope import checked, time_us
+from consumers.records import Readable, Record, read
+from tests.integration.producers.building import BUILD_TIMEOUT_S, LANGUAGES, ROOT, built, send
+
+pytestmark = pytest.mark.timeout(BUILD_TIMEOUT_S + 60)
+
+BYTES_MAX = 1_048_576
+BOUND_S = 30
+TIME = "2026-11-30T09:40:12.114Z"
+DATA: Any = {"company": "Zoë & Co", "risk": 0.5, "tags": ["a", None, True]}
+EVENT: Any = {
+    "specversion": "1.0",
+    "id": "100% Zoë",
+    "source": "urn:example:crm",
+    "type": "partner.applied",
+    "time": time_us(TIME),
+    "data": DATA,
+}
+SENT = '{"company": "Zoë & Co", "risk": 0.5, "tags": ["a", null, true]}'
+
+
+@pytest.fixture
+async def topic(kafka_bootstrap: str, topic_prefix: str) -> AsyncIterator[str]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    name = f"{topic_prefix}events"
+    try:
+        await admin.create_topics([NewTopic(name, 4, 1)])
+        yield name
+        await admin.delete_topics([name])
+    finally:
+        await admin.close()
+
+
+async def received(bootstrap: str, topic: str, count: int) -> list[Any]:
+    """The records of all partitions, as the broker has them, in the order they came."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(topic, number) for number in range(4)])
+        await consumer.seek_to_beginning()
+        async with asyncio.timeout(BOUND_S):
+            found = [await consumer.getone() for _ in range(count)]
+    finally:
+        await consumer.stop()
+    return sorted(found, key=lambda record: record.timestamp)
+
+
+def told(language: str, mode: str) -> tuple[str, set[str]]:
+    """What docs/producers.md says: the content type, and the names of the headers beside it."""
+    page = (ROOT / "docs/producers.md").read_text("utf-8")
+    pattern = rf"^\| {language.title()} \| Kafka \| {mode} \| (.*?) \| (.*?) \|"
+    row = re.search(pattern, page, re.MULTILINE)
+    assert row is not None, (language, mode)
+    return row[1].strip("`"), set(re.findall(r"ce_\w+", row[2]))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_records_of_each_sdk_are_one_event(
+    kafka_bootstrap: str, topic: str, language: str
+) -> None:
+    """The same event from four languages and two modes; the record's key is the partition key."""
+    command = await asyncio.to_thread(built, language)
+    for mode in ("binary", "structured"):
+        await asyncio.to_thread(
+            send, command, f"kafka://{kafka_bootstrap}/{topic}", mode, type="partner.applied",
+            source="urn:example:crm", id="100% Zoë", key="acme", data=SENT, time=TIME,
+        )  # fmt: skip
+    records = await received(kafka_bootstrap, topic, 2)
+    assert [record.key for record in records] == [b"acme"] * 2
+    assert len({record.partition for record in records}) == 1
+    for mode, record in zip(("binary", "structured"), records, strict=True):
+        headers = dict(record.headers)
+        kind = headers.pop("content-type").decode()
+        assert (kind, set(headers)) == told(language, mode)
+        found = read(Record(record.headers, record.key, record.value), bytes_max=BYTES_MAX)
+        assert isinstance(found, Readable), found
+        event = checked(found.event)
+        assert {**event, "time": time_us(event["time"])} == EVENT
