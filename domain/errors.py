@@ -270,6 +270,12 @@ TR706 store.lane_lost 503  The lane has another owner
   nothing to do: it claims again
 TR707 store.failed 503  The database refused the write
   look at the log of the engine
+TR708 store.gone 503  The database cannot be reached
+  check that it runs, and store_url
+TR708 store.conflict 503  Other processes write the same at the same time
+  try again
+TR709 lane.silent 503  The process that owns the lane did not answer in time
+  ask again; nothing that was acknowledged is lost
 TR710 port.in_use 500  The port is in use
   choose another with --listen
 TR711 settings.unknown 500  An unknown setting

@@ -7,15 +7,14 @@ that was undone or probed as absent never runs late. Many effects share one tran
 
 from __future__ import annotations
 
+import contextlib
 import json
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from ._effect import Effect
-from ._errors import NotDone, TrothError
+from ._durations import seconds_of
+from ._errors import NotDone
 from ._journal_rules import (
     Answer,
     Bar,
@@ -30,10 +29,12 @@ from ._journal_rules import (
     judge,
     refuse,
     token_of,
+    too_old,
 )
 from ._json import dumps
+from ._sql import Connection, connect, dialect_of, run, run_async
 
-__all__ = ["Connection", "Journal"]
+__all__ = ["DDL", "Connection", "Journal"]
 
 RETENTION_S = 30 * 24 * 3600
 """How long answered and barred entries are kept; longer than any commitment is open to a retry."""
@@ -41,13 +42,21 @@ PURGE_ROWS_MAX = 1_000
 """How many old entries one purge removes, so that it never holds the database for long."""
 CHANGE_TRIES_MAX = 5
 """How often an entry that another worker changes at the same moment is read again."""
-BUSY_TIMEOUT_S = 10.0
-"""How long SQLite waits for another process that writes the same file."""
+CLOCK_SLACK_US = 60_000_000
+"""How far the clocks of workers and brokers may differ, where old commands are told apart."""
 
-DDL = """CREATE TABLE IF NOT EXISTS troth_journal (
+DDL = (
+    """CREATE TABLE IF NOT EXISTS troth_journal (
   effect TEXT PRIMARY KEY, digest TEXT NOT NULL, token TEXT NOT NULL, state TEXT NOT NULL,
-  attempt INTEGER NOT NULL, outcome TEXT, at_us INTEGER NOT NULL)"""
+  attempt INTEGER NOT NULL, outcome TEXT, at_us BIGINT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS troth_journal_since (
+  one INTEGER PRIMARY KEY CHECK (one = 1), since_us BIGINT NOT NULL)""",
+)
+"""The same for SQLite and PostgreSQL. `since_us`: every command from then on would be known."""
 
+_LOOK = "SELECT since_us FROM troth_journal_since WHERE one = 1"
+_BORN = "INSERT INTO troth_journal_since (one, since_us) VALUES (1, ?) ON CONFLICT DO NOTHING"
+_FORGET = "UPDATE troth_journal_since SET since_us = ? WHERE one = 1 AND since_us < ?"
 _INSERT = (
     "INSERT INTO troth_journal (effect, digest, token, state, attempt, outcome, at_us) "
     "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (effect) DO NOTHING"
@@ -61,40 +70,18 @@ _ANSWER = (
     "UPDATE troth_journal SET state = 'answered', outcome = ?, at_us = ? "
     "WHERE effect = ? AND token = ? AND attempt = ? AND state = 'started'"
 )
-_RECORD = (
-    "UPDATE troth_journal SET state = 'answered', outcome = ?, at_us = ? "
-    "WHERE effect = ? AND attempt = ? AND state = 'started'"
-)
 _PURGE = (
     "DELETE FROM troth_journal WHERE effect IN (SELECT effect FROM troth_journal "
     "WHERE state <> 'started' AND at_us < ? LIMIT ?)"
 )
 
 
-class Cursor(Protocol):
-    """What the journal needs of a DB-API cursor."""
-
-    @property
-    def rowcount(self) -> int: ...
-    def execute(self, sql: str, parameters: Any = ..., /) -> Any: ...
-    def fetchone(self) -> Any: ...
-    def close(self) -> Any: ...
-
-
-class Connection(Protocol):
-    """What the journal needs of a DB-API connection: sqlite3's and psycopg's will do."""
-
-    def cursor(self) -> Any: ...
-    def commit(self) -> Any: ...
-    def rollback(self) -> Any: ...
-    def close(self) -> Any: ...
-
-
 class Journal:
     """The table `troth_journal`, in a file of its own or in the participant's database.
 
     Args:
-        connect: makes a DB-API connection; called in the thread that uses it.
+        connect: makes a DB-API connection; called in the thread that uses it, and again after the
+            connection broke.
         paramstyle: how the driver marks parameters, `qmark` (sqlite3) or `format` (psycopg).
         shared: whether every worker of the participant uses this journal. The engine pushes
             commands only to workers that share one, so say so only if it is true.
@@ -119,28 +106,30 @@ class Journal:
 
     @classmethod
     def at(cls, url: str, *, shared: bool = True, retention_s: float = RETENTION_S) -> Journal:
-        """The journal of a URL: `sqlite:///file.db`, or `sqlite:////absolute/file.db`.
+        """The journal of a URL: `sqlite:///FILE` or `postgresql://USER@HOST/DATABASE`.
 
         Raises TrothError TR711 for any other form: give `Journal(connect=...)` then.
         """
-        prefix = "sqlite:///"
-        if not url.startswith(prefix) or url == prefix:
-            raise TrothError(
-                "TR711",
-                f"journal_url {url!r} is not understood",
-                do="sqlite:///FILE, or Worker(app, journal=Journal(connect=...))",
-            )
-        path = Path(url.removeprefix(prefix))
-        return cls(lambda: _open_file(path), shared=shared, retention_s=retention_s)
+        dialect = dialect_of(url, "journal_url")
+        return cls(
+            lambda: connect(url, "journal_url"),
+            paramstyle="qmark" if dialect == "sqlite" else "format",
+            shared=shared,
+            retention_s=retention_s,
+        )
 
     def open(self) -> None:
-        """Connect and make the table if it is missing. Raises what the driver raises."""
-        if self._connection is None:
-            connection = self._connect()
-            ddl = DDL.replace("at_us INTEGER", "at_us BIGINT") if self._marks else DDL
-            self._execute(connection, ddl, ())
-            connection.commit()
-            self._connection = connection
+        """Connect and make the tables if they are missing. Raises what the driver raises."""
+        if self._connection is not None:
+            return
+        connection = self._connect()
+        try:
+            if not self._is_born(connection):
+                self._bear(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
 
     def close(self) -> None:
         """Close the connection; the journal can be opened again."""
@@ -152,45 +141,56 @@ class Journal:
         """Write all in one transaction; one verdict for each, in order.
 
         A Begin answers Run or Repeat; a Bar Run with `seen` and `recorded`, or Repeat if a newer
-        command is known; an Answer the outcome that counts: the one recorded first.
+        command is known; an Answer the outcome that counts: the one recorded first. What fails
+        before its commit is tried once more on a new connection: a database that was restarted
+        costs nothing. Raises what the driver raises.
         """
-        self.open()
-        assert self._connection is not None
         try:
-            verdicts = [self._write(self._connection, write) for write in writes]
-            self._connection.commit()
-        except BaseException:
-            self._connection.rollback()
-            raise
-        return verdicts
+            return self._written(writes)
+        except _Uncommitted as first:
+            if isinstance(first.cause, (ValueError, TypeError)):
+                raise first.cause from None
+        try:
+            return self._written(writes)
+        except _Uncommitted as second:
+            raise second.cause from None
 
-    def record_in(self, connection: Connection, fx: Effect[Any], result: Any = None) -> None:
-        """Record `done` with this result in the participant's own open transaction.
+    def answer_in(
+        self, connection: object, effect: str, token: str, attempt: int, result: Any
+    ) -> None:
+        """Record `done` with this result (plain JSON) in the participant's own transaction.
 
-        The journal must lie in the same database. When that transaction commits, the effect and
-        its answer are one write: after a crash the recorded reply is sent, the handler does not
-        run again. The result must be plain JSON.
-
-            with orders.begin() as connection:
-                connection.execute("insert into payments ...")
-                journal.record_in(connection, fx, {"payment": 17})
-
-        Raises NotDone if the effect was barred or taken over meanwhile: let it pass, so that the
-        transaction rolls back.
+        Handlers call `Effect.answer_in` or `Effect.transaction`, which come here. The journal must
+        lie in the same database. When that transaction commits, the effect and its answer are one
+        write. Raises NotDone if the effect was barred or taken over meanwhile: let it pass, so that
+        the transaction rolls back.
         """
-        text = dumps({"outcome": "done", "result": result})
-        arguments = (text, self._now_us(), fx.key, fx.attempt)
-        if self._execute(connection, _RECORD, arguments) != 1:
-            raise NotDone("the journal no longer allows this effect")
+        _allowed(run(connection, _ANSWER, self._answered(effect, token, attempt, result)))
+
+    async def answer_in_async(
+        self, connection: object, effect: str, token: str, attempt: int, result: Any
+    ) -> None:
+        """`answer_in` on an async connection."""
+        arguments = self._answered(effect, token, attempt, result)
+        _allowed(await run_async(connection, _ANSWER, arguments))
+
+    def prune(self, older_than: str) -> int:
+        """Remove all answered and barred entries older than a duration (`"90d"`); how many.
+
+        A command from before is answered unknown afterwards, never run: prune only what is older
+        than any commitment stays open. Raises ValueError if it is no duration.
+        """
+        before_us = self._now_us() - int(seconds_of(older_than) * 1_000_000)
+        total = 0
+        while True:
+            count = self._purged(before_us)
+            total += count
+            if count < PURGE_ROWS_MAX:
+                return total
 
     def purge(self) -> int:
-        """Remove old answered and barred entries, a bounded number. Returns how many."""
-        self.open()
-        assert self._connection is not None
-        before_us = self._now_us() - self._retention_us
-        count = self._execute(self._connection, _PURGE, (before_us, PURGE_ROWS_MAX))
-        self._connection.commit()
-        return count
+        """Remove entries older than the retention, a bounded number. Returns how many."""
+        return self._purged(self._now_us() - self._retention_us)
 
     def entry(self, effect: str) -> Entry | None:
         """What the journal knows of an effect."""
@@ -200,22 +200,106 @@ class Journal:
         self._connection.commit()
         return found
 
-    def _write(self, connection: Connection, write: Write) -> Verdict:
+    # --- inside ---
+
+    def _is_born(self, connection: Connection) -> bool:
+        """Whether the tables are there. A role that may not make tables can use them."""
+        try:
+            found = self._first(connection, _LOOK, ())
+            connection.commit()
+        except Exception:  # noqa: BLE001  drivers have errors of their own; this one is "no table"
+            connection.rollback()
+            return False
+        return found is not None
+
+    def _bear(self, connection: Connection) -> None:
+        try:
+            for statement in DDL:
+                self._execute(connection, statement, ())
+            self._execute(connection, _BORN, (self._now_us(),))
+            connection.commit()
+        except Exception:
+            # Another worker made them at the same moment: then they are there now.
+            connection.rollback()
+            if not self._is_born(connection):
+                raise
+
+    def _written(self, writes: Sequence[Write]) -> list[Verdict]:
+        verdicts: list[Verdict | None] = [None] * len(writes)
+        # In order of the effects, as every worker does: two that wait for each other would lock up.
+        order = sorted(range(len(writes)), key=lambda at: writes[at].effect)
+        try:
+            self.open()
+            assert self._connection is not None
+            connection = self._connection
+            since_us = self._since_us(connection, writes)
+            for at in order:
+                verdicts[at] = self._write(connection, writes[at], since_us)
+        except Exception as error:
+            self._drop()
+            raise _Uncommitted(error) from error
+        try:
+            connection.commit()
+        except BaseException:
+            self._drop()
+            raise
+        return [verdict for verdict in verdicts if verdict is not None]
+
+    def _drop(self) -> None:
+        """Leave a connection after an error: it may be broken, and nothing of it counts."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.rollback()
+            with contextlib.suppress(Exception):
+                connection.close()
+
+    def _since_us(self, connection: Connection, writes: Sequence[Write]) -> int:
+        """From when on the journal knows every command; read only where it matters."""
+        if not any(isinstance(one, Begin) and one.intended_us is not None for one in writes):
+            return 0
+        found = self._first(connection, _LOOK, ())
+        return 0 if found is None else int(found[0])
+
+    def _purged(self, before_us: int) -> int:
+        self.open()
+        assert self._connection is not None
+        connection = self._connection
+        try:
+            count = self._execute(connection, _PURGE, (before_us, PURGE_ROWS_MAX))
+            if count:
+                since_us = before_us + CLOCK_SLACK_US
+                self._execute(connection, _FORGET, (since_us, since_us))
+            connection.commit()
+        except BaseException:
+            self._drop()
+            raise
+        return count
+
+    def _answered(self, effect: str, token: str, attempt: int, result: Any) -> tuple[Any, ...]:
+        text = dumps({"outcome": "done", "result": result})
+        return text, self._now_us(), effect, token, attempt
+
+    def _write(self, connection: Connection, write: Write, since_us: int) -> Verdict:
         match write:
             case Begin():
-                return self._begin(connection, write)
+                return self._begin(connection, write, since_us)
             case Bar():
                 return self._bar(connection, write)
             case Answer():
                 return self._answer(connection, write)
 
-    def _begin(self, connection: Connection, begin: Begin) -> Verdict:
+    def _begin(self, connection: Connection, begin: Begin, since_us: int) -> Verdict:
+        token_of(begin.token)
         fresh = Entry(begin.digest, begin.token, "started", begin.attempt, None)
+        older = begin.intended_us is not None and begin.intended_us < since_us
         for _ in range(CHANGE_TRIES_MAX):
-            if self._insert(connection, begin.effect, fresh):
+            if not older and self._insert(connection, begin.effect, fresh):
                 return Run(seen=False)
             entry = self._read(connection, begin.effect)
             if entry is None:
+                if older:
+                    return too_old()
                 continue
             verdict = judge(entry, begin)
             if isinstance(verdict, Repeat) or self._change(connection, begin.effect, entry, fresh):
@@ -257,10 +341,7 @@ class Journal:
         return self._execute(connection, _CHANGE, (*_columns(new), self._now_us(), *guard)) == 1
 
     def _read(self, connection: Connection, effect: str) -> Entry | None:
-        cursor: Cursor = connection.cursor()
-        cursor.execute(self._sql(_SELECT), (effect,))
-        row = cursor.fetchone()
-        cursor.close()
+        row = self._first(connection, _SELECT, (effect,))
         if row is None:
             return None
         digest, token, state, attempt, outcome = row
@@ -269,11 +350,20 @@ class Journal:
         )
 
     def _execute(self, connection: Connection, sql: str, arguments: tuple[Any, ...]) -> int:
-        cursor: Cursor = connection.cursor()
+        cursor = connection.cursor()
         cursor.execute(self._sql(sql), arguments)
-        count = cursor.rowcount
+        count = int(cursor.rowcount)
         cursor.close()
         return count
+
+    def _first(
+        self, connection: Connection, sql: str, arguments: tuple[Any, ...]
+    ) -> tuple[Any, ...] | None:
+        cursor = connection.cursor()
+        cursor.execute(self._sql(sql), arguments)
+        row: tuple[Any, ...] | None = cursor.fetchone()
+        cursor.close()
+        return row
 
     def _sql(self, sql: str) -> str:
         return sql.replace("?", "%s") if self._marks else sql
@@ -284,9 +374,17 @@ def _columns(entry: Entry) -> tuple[str, str, str, int, str | None]:
     return entry.digest, entry.token, entry.state, entry.attempt, outcome
 
 
-def _open_file(path: Path) -> Connection:
-    """A file of its own: WAL, and each commit on the disk before it returns."""
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
+class _Uncommitted(Exception):
+    """It failed before its commit: nothing of it is in the database."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def _allowed(count: int) -> None:
+    if count != 1:
+        raise NotDone(
+            "the journal in this database does not allow the effect: it was barred or taken over "
+            "meanwhile, or the worker's journal lies elsewhere"
+        )

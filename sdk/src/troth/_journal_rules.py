@@ -20,6 +20,7 @@ __all__ = [
     "judge",
     "refuse",
     "token_of",
+    "too_old",
 ]
 
 Outcome = dict[str, Any]
@@ -28,13 +29,17 @@ Outcome = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """An external `do` or `undo` is about to run. `repeatable` is true for R0 and R1."""
+    """An external `do` or `undo` is about to run. `repeatable` is true for R0 and R1.
+
+    `intended_us` is when the command was made (or sent), in microseconds since 1970, if known.
+    """
 
     effect: str
     digest: str
     token: str
     attempt: int
     repeatable: bool
+    intended_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +95,23 @@ Verdict = Run | Repeat
 Write = Begin | Bar | Answer
 
 
-def token_of(text: str) -> tuple[int, int, int]:
-    """A token as the triple it is compared by. Raises ValueError if it is none."""
-    incarnation, position, reservation = text.split(".")
-    return int(incarnation), int(position), int(reservation)
+def token_of(text: str) -> tuple[int, int, int, int]:
+    """A token as the numbers it is compared by. Raises ValueError if it is none."""
+    incarnation, lane, position, reservation = text.split(".")
+    return int(incarnation), int(lane), int(position), int(reservation)
 
 
 def refuse(code: str, message: str) -> Repeat:
     """The handler did not run, so `not_done` is true of this token."""
     return Repeat({"outcome": "not_done", "code": code, "message": message})
+
+
+def too_old() -> Repeat:
+    """What is said of an unknown effect whose command is older than what the journal remembers."""
+    return Repeat({
+        "outcome": "unknown", "code": "journal.older",
+        "message": "the command is older than the journal: it may have happened",
+    })  # fmt: skip
 
 
 def judge(entry: Entry, begin: Begin) -> Verdict:
