@@ -270,8 +270,6 @@ TR706 store.lane_lost 503  The lane has another owner
   nothing to do: it claims again
 TR707 store.failed 503  The database refused the write
   look at the log of the engine
-TR708 store.gone 503  The database cannot be reached
-  check that it runs, and store_url
 TR708 store.conflict 503  Other processes write the same at the same time
   try again
 TR709 lane.silent 503  The process that owns the lane did not answer in time
@@ -286,6 +284,8 @@ TR713 dev.loopback 500  dev listens on loopback only
   use serve with keys
 TR714 settings.value 500  A setting has a value that cannot be used
   correct it; see troth-engine serve --print-settings
+TR715 store.gone 503  The database cannot be reached
+  check that it runs, and store_url
 TR720 engine.draining 503  The engine is stopping
   try again
 TR730 verify.broken 500  The chain does not verify
