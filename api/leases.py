@@ -22,7 +22,7 @@ router = APIRouter(
 
 Json = Any
 Effect = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="Effect id of the claim.")]
-_TOKEN = {"worker": "host-1/4711", "token": "1.18846.1"}
+_TOKEN = {"worker": "host-1/4711", "token": "1.0.18846.1"}
 _REPLY: dict[str, Json] = {
     **_TOKEN, "attempt": 1, "kind": "do", "commitment": "5b1c9e07-0000-8000-8000-000000000000",
 }  # fmt: skip

@@ -39,7 +39,7 @@ WAIT_MAX_S = 30.0
 Wait = Annotated[float, Query(ge=0, le=WAIT_MAX_S, description="Seconds to wait for work.")]
 
 _CLAIMS = {"worker": "host-1/4711", "contracts": ["crm/create-account@1"], "max": 100}
-_ITEM = {"effect": "9f" * 32, "token": "1.18846.1"}
+_ITEM = {"effect": "9f" * 32, "token": "1.0.18846.1"}
 _REPLY = {
     **_ITEM,
     "attempt": 1,

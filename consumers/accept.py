@@ -15,6 +15,7 @@ from uuid import UUID
 import orjson
 
 from consumers.batch import Batch
+from consumers.delivering import Carried, deliver
 from consumers.envelope import RESERVED, checked, rfc3339, time_us
 from consumers.registry import Registry, Starting
 from domain import key_stream as ks
@@ -70,7 +71,7 @@ def _accept(
     digest = _digest(event)
     known = batch.receipt(tenant, event["source"], event["id"])
     if known is not None:
-        return _repeated(known, digest, batch, "event.id_reused", f"event {event['id']}")
+        return _repeated(known, digest, "event.id_reused", f"event {event['id']}")
     sent_us = time_us(event["time"]) if "time" in event else None
     spec = _spec(acceptance.registry, event)
     key = _key_of_event(spec, event["data"])
@@ -89,27 +90,28 @@ def _accept(
     # What nothing starts on and nothing waits for is kept too: parked, where it is seen.
     is_kept = not starts or acceptance.registry.wants(spec.type)
     home = key_id(tenant, key)
-    if is_kept:
+    if is_kept and batch.owns(home):
         _refuse_full(batch, home, key)
-    ctx = _event_ctx(request, event, tenant)
     root = batch.tx.next_root()
-    takers = _send_starts(batch, starts, tenant, ctx, root)
+    arrive = None
     if is_kept:
-        ttl_us = acceptance.registry.ttl_us(spec.type)
-        arrive = Arrive(tenant, key, record, ttl_us, takers or None)
-        batch.send(Mail(home, tenant, arrive, ctx, batch.accept_us, root))
+        arrive = Arrive(tenant, key, record, acceptance.registry.ttl_us(spec.type))
+    carried = Carried(tenant, _event_ctx(request, event, tenant), batch.accept_us, root)
+    deliver(batch, carried, starts, home, arrive)
     answer = {"id": event["id"], "status": "accepted", "root": root}
     batch.accept(
         Receipt(tenant, event["source"], event["id"], digest, root, batch.accept_us, answer)
     )
     reached = _reached(batch, starts, home, event["id"])
-    return {**answer, "position": batch.position(), **({"reached": reached} if reached else {})}
+    return {**answer, **batch.placed(home), **({"reached": reached} if reached else {})}
 
 
 def _reached(batch: Batch, starts: list[Start], home: UUID, id: str) -> list[str] | None:
     """Saga and key of one commitment that the event went to; None when it was only kept."""
     if starts:
         return [starts[0].saga, starts[0].key]
+    if not batch.owns(home):
+        return None
     entry = batch.touched.get(home)
     if entry is None or entry.state is None:
         return None
@@ -136,11 +138,11 @@ def _tenant(request: Publish, event: dict[str, Json]) -> str:
     return own
 
 
-def _repeated(known: Receipt, digest: bytes, batch: Batch, alias: str, what: str) -> Json:
+def _repeated(known: Receipt, digest: bytes, alias: str, what: str) -> Json:
     if known.digest != digest:
         raise refusal(alias, f"{what} was accepted with another content")
     answer = known.outcome or {"root": known.root}
-    return {**answer, "status": "repeated", "position": batch.position()}
+    return {**answer, "status": "repeated"}
 
 
 def _spec(registry: Registry, event: dict[str, Json]) -> EventSpec:
@@ -233,11 +235,13 @@ def start(acceptance: Acceptance, batch: Batch, request: StartRequest) -> Json:
             return _repeated_start(known, digest, batch, what)
     _check_input(definition, request.input, batch)
     key = _start_key(definition, request.input)
+    to = saga_key_id(asked.tenant, definition.saga, key)
+    if not batch.owns(to):
+        return batch.pass_on(request, batch.lane_of(to))
     cause = request.idempotency_key or f"{request.saga}/{key}"
     ctx = asked.ctx(correlation=cause, causation=cause)
     root = batch.tx.next_root()
     message = _start_message(definition, asked.tenant, key, request.input, None)
-    to = saga_key_id(asked.tenant, definition.saga, key)
     sent = Mail(to, asked.tenant, message, ctx, batch.accept_us, root)
     outcome = batch.send(sent, is_recorded=False).outcome
     code = outcome.get("code")
@@ -260,13 +264,16 @@ def start(acceptance: Acceptance, batch: Batch, request: StartRequest) -> Json:
     status = _status_of(batch, outcome["id"], code)
     return {
         **answer, **extra, "status": status, "created": outcome["created"],
-        "position": batch.position(),
+        "position": batch.position(to),
     }  # fmt: skip
 
 
 def _repeated_start(known: Receipt, digest: bytes, batch: Batch, what: str) -> Json:
-    answer = _repeated(known, digest, batch, "key_reused", what)
-    return {**answer, "status": _status_of(batch, answer["id"], None), "created": False}
+    answer = _repeated(known, digest, "key_reused", what)
+    commitment = UUID(answer["id"])
+    placed = batch.placed(commitment)
+    status = _status_of(batch, answer["id"], None) if placed else "repeated"
+    return {**answer, "status": status, "created": False, **placed}
 
 
 def _status_of(batch: Batch, commitment: str, code: str | None) -> str:
@@ -297,19 +304,6 @@ def _start_message(
     return Start(
         tenant, definition.saga, definition.version, definition.hash, key, value, digest, event
     )
-
-
-def _send_starts(
-    batch: Batch, starts: list[Start], tenant: str, ctx: Ctx, root: int
-) -> list[list[str]]:
-    """Send the starts; those that opened a run took the event."""
-    takers: list[list[str]] = []
-    for message in starts:
-        to = saga_key_id(tenant, message.saga, message.key)
-        applied = batch.send(Mail(to, tenant, message, ctx, batch.accept_us, root))
-        if applied.outcome is not None and applied.outcome.get("created"):
-            takers.append([message.saga, message.key])
-    return takers
 
 
 def _check_input(definition: Definition, value: Json, batch: Batch) -> None:

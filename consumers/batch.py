@@ -10,33 +10,37 @@ from collections import deque
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import orjson
 from eventsourcing.persistence import Mapper
 
 from consumers.core import Core, Step, snapshot_of
 from consumers.limits import LaneLimits
+from consumers.owned import Owned
 from consumers.streams import UNKNOWN, Entry, Streams
 from domain.chain import event_hash
 from domain.errors import Refusal, refusal
 from domain.events import Ctx
-from domain.messages import Mail, Open, Wake, Withdrawn
+from domain.ids import lane_of
+from domain.messages import Arrive, Mail, Open, Wake, Withdrawn
 from domain.ports import (
+    Cursor,
     DeadLetter,
     Dispatch,
-    InboxRow,
-    LaneBelief,
     LaneLost,
     LaneWrite,
+    Passed,
     Receipt,
     SnapshotRow,
+    StoreConflict,
     StoreFailed,
     Transaction,
     ViewRow,
 )
 from domain.saga_key import SagaKey
 
-__all__ = ["Applied", "Batch", "Parts", "system_ctx"]
+__all__ = ["Applied", "Batch", "Parts", "Passing", "system_ctx"]
 
 Json = Any
 ENGINE = "troth"
@@ -48,7 +52,10 @@ IDLE_WAKE_US = 1_000_000
 
 @dataclass(slots=True)
 class Parts:
-    """What outlives a batch. `parked` counts what each parked stream holds."""
+    """What outlives a batch. `parked` counts what each parked stream holds.
+
+    `lanes` is how many the store has; `process` is who we are, to those who answer us.
+    """
 
     core: Core
     streams: Streams
@@ -56,15 +63,28 @@ class Parts:
     limits: LaneLimits
     parked: dict[UUID, int]
     is_event_time: bool = False
+    lanes: int = 1
+    process: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of a message: the stream's answer, or that it is held for a parked stream."""
+    """What became of a message: the stream's answer, or that it is held for a parked stream.
+
+    `is_sent`: its stream lives in a lane of another owner, so it went there.
+    """
 
     outcome: Json
     state: Any
     is_held: bool = False
+    is_sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """Instead of an answer: the request was passed on as `ask`, and its answer will come."""
+
+    ask: str
 
 
 def system_ctx(tenant: str) -> Ctx:
@@ -83,11 +103,11 @@ class Batch:
     """
 
     def __init__(
-        self, parts: Parts, tx: Transaction, belief: LaneBelief, accept_us: int, real_us: int
+        self, parts: Parts, tx: Transaction, owned: Owned, accept_us: int, real_us: int
     ) -> None:
         self.parts = parts
         self.tx = tx
-        self.belief = belief
+        self.owned = owned
         self.accept_us = accept_us
         self.real_us = real_us
         self.write = LaneWrite()
@@ -95,11 +115,14 @@ class Batch:
         self.offered: dict[str, Dispatch] = {}
         self.settled: dict[str, None] = {}
         self.receipts: dict[tuple[str, str, str], Receipt] = {}
+        self._cursors: dict[tuple[str, int], Cursor] = {}
         self.offered_to: set[tuple[str, str]] = set()
         self.was_swept = False
+        self.notes: list[tuple[str, dict[str, Json]]] = []
         self.applied = 0
         self.desk_calls = 0
         self._views: dict[tuple[Any, ...], ViewRow] = {}
+        self._heads = {lane: belief.head for lane, belief in owned.beliefs.items()}
         self._queue: deque[Mail] = deque()
         self._fresh: set[UUID] = set()
         self._timers: list[tuple[int, UUID]] = []
@@ -107,13 +130,38 @@ class Batch:
 
     # --- positions and times -----------------------------------------------------------------
 
-    @property
-    def head(self) -> int:
-        return self.belief.head + len(self.write.events)
+    def lane_of(self, stream: UUID) -> int:
+        """The lane in which a stream lives."""
+        return lane_of(stream, self.parts.lanes)
 
-    def position(self) -> str:
-        """The position of the last event so far, as the edges show it."""
-        return f"{self.belief.incarnation}:{self.belief.lane}:{self.head}"
+    def owns(self, stream: UUID) -> bool:
+        """Whether a stream lives in a lane of this transaction."""
+        return lane_of(stream, self.parts.lanes) in self._heads
+
+    def owns_lane(self, lane: int) -> bool:
+        """Whether a lane is one of this transaction."""
+        return lane in self._heads
+
+    def position(self, stream: UUID) -> str:
+        """The position of the last event so far in a stream's lane, as the edges show it."""
+        lane = self.lane_of(stream)
+        return f"{self.owned.incarnation}:{lane}:{self._heads[lane]}"
+
+    def placed(self, stream: UUID) -> dict[str, str]:
+        """{"position"} for an answer about a stream; nothing where another owner has its lane."""
+        return {"position": self.position(stream)} if self.owns(stream) else {}
+
+    def pass_on(self, request: Any, lane: int) -> Passing:
+        """Hand a request to the owner of a lane, in this transaction; the answer comes later."""
+        passed = Passed(
+            lane, self.parts.process, uuid4().hex, request.asked.tenant, request, self.real_us
+        )
+        self.write.passed.append(passed)
+        return Passing(passed.ask)
+
+    def move(self, cursor: Cursor) -> None:
+        """What stood before it in a log outside is taken in, in this transaction."""
+        self._cursors[cursor.topic, cursor.partition] = cursor
 
     @property
     def is_full(self) -> bool:
@@ -168,21 +216,21 @@ class Batch:
         self._drain()
         return applied
 
-    def take(self, row: InboxRow) -> None:
+    def take(self, id: int, mail: Mail) -> None:
         """Apply mail of the inbox; it is consumed unless its stream is or gets parked."""
-        if row.mail.stream in self.parts.parked:
+        if mail.stream in self.parts.parked:
             return
-        entry = self.entry_or_none(row.mail.stream)
+        entry = self.entry_or_none(mail.stream)
         if entry is not None:
             try:
-                self._step(entry, row.mail)
-                self.write.inbox_done.append(row.id)
-            except (LaneLost, StoreFailed):
+                self._step(entry, mail)
+                self.write.inbox_done.append(id)
+            except (LaneLost, StoreConflict, StoreFailed):
                 raise
             # Whatever deciding raises parks this stream alone.
             except Exception as fault:  # noqa: BLE001 - parked with its reason
-                self.park(row.mail.stream, row.mail.tenant, FAULT, _said(fault))
-                self.write.inbox_tried.append(row.id)
+                self.park(mail.stream, mail.tenant, FAULT, _said(fault))
+                self.write.inbox_tried.append(id)
         self._drain()
 
     def _drain(self) -> None:
@@ -197,6 +245,9 @@ class Batch:
             self._apply(queue.popleft(), True)
 
     def _apply(self, mail: Mail, is_recorded: bool) -> Applied:
+        if not self.owns(mail.stream):
+            self.write.inbox.append(mail)
+            return Applied(None, None, is_sent=True)
         if mail.stream in self.parts.parked:
             return self._hold(mail, is_recorded)
         entry = self.entry_or_none(mail.stream)
@@ -204,7 +255,7 @@ class Batch:
             return self._hold(mail, is_recorded)
         try:
             return self._step(entry, mail)
-        except (LaneLost, StoreFailed):
+        except (LaneLost, StoreConflict, StoreFailed):
             raise
         except Exception as fault:
             # Whatever deciding raises concerns this stream alone.
@@ -225,6 +276,16 @@ class Batch:
         self.parts.parked.setdefault(stream, 0)
         self.write.parked_streams.append((stream, tenant, reason, detail))
 
+    def release(self, stream: UUID) -> None:
+        """Take a stream back; what is held for it runs in the next transaction."""
+        self.parts.streams.drop(stream)
+        self.touched.pop(stream, None)
+        self.write.released_streams.append(stream)
+
+    def tenant_of(self, stream: UUID) -> str | None:
+        """Whose a stream is that may not be folded; None where that cannot be known."""
+        return self.parts.streams.tenant_of(self.tx, stream)
+
     def can_hold(self, stream: UUID) -> bool:
         """Whether a message for the stream would be applied, or may still be held."""
         return self.parts.parked.get(stream, 0) < self.parts.limits.parked_held_max
@@ -244,7 +305,7 @@ class Batch:
         """The stream, or None when it cannot be folded: then it is parked."""
         try:
             return self.entry(stream)
-        except (LaneLost, StoreFailed):
+        except (LaneLost, StoreConflict, StoreFailed):
             raise
         except Exception as fault:  # noqa: BLE001 - a stream that cannot be folded stops no other
             self.park(stream, "", FAULT, _said(fault))
@@ -257,11 +318,15 @@ class Batch:
         ctx = _ctx_for(mail.ctx, before)
         step = parts.core.step(before, mail.message, stream=entry.stream, now_us=now_us, ctx=ctx)
         if not step.events:
+            if isinstance(mail.message, Arrive) and step.outcome:
+                # It was accepted where nobody could know that its key is full.
+                self._refused_later(mail, mail.message, step.outcome)
             self._set_wake(entry, step.wake_us)
             return Applied(step.outcome, before)
         stored = [parts.mapper.to_stored_event(event) for event in step.events]
-        base = self.head
-        rows = parts.core.rows(before, step, position=base + len(stored), lane=self.belief.lane)
+        lane = self.lane_of(entry.stream)
+        base = self._heads[lane]
+        rows = parts.core.rows(before, step, position=base + len(stored), lane=lane)
         snapshot = self._snapshot_due(entry, step)
         # Nothing has been written up to here: from now on nothing raises but the store.
         hash_, stream = entry.hash, entry.stream.bytes
@@ -270,6 +335,7 @@ class Batch:
             hash_ = event_hash(hash_, stream, event.originator_version, event.topic, event.state)
             self.write.hashes.append(hash_)
         self.write.events += stored
+        self._heads[lane] = base + len(stored)
         entry.hash, entry.state = hash_, step.state
         entry.version, entry.clock_us = stored[-1].originator_version, now_us
         if snapshot is not None:
@@ -355,6 +421,15 @@ class Batch:
         """Keep what could not be accepted, with the reason."""
         self.write.dead_letters.append(letter)
 
+    def _refused_later(self, mail: Mail, arrive: Arrive, outcome: Json) -> None:
+        event = arrive.event
+        self.dead(
+            DeadLetter(
+                mail.tenant, event["source"], event["id"], outcome["code"], outcome["detail"],
+                orjson.dumps(event), self.accept_us,
+            )
+        )  # fmt: skip
+
     def settle_letter(self, number: int, status: str, remedy: dict[str, Json]) -> None:
         """Say what became of a dead letter, by whom and why."""
         self.desk_calls += 1
@@ -367,6 +442,7 @@ class Batch:
         write.settled = list(self.settled)
         write.views = list(self._views.values())
         write.receipts = list(self.receipts.values())
+        write.cursors = list(self._cursors.values())
         return write
 
     def is_empty(self) -> bool:
@@ -374,8 +450,8 @@ class Batch:
         w = self.write
         return not (
             w.events or w.inbox or w.inbox_done or w.inbox_tried or w.timers or w.dead_letters
-            or w.parked_streams or w.released_streams or w.outcomes or self.receipts
-            or self.offered or self.settled
+            or w.parked_streams or w.released_streams or w.outcomes or w.passed or w.answers
+            or self.receipts or self.offered or self.settled or self._cursors
         )  # fmt: skip
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from traceback import format_exception
 from typing import Any
 
 from consumers.round import Answer, Done
 from domain.errors import Refusal, refusal
-from domain.requests import ClaimRequest, ControlRequest, RegisterRequest, Request
+from domain.requests import ClaimRequest, RegisterRequest, Request
 
 __all__ = ["Call", "Counts", "Processed"]
 
@@ -45,9 +45,13 @@ class Call:
 
     def __init__(
         self, requests: Sequence[Request], waiting: Sequence[ClaimRequest], now_us: int,
-        holds_timers: bool,
+        holds_timers: bool, fires_until_us: int | None = None, offered: Collection[str] = (),
     ) -> None:  # fmt: skip
         self.now_us = now_us
+        self.fires_until_us = fires_until_us
+        self.offered = offered
+        self.looks_again = bool(waiting and offered)
+        self.conflicts = 0
         self.holds_timers = holds_timers
         self.out = Processed()
         self.is_due_done = False
@@ -109,6 +113,4 @@ class Call:
 
 def is_alone(request: Request) -> bool:
     """Whether a request has a transaction of its own."""
-    return isinstance(request, RegisterRequest) or (
-        isinstance(request, ControlRequest) and request.action == "release"
-    )
+    return isinstance(request, RegisterRequest)

@@ -1,7 +1,8 @@
-"""The desk: what asyncio callers submit, one writer thread applies to the lane, in batches.
+"""The desk: what asyncio callers submit, one writer thread applies to the lanes, in batches.
 
 The thread takes everything that is there, up to a bound, processes it in one transaction and hands
-all answers back in one call to the loop. It sleeps until somebody asks or something is due.
+all answers back in one call to the loop. It sleeps until somebody asks or something is due. What
+belongs to a lane of another process is passed on, and its answer waited for.
 """
 
 from __future__ import annotations
@@ -10,39 +11,40 @@ import asyncio
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import structlog
 
-from consumers.jobs import Job, Waiting, weight_of
+from consumers.batch import Passing
+from consumers.jobs import Job, Passed, Waiting, answer_of, late_answer, weight_of
 from consumers.lane import Lane
 from consumers.limits import DeskLimits
+from consumers.owned import positions
+from consumers.owning import Ownership
+from consumers.parts import ItemsRequest, merged, parts_of
+from consumers.times import DeskClock, Times
 from domain.errors import Refusal, refusal
+from domain.ports import StoreFailed
 from domain.requests import ClaimRequest, Publish, Request, StartRequest
 
 __all__ = ["DeskClock", "LaneDesk"]
 
 Json = Any
 US_PER_S = 1_000_000
+ALL = frozenset({"*"})
 _INGRESS = (Publish, StartRequest)
 _PLAIN = frozenset({"definition_registered"})
 """Notes that are no warning."""
 _log = structlog.get_logger("consumers")
 
 
-class DeskClock(Protocol):
-    """The clock of the store's machine; its skew says how far it can be trusted."""
-
-    def now_us(self) -> int: ...
-    def clock_skew_s(self) -> float: ...
-
-
 class LaneDesk:
-    """Implements `domain.requests.Desk` for one lane and one event loop.
+    """Implements `domain.requests.Desk` for the lanes of one process and one event loop.
 
-    `boot_s` is a clock that nobody can set, in seconds; tests hand in their own. `round_s` is how
-    long the last round took.
+    `ownership` says which lanes are ours where several processes share the store. `heads` reads
+    the heads of lanes from the store, for those of others. `boot_s` is a clock that nobody can
+    set, in seconds; tests hand in their own. `round_s` is how long the last round took.
     """
 
     def __init__(
@@ -50,45 +52,89 @@ class LaneDesk:
         lane: Lane,
         clock: DeskClock,
         *,
+        ownership: Ownership | None = None,
+        heads: Callable[[], Mapping[int, int]] | None = None,
         limits: DeskLimits | None = None,
         boot_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.lane = lane
+        self._ownership = ownership
+        self._read_heads = heads
         self._limits = DeskLimits() if limits is None else limits
-        self._times = _Times(clock, self._limits.clock_skew_max_s, boot_s)
+        self._times = Times(clock, self._limits.clock_skew_max_s, boot_s)
         self._boot_s = boot_s
         self._queue: deque[Job] = deque()
         self._in_hand: list[Job] = []
         self._wake = threading.Condition()
-        self._waiting: Waiting = Waiting()
+        self._waiting = Waiting()
+        self._passed = Passed()
+        self._poked: set[tuple[str, str]] = set()
+        self._polled_s = 0.0
+        self._fires_until_us: int | None = None
         self._tenants: Counter[str] = Counter()
-        self._positions: list[tuple[int, asyncio.Future[bool]]] = []
+        self._positions: list[tuple[int, int, asyncio.Future[bool]]] = []
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Event | None = None
         self._is_draining = False
         self._fault: str | None = None
-        self._head = 0
+        self._heads: dict[int, int] = {}
+        self._lanes: tuple[int, ...] = ()
+        self._followers: list[Callable[[tuple[int, ...]], None]] = []
         self.round_s = 0.0
 
     # --- for the edges, on the loop ------------------------------------------------------------
 
     async def start(self) -> None:
         """Open the lane and begin. Raises StoreFailed when the store cannot be read."""
+        if self._ownership is not None:
+            self._ownership.start(lambda: self.poke("own", ""))
         self.lane.open()
-        self._head = self.lane.head
+        self._heads, self._lanes = self.lane.heads, self.lane.lanes
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, name="lane-0", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="lanes", daemon=True)
         self._thread.start()
-        _log.info("lane_claimed", lane=self.lane.number, head=self._head)
+        _log.info("lanes_opened", lanes=list(self._lanes), position=self.position())
 
     def serving(self) -> None:
         """Workers can reach the engine from now on: leases are swept one lease later."""
         self.lane.serve_from(self._times.now_us())
 
+    def poke(self, kind: str, what: str) -> None:
+        """From any thread: `lane` has mail, `work` was offered to a participant, an `answer` came.
+
+        A poke that is lost costs a poll, no more.
+        """
+        with self._wake:
+            self._poked.add((kind, what))
+            self._wake.notify()
+
+    def lanes(self) -> tuple[int, ...]:
+        """The lanes that are ours now."""
+        return self._lanes
+
+    def when_lanes_change(self, follow: Callable[[tuple[int, ...]], None]) -> None:
+        """Call `follow` on the loop, with the lanes that are ours, whenever they change."""
+        self._followers.append(follow)
+
+    def read_until(self, until_us: int | None) -> None:
+        """Everything in the logs outside up to then was applied: timers fire up to it.
+
+        None: there is no log outside.
+        """
+        self._fires_until_us = until_us
+
     async def submit(self, request: Request) -> Json:
         """The answer, after the commit. Raises Refusal."""
+        if isinstance(request, ItemsRequest) and self.lane.lanes_in_all > 1:
+            parts = parts_of(request, lambda lane: lane in self._lanes)
+            if len(parts) > 1:
+                answers = await asyncio.gather(*(self._submit(part.request) for part in parts))
+                return merged(parts, answers)
+        return await self._submit(request)
+
+    async def _submit(self, request: Request) -> Json:
         self._admit(request)
         assert self._loop is not None
         future: asyncio.Future[Json] = self._loop.create_future()
@@ -148,28 +194,45 @@ class LaneDesk:
         if isinstance(request, ClaimRequest) and len(self._waiting) >= limits.claims_waiting_max:
             raise refusal("http.too_many", f"{limits.claims_waiting_max} claims wait for work")
 
-    async def wait_position(self, position: int, timeout_s: float) -> bool:
-        """Whether the lane's head reached `position` within the time."""
-        if self._head >= position:
+    async def wait_position(self, lane: int, position: int, timeout_s: float) -> bool:
+        """Whether the head of a lane reached `position` within the time."""
+        if self._heads.get(lane, -1) >= position:
             return True
         assert self._loop is not None
+        until_s = self._loop.time() + timeout_s
+        while lane not in self._lanes and self._read_heads is not None:
+            # Another process writes there: nobody tells us, so it is looked at.
+            heads = await asyncio.to_thread(self._read_heads)
+            self._heads |= {n: head for n, head in heads.items() if n not in self._lanes}
+            if self._heads.get(lane, -1) >= position:
+                return True
+            left_s = until_s - self._loop.time()
+            if left_s <= 0:
+                return False
+            await asyncio.sleep(min(self._limits.heads_poll_s, left_s))
         reached: asyncio.Future[bool] = self._loop.create_future()
-        entry = (position, reached)
+        entry = (lane, position, reached)
         self._positions.append(entry)
         try:
-            return await asyncio.wait_for(reached, timeout_s)
+            return await asyncio.wait_for(reached, max(0.0, until_s - self._loop.time()))
         except TimeoutError:
             return False
         finally:
             self._positions = [p for p in self._positions if p is not entry]
 
+    def position(self) -> str:
+        """A position that every lane has reached, at least."""
+        return positions(self.lane.incarnation, self._heads)
+
     def state(self) -> Json:
-        """For readiness: why it is not ready, if it is not, and where the lane is."""
+        """For readiness: why it is not ready, if it is not, and where the lanes are."""
         reason = self._not_ready()
         state = {
-            "ready": reason is None, "head": self._head, "lane": self.lane.number,
+            "ready": reason is None, "position": self.position(),
+            "lanes": [{"lane": n, "head": self._heads.get(n, 0)} for n in self._lanes],
             "incarnation": self.lane.incarnation, "lag": len(self._queue),
-            "claims_waiting": len(self._waiting), "parked": len(self.lane.parked),
+            "claims_waiting": len(self._waiting), "passed_on": len(self._passed),
+            "parked": len(self.lane.parked),
         }  # fmt: skip
         return state if reason is None else {**state, "reason": reason}
 
@@ -205,15 +268,34 @@ class LaneDesk:
     def _run(self) -> None:
         try:
             while (jobs := self._take()) is not None:
+                self._own()
                 self._batch(jobs)
             self._hand_over([(job, {"claims": []}) for job in self._waiting.clear()])
+            self._hand_over(
+                [(job, late_answer(job.request, ask)) for ask, job in self._passed.clear()]
+            )
         # A dead writer must be seen, whatever killed it.
         except BaseException as fault:  # noqa: BLE001 - kept, and told by readiness
             self._fault = f"the writer died: {type(fault).__name__}: {fault}"
-            _log.exception("engine_failed", lane=self.lane.number)
+            _log.exception("engine_failed", lanes=list(self._lanes))
             self._fail_all(refusal("bug", self._fault))
         finally:
+            if self._ownership is not None:
+                self._ownership.stop()
             self._call_loop(self._end)
+
+    def _own(self) -> None:
+        """Claim and release lanes, between two batches."""
+        if self._ownership is not None and not self._is_draining:
+            self._ownership.settle(self.lane)
+        if self.lane.lanes != self._lanes:
+            self._lanes = lanes = self.lane.lanes
+            _log.info("lanes_changed", lanes=list(lanes))
+            self._call_loop(lambda: self._tell(lanes))
+
+    def _tell(self, lanes: tuple[int, ...]) -> None:
+        for follow in self._followers:
+            follow(lanes)
 
     def _take(self) -> list[Job] | None:
         """Everything that is there, up to a bound; waits for the first. None: stop."""
@@ -222,7 +304,7 @@ class LaneDesk:
                 if self._is_draining:
                     return None
                 pause_s = self._pause_s()
-                if pause_s <= 0:
+                if pause_s <= 0 or self._poked:
                     return []
                 self._wake.wait(pause_s)
             jobs: list[Job] = []
@@ -234,7 +316,7 @@ class LaneDesk:
             return jobs
 
     def _pause_s(self) -> float:
-        """How long nothing is due: the next timer, or the end of a waiting claim."""
+        """How long nothing is due: the next timer, the end of a wait, the next look around."""
         limits = self._limits
         if self.lane.fault is not None:
             return self._times.pause_s(limits.fault_pause_s)
@@ -245,10 +327,27 @@ class LaneDesk:
             # What was due when it was last looked at, and could not be done, must not spin.
             least_s = self._times.pause_s(limits.due_again_s)
             pause_s = min(pause_s, ahead_s if ahead_s > 0 else least_s)
-        ends_s = self._waiting.next_end_s()
-        if ends_s is not None:
-            pause_s = min(pause_s, ends_s - self._boot_s())
+        now_s = self._boot_s()
+        ends = [self._waiting.next_end_s(), self._passed.next_end_s()]
+        pause_s = min([pause_s, *(end_s - now_s for end_s in ends if end_s is not None)])
+        if self._passed:
+            pause_s = min(pause_s, limits.answers_poll_s)
         return pause_s
+
+    def _look_around(self) -> frozenset[str]:
+        """What other processes did: mail is looked at again; who may have been offered work."""
+        with self._wake:
+            poked, self._poked = self._poked, set()
+        if self._ownership is None:
+            return frozenset()
+        now_s = self._boot_s()
+        if now_s - self._polled_s >= self._limits.idle_poll_s:
+            self._polled_s = now_s
+            self.lane.mail_came()
+            return ALL
+        if any(kind == "lane" for kind, _ in poked):
+            self.lane.mail_came()
+        return frozenset(what for kind, what in poked if kind == "work")
 
     def _batch(self, jobs: list[Job]) -> None:
         jobs = self._in_hand = [job for job in jobs if not job.future.cancelled()]
@@ -260,6 +359,8 @@ class LaneDesk:
             self._times.now_us(),
             waiting=[job.request for job in waiting],
             holds_timers=self._times.doubt is not None,
+            fires_until_us=self._fires_until_us,
+            offered=self._look_around(),
         )
         self._times.was_processed()
         self.round_s = self._boot_s() - now_s
@@ -271,11 +372,29 @@ class LaneDesk:
             answers.append((waiting[index], answer))
             self._waiting.remove(waiting[index])
         for job, answer in zip(jobs, out.answers, strict=True):
-            if isinstance(job.request, ClaimRequest) and self._may_wait(job.request, answer):
+            if isinstance(answer, Passing):
+                self._passed.add(answer.ask, job, now_s + self._limits.passed_wait_s)
+            elif isinstance(job.request, ClaimRequest) and self._may_wait(job.request, answer):
                 self._waiting.add(job, now_s + job.request.wait_s)
             else:
                 answers.append((job, answer))
-        self._hand_over(answers)
+        self._hand_over([*answers, *self._answered()])
+
+    def _answered(self) -> list[tuple[Job, Json]]:
+        """The answers to what was passed on, and what nobody answered in time."""
+        if not self._passed:
+            return []
+        try:
+            found = self.lane.take_answers()
+        except StoreFailed:
+            found = ()  # it stays there, and is read with the next look
+        answers: list[tuple[Job, Json]] = []
+        for answer in found:
+            job = self._passed.take(answer.ask)
+            if job is not None:
+                answers.append((job, answer_of(answer.body)))
+        late = self._passed.prune(self._boot_s())
+        return [*answers, *((job, late_answer(job.request, ask)) for ask, job in late)]
 
     def _may_wait(self, request: ClaimRequest, answer: Json) -> bool:
         is_empty = not isinstance(answer, Refusal) and not answer["claims"]
@@ -284,9 +403,9 @@ class LaneDesk:
     # --- from the thread to the loop -----------------------------------------------------------
 
     def _hand_over(self, answers: list[tuple[Job, Json]]) -> None:
-        head = self.lane.head
-        if answers or head != self._head:
-            self._call_loop(lambda: self._resolve(answers, head))
+        heads = self.lane.heads
+        if answers or any(self._heads.get(lane) != head for lane, head in heads.items()):
+            self._call_loop(lambda: self._resolve(answers, heads))
 
     def _call_loop(self, call: Callable[[], None]) -> None:
         assert self._loop is not None
@@ -296,8 +415,9 @@ class LaneDesk:
             # The loop is closed: nobody is left who could be answered.
             self._is_draining = True
 
-    def _resolve(self, answers: list[tuple[Job, Json]], head: int) -> None:
-        self._head = max(self._head, head)
+    def _resolve(self, answers: list[tuple[Job, Json]], heads: Mapping[int, int]) -> None:
+        for lane, head in heads.items():
+            self._heads[lane] = max(self._heads.get(lane, 0), head)
         for job, answer in answers:
             if job.future.done():
                 continue
@@ -305,53 +425,17 @@ class LaneDesk:
                 job.future.set_exception(Refusal(answer.alias, answer.detail, answer.errors))
             else:
                 job.future.set_result(answer)
-        for position, reached in self._positions:
-            if position <= self._head and not reached.done():
+        for lane, position, reached in self._positions:
+            if position <= self._heads.get(lane, -1) and not reached.done():
                 reached.set_result(True)
 
     def _fail_all(self, refused: Refusal) -> None:
         with self._wake:
             jobs = [*self._in_hand, *self._queue, *self._waiting.clear()]
+            jobs += [job for _, job in self._passed.clear()]
             self._queue.clear()
-        self._call_loop(lambda: self._resolve([(job, refused) for job in jobs], self._head))
+        self._call_loop(lambda: self._resolve([(job, refused) for job in jobs], {}))
 
     def _end(self) -> None:
         assert self._ended is not None
         self._ended.set()
-
-
-class _Times:
-    """Now, as far as the wall clock can be trusted; see `doubt`."""
-
-    def __init__(self, clock: DeskClock, skew_max_s: float, boot_s: Callable[[], float]) -> None:
-        self._clock = clock
-        self._skew_max_s = skew_max_s
-        self._boot_s = boot_s
-        self._good = (clock.now_us(), boot_s())
-        self._processed_s = boot_s()
-        self.doubt: str | None = None
-
-    def now_us(self) -> int:
-        """The wall clock; after it jumped, the last good time and what has passed since."""
-        skew_s = self._clock.clock_skew_s()
-        now_s = self._boot_s()
-        if abs(skew_s) > self._skew_max_s:
-            if self.doubt is None:
-                _log.warning("clock_jumped", skew_s=skew_s)
-            self.doubt = f"the wall clock jumped by {skew_s:.1f} s: timers are held"
-            good_us, at_s = self._good
-            return good_us + int((now_s - at_s) * US_PER_S)
-        if self.doubt is not None:
-            _log.warning("clock_settled", skew_s=skew_s)
-            self.doubt = None
-        now_us = self._clock.now_us()
-        self._good = (now_us, now_s)
-        return now_us
-
-    def was_processed(self) -> None:
-        """A round ended just now."""
-        self._processed_s = self._boot_s()
-
-    def pause_s(self, least_s: float) -> float:
-        """What is left of a pause since the last round."""
-        return self._processed_s + least_s - self._boot_s()

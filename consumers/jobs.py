@@ -1,4 +1,4 @@
-"""Requests on their way to the writer, and claims that wait there for work."""
+"""Requests on their way to the writer, claims that wait for work, and what was passed on."""
 
 from __future__ import annotations
 
@@ -6,9 +6,20 @@ from asyncio import Future
 from dataclasses import dataclass
 from typing import Any
 
-from domain.requests import HeartbeatsRequest, RepliesRequest, Request, StartsRequest
+from domain.errors import Refusal, refusal
+from domain.requests import (
+    ControlRequest,
+    DecideRequest,
+    HeartbeatsRequest,
+    RepliesRequest,
+    Request,
+    StartRequest,
+    StartsRequest,
+)
 
-__all__ = ["Job", "Waiting", "weight_of"]
+__all__ = ["Job", "Passed", "Waiting", "answer_of", "late_answer", "weight_of"]
+
+Json = Any
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +69,58 @@ class Waiting:
         jobs = list(self._ends_s)
         self._ends_s.clear()
         return jobs
+
+
+class Passed:
+    """Requests that another process answers, by the number they were passed on under."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, tuple[Job, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def add(self, ask: str, job: Job, ends_s: float) -> None:
+        """Wait for an answer until `ends_s`."""
+        self._jobs[ask] = (job, ends_s)
+
+    def take(self, ask: str) -> Job | None:
+        """It was answered; None where nobody waits any more."""
+        found = self._jobs.pop(ask, None)
+        return None if found is None else found[0]
+
+    def prune(self, now_s: float) -> list[tuple[str, Job]]:
+        """Take out those whose wait is over."""
+        over = [ask for ask, (_, ends_s) in self._jobs.items() if ends_s <= now_s]
+        return [(ask, self._jobs.pop(ask)[0]) for ask in over]
+
+    def next_end_s(self) -> float | None:
+        """When the first wait ends."""
+        return min((ends_s for _, ends_s in self._jobs.values()), default=None)
+
+    def clear(self) -> list[tuple[str, Job]]:
+        """Take all out."""
+        found = [(ask, job) for ask, (job, _) in self._jobs.items()]
+        self._jobs.clear()
+        return found
+
+
+def answer_of(body: Json) -> Json:
+    """The answer that another process gave: JSON, or a Refusal."""
+    refused = body.get("refused")
+    if refused is None:
+        return body
+    return Refusal(refused["alias"], refused["detail"], tuple(refused["errors"]))
+
+
+def late_answer(request: Request, ask: str) -> Json:
+    """What to say when the owner of a lane was silent: what was passed on is durable all the same.
+
+    A worker asks again; whoever started, decided or steered is told under what to look for it.
+    """
+    if isinstance(request, (StartRequest, DecideRequest, ControlRequest)):
+        return {"status": "accepted", "receipt": ask}
+    return refusal("lane.silent", "the process that owns the lane did not answer in time")
 
 
 def weight_of(request: Request) -> int:

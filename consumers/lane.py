@@ -1,34 +1,46 @@
-"""The owner of one lane: it turns requests, mail and time into lane transactions.
+"""The owner of lanes: it turns requests, mail and time into lane transactions.
 
 Synchronous, without threads, clocks or tasks: whoever drives it says what time it is. One call of
-`process` is one transaction, or as many as its input needs; it answers after the commits.
+`process` is one transaction, or as many as its input needs, over all lanes it owns; it answers
+after the commits. Without a lane it still accepts, hands work out and passes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from traceback import format_exception
 from typing import Any
 from uuid import UUID
 
 import orjson
 
-from consumers import accept, registering, steering, work
+from consumers import accept, logged, recovery, registering, steering, work
 from consumers.batch import DETAIL_MAX, FAULT, Batch, Parts
 from consumers.call import Call, Counts, Processed
 from consumers.core import Core
 from consumers.limits import LaneLimits
+from consumers.owned import Owned
 from consumers.registry import Registry
 from consumers.round import Answer, Done, Round
 from consumers.streams import Streams
 from domain.errors import refusal
 from domain.mapper import event_mapper
-from domain.ports import InboxRow, LaneBelief, LaneLost, LaneWrite, Store, StoreFailed
+from domain.ports import (
+    InboxRow,
+    LaneLost,
+    LaneWrite,
+    PassedAnswer,
+    Store,
+    StoreConflict,
+    StoreFailed,
+    Transaction,
+)
 from domain.requests import (
     ClaimRequest,
     ControlRequest,
     DecideRequest,
     HeartbeatsRequest,
+    Logged,
     Publish,
     RedriveRequest,
     RegisterRequest,
@@ -41,16 +53,17 @@ from domain.requests import (
 __all__ = ["Answer", "Lane", "Processed"]
 
 Json = Any
-DATA_ERROR = "store.failed"
-"""The database refused what was written: the round is halved until the culprit stands alone."""
 CLAIMS_AGAIN_MAX = 3
-"""How often a lane that was lost is claimed again for one call."""
+"""How often lanes that were lost are read again for one call."""
+CONFLICTS_MAX = 8
+"""How often a transaction is done over in one call because another process wrote first."""
 
 
 class Lane:
-    """Owns lane `number` of a store. Use it from one thread; `open` it first.
+    """Owns lanes of a store. Use it from one thread; `open` it first.
 
     `event_time`: accept times come from the events and never go back; leases stay on real time.
+    `process` is the name under which other processes answer what is passed on to them.
     """
 
     def __init__(
@@ -60,19 +73,22 @@ class Lane:
         registry: Registry | None = None,
         core: Core | None = None,
         limits: LaneLimits | None = None,
-        number: int = 0,
+        lanes: Iterable[int] = (0,),
         event_time: bool = False,
+        process: str = "",
     ) -> None:
         self.registry = Registry() if registry is None else registry
         self.limits = LaneLimits() if limits is None else limits
         self.counts = Counts()
         self.fault: StoreFailed | None = None
         self._store = store
-        self._number = number
+        self._mine = set(lanes)
         mapper = event_mapper()
         streams = Streams(mapper, self.limits.streams_cached_max)
         core = Core(self.registry) if core is None else core
-        self._parts = Parts(core, streams, mapper, self.limits, {}, event_time)
+        self._parts = Parts(
+            core, streams, mapper, self.limits, {}, event_time, store.lanes, process
+        )
         acceptance = accept.Acceptance(self.registry, event_time)
         self._handlers: dict[type, Callable[[Batch, Any], Json]] = {
             Publish: lambda b, r: accept.publish(acceptance, b, r),
@@ -84,8 +100,10 @@ class Lane:
             HeartbeatsRequest: work.heartbeats,
             RepliesRequest: work.replies,
         }
-        self._belief: LaneBelief | None = None
+        self._handlers[Logged] = lambda b, r: logged.take(self._handlers, b, r)
+        self._owned: Owned | None = None
         self._incarnation = 0
+        self._routing = 0
         self._has_mail = True
         self._is_careful = True
         self._quota: int | None = None
@@ -95,27 +113,52 @@ class Lane:
     # --- for whoever drives it -----------------------------------------------------------------
 
     def open(self) -> None:
-        """Load the definitions and read where the lane is. Raises StoreFailed."""
-        for hash_, document in self._store.definitions():
-            self.registry.add(orjson.loads(document), hash_.hex())
+        """Load the definitions and read where the lanes are. Raises StoreFailed."""
+        self._learn(self._routing)
         self._current()
+
+    def own(self, lanes: Iterable[int], *, is_careful: bool = False) -> None:
+        """These lanes are ours from now on, and no others.
+
+        `is_careful`: one of them was taken from an owner that died; what lies there may be why.
+        """
+        mine = set(lanes)
+        if mine == self._mine:
+            return
+        self._is_careful = self._is_careful or is_careful
+        self._mine = mine
+        self._forget()
 
     def serve_from(self, now_us: int) -> None:
         """Workers can reach the engine since `now_us`: leases are swept one lease later."""
         self._sweeps_from_us = now_us + self.limits.lease_us
 
-    @property
-    def head(self) -> int:
-        """The position of the last committed event; 0 while the lane is not known."""
-        return 0 if self._belief is None else self._belief.head
+    def mail_came(self) -> None:
+        """Another process sent something here."""
+        self._has_mail = True
+
+    def take_answers(self) -> Sequence[PassedAnswer]:
+        """What was answered to what we passed on. Raises StoreFailed."""
+        return self._store.answers(self._parts.process)
 
     @property
-    def number(self) -> int:
-        return self._number
+    def lanes(self) -> tuple[int, ...]:
+        """The lanes that are ours, in order."""
+        return tuple(sorted(self._mine))
+
+    @property
+    def lanes_in_all(self) -> int:
+        return self._store.lanes
+
+    @property
+    def heads(self) -> dict[int, int]:
+        """The position of the last committed event of each lane; empty while nothing is known."""
+        owned = self._owned
+        return {} if owned is None else {n: b.head for n, b in owned.beliefs.items()}
 
     @property
     def incarnation(self) -> int:
-        """Of the store; kept while the lane is not known."""
+        """Of the store; kept while the lanes are not known."""
         return self._incarnation
 
     @property
@@ -134,15 +177,20 @@ class Lane:
         *,
         waiting: Sequence[ClaimRequest] = (),
         holds_timers: bool = False,
+        fires_until_us: int | None = None,
+        offered: Collection[str] = (),
     ) -> Processed:
         """Apply what is due and the requests, in order; the answers are durable.
 
         A refused request is answered with its Refusal, also when the store fails (`fault` then
-        says why). `holds_timers`: the clock is in doubt, so nothing that waits for time happens.
+        says why), and one that was passed on with its Passing. `holds_timers`: the clock is in
+        doubt, so nothing that waits for time happens. `fires_until_us`: up to then the logs
+        outside are read, and no timer fires beyond. `offered`: participants for whom other
+        processes may have offered work ("*": all), so that waiting claims look again.
         """
         if self._sweeps_from_us is None:
             self.serve_from(now_us)
-        call = Call(requests, waiting, now_us, holds_timers)
+        call = Call(requests, waiting, now_us, holds_timers, fires_until_us, offered)
         for _ in range(self.limits.rounds_max):
             if not self._advance(call):
                 return call.out
@@ -158,19 +206,25 @@ class Lane:
         call.done = None
         has_mail = self._has_mail and not only_requests
         takes_due = not (call.holds_timers or only_requests) and self._is_due(call)
-        if not (call.is_open or has_mail or takes_due):
+        if not (call.is_open or has_mail or takes_due or call.looks_again):
             return False
         try:
             if has_mail and self._is_careful:
-                self._take_carefully(call)
+                self._is_careful = recovery.take_carefully(self, call)
             elif call.is_next_alone and not has_mail:
                 call.answer([self._alone(call.next, call)])
             else:
                 self._run(call, has_mail, takes_due)
             self.fault = None
+        except StoreConflict as conflict:
+            call.conflicts += 1
+            if call.conflicts >= CONFLICTS_MAX:
+                self._forget()
+                call.refuse_rest(refusal("store.conflict", str(conflict)))
+                return False
         except LaneLost as lost:
             self._forget()
-            call.note("lane_lost", lane=self._number, detail=str(lost))
+            call.note("lane_lost", detail=str(lost))
             self.counts.lost += 1
             call.lost += 1
             if call.lost >= CLAIMS_AGAIN_MAX:
@@ -198,25 +252,27 @@ class Lane:
         return is_due and not call.is_due_done
 
     def _run(
-        self, call: Call, has_mail: bool, takes_due: bool, row: InboxRow | None = None
+        self, call: Call, has_mail: bool, takes_due: bool, rows: Sequence[InboxRow] = ()
     ) -> None:
-        belief = self._current()
+        owned = self._current()
+        call.looks_again = False
         round_ = Round(
             self._handlers, call.group(), call.waiting, has_mail, takes_due,
             sweeps=takes_due and call.now_us >= (self._sweeps_from_us or 0), quota=self._quota,
-            row=row,
+            rows=rows, fires_until_us=call.fires_until_us, offered=call.offered,
         )  # fmt: skip
-        accept_us = belief.clock_us
+        accept_us = owned.clock_us
         if not self._parts.is_event_time:
             accept_us = max(accept_us, call.now_us)
-        tx = self._store.begin(belief)
+        tx = self._begin(owned)
         try:
-            batch = Batch(self._parts, tx, belief, accept_us, call.now_us)
+            batch = Batch(self._parts, tx, owned, accept_us, call.now_us)
             call.done = round_.done
             round_.take(batch)
             written = batch.finish()
             if not batch.is_empty():
-                belief = tx.write(written, clock_us=batch.accept_us)
+                beliefs = tx.write(written, clock_us=batch.accept_us)
+                owned = Owned.of(beliefs, owned.incarnation)
             has_claims = round_.claim(batch)
             if has_claims or batch.desk_calls or not batch.is_empty():
                 tx.commit()
@@ -226,24 +282,43 @@ class Lane:
         except BaseException:
             tx.rollback()
             raise
-        self._settle(call, batch, belief, round_.done, takes_due)
+        self._settle(call, batch, owned, round_.done, takes_due)
 
-    def _settle(
-        self, call: Call, batch: Batch, belief: LaneBelief, done: Done, takes_due: bool
-    ) -> None:
+    def _begin(self, owned: Owned) -> Transaction:
+        """A transaction on all lanes, knowing every definition that is registered by now."""
+        tx = self._store.begin(*owned.beliefs.values())
+        try:
+            if tx.routing != self._routing:
+                self._learn(tx.routing)
+        except BaseException:
+            tx.rollback()
+            raise
+        return tx
+
+    def _learn(self, routing: int) -> None:
+        for hash_, document in self._store.definitions():
+            self.registry.add(orjson.loads(document), hash_.hex())
+        self._routing = routing
+
+    def _settle(self, call: Call, batch: Batch, owned: Owned, done: Done, takes_due: bool) -> None:
         """After the commit: what was believed is known, and the requests have their answers."""
-        self._belief = belief
-        self._parts.streams.keep(batch.touched)
+        self._owned = owned
+        streams, parked, write = self._parts.streams, self._parts.parked, batch.write
+        streams.keep(batch.touched)
+        for stream in write.released_streams:
+            streams.drop(stream)
+            parked.pop(stream, None)
         self.counts.messages += batch.applied
-        self.counts.events += len(batch.write.events)
-        parked = self._parts.parked
-        sent_on = any(mail.stream not in parked for mail in batch.write.inbox)
-        self._has_mail = done.has_mail or sent_on
+        self.counts.events += len(write.events)
+        sent_on = any(mail.stream not in parked and batch.owns(mail.stream) for mail in write.inbox)
+        self._has_mail = done.has_mail or sent_on or bool(write.released_streams)
         call.is_due_done = call.is_due_done or (takes_due and not done.has_due)
-        for stream, tenant, reason, detail in batch.write.parked_streams:
+        for stream, tenant, reason, detail in write.parked_streams:
             call.note(
                 "stream_parked", stream=str(stream), tenant=tenant, reason=reason, detail=detail
             )
+        for action, what in batch.notes:
+            call.note(action, **what)
         call.served(done.served)
         call.answer(done.answers)
         if self._quota is not None:
@@ -251,89 +326,91 @@ class Lane:
             self._quota *= 2
             if done.units == 0 or self._quota > self.limits.inbox_per_batch_max:
                 self._quota = None
-        self._next_due_us = self._store.next_due_us(self._number)
+        self._next_due_us = self._due_us(owned)
 
-    def _current(self) -> LaneBelief:
-        """The lane as it is; read from the store when nothing is believed. Raises StoreFailed."""
-        if self._belief is None:
-            belief = self._store.belief(self._number)
-            tx = self._store.begin(belief)
+    def _due_us(self, owned: Owned) -> int | None:
+        return self._store.next_due_us(*owned.lanes) if owned.lanes else None
+
+    def _current(self) -> Owned:
+        """The lanes as they are; read from the store when nothing is believed.
+
+        Raises StoreFailed. A lane that somebody else has by now is no longer ours.
+        """
+        if self._owned is None:
+            beliefs = []
+            for lane in sorted(self._mine):
+                try:
+                    beliefs.append(self._store.belief(lane))
+                except LaneLost:
+                    self._mine.discard(lane)
+            owned = Owned.of(beliefs, self._incarnation)
+            tx = self._store.begin(*owned.beliefs.values())
             try:
-                self._parts.parked = dict.fromkeys(tx.parked(), 0)
+                self._parts.parked = dict.fromkeys(tx.parked(), 0) if beliefs else {}
             finally:
                 tx.rollback()
-            self._next_due_us = self._store.next_due_us(self._number)
-            self._belief, self._incarnation = belief, belief.incarnation
-        return self._belief
+            self._next_due_us = self._due_us(owned)
+            self._owned, self._incarnation = owned, owned.incarnation
+        return self._owned
 
     def _forget(self) -> None:
         """Drop what is believed: no state outlives a commit that failed or is unclear."""
-        self._belief = None
+        self._owned = None
         self._parts.streams.clear()
         self._has_mail = True
 
     # --- requests that stand alone ---------------------------------------------------------------
 
     def _alone(self, request: Request, call: Call) -> Answer:
+        assert isinstance(request, RegisterRequest)
         try:
-            if isinstance(request, RegisterRequest):
-                answer = registering.register(
-                    self.registry, self._store, self._current(), request, call.now_us
-                )
-                if answer["created"]:
-                    call.note("definition_registered", by=request.asked.actor, **answer)
-                return answer
-            assert isinstance(request, ControlRequest)
-            answer = self._release(request)
-            call.note(
-                "stream_released", stream=str(request.commitment), by=request.asked.actor,
-                reason=request.reason,
-            )  # fmt: skip
+            owned = self._current()
+            answer = registering.register(
+                self.registry, lambda: self._begin(owned), request, call.now_us
+            )
+            if answer["created"]:
+                call.note("definition_registered", by=request.asked.actor, **answer)
             return answer
-        except (LaneLost, StoreFailed):
+        except (LaneLost, StoreConflict, StoreFailed):
             raise
         except Exception as fault:  # noqa: BLE001 - what one request raises must not end the writer
             return call.refused(fault)
 
-    def _release(self, request: ControlRequest) -> Json:
-        """Let a parked stream go on; what was held for it runs next, in order."""
-        stream = request.commitment
-        belief = self._current()
-        if not request.reason.strip():
-            raise refusal("control.reason", "the reason is empty")
-        if stream not in self._parts.parked or not self._is_of(stream, request.asked.tenant):
-            raise refusal("control.target", f"stream {stream} is not parked")
-        self._parts.streams.drop(stream)
-        written = self._write_alone(LaneWrite(released_streams=[stream]), belief)
-        del self._parts.parked[stream]
-        self._has_mail = True
-        position = f"{written.incarnation}:{written.lane}:{written.head}"
-        return {"status": "released", "position": position}
-
-    def _is_of(self, stream: UUID, tenant: str) -> bool:
-        tx = self._store.begin(self._current())
+    def write_alone(self, write: LaneWrite) -> None:
+        """Write something in a transaction of its own. Raises LaneLost and StoreFailed."""
+        owned = self._current()
+        tx = self._store.begin(*owned.beliefs.values())
         try:
-            return self._parts.streams.tenant_of(tx, stream) in (tenant, None)
-        finally:
-            tx.rollback()
-
-    def _write_alone(self, write: LaneWrite, belief: LaneBelief) -> LaneBelief:
-        tx = self._store.begin(belief)
-        try:
-            after = tx.write(write, clock_us=belief.clock_us)
+            after = tx.write(write, clock_us=owned.clock_us)
             tx.commit()
         except BaseException:
             tx.rollback()
             raise
-        self._belief = after
-        return after
+        self._owned = Owned.of(after, owned.incarnation)
 
     # --- when the database refuses ---------------------------------------------------------------
+
+    def inbox(self, limit: int) -> Sequence[InboxRow]:
+        """What waits in our lanes. Raises LaneLost and StoreFailed."""
+        tx = self._store.begin(*self._current().beliefs.values())
+        try:
+            return tx.inbox(limit)
+        finally:
+            tx.rollback()
+
+    def take_rows(self, call: Call, rows: Sequence[InboxRow]) -> None:
+        """Apply mail of the inbox and nothing else."""
+        self._run(call, False, False, rows)
+        self._has_mail = True
+
+    def park(self, stream: UUID) -> None:
+        """A stream was set aside in the store."""
+        self._parts.parked.setdefault(stream, 0)
 
     def _recover(self, call: Call, failed: StoreFailed) -> bool:
         """Halve the round after a data error; park or refuse a culprit that stands alone."""
         done = call.done
-        is_of_the_data = failed.alias in (DATA_ERROR, FAULT)
+        is_of_the_data = failed.alias in (recovery.DATA_ERROR, FAULT)
         if not is_of_the_data or done is None or done.units == 0:
             self.fault = failed
             call.refuse_rest(refusal(failed.alias, failed.detail))
@@ -347,54 +424,10 @@ class Lane:
             call.answer([refusal(failed.alias, failed.detail)])
             return True
         try:
-            self._set_aside(call, done, failed)
-        except (LaneLost, StoreFailed) as again:
+            recovery.set_aside(self, call, done.suspect, failed)
+        except (LaneLost, StoreConflict, StoreFailed) as again:
             self._forget()
             self.fault = again if isinstance(again, StoreFailed) else failed
             call.refuse_rest(refusal(self.fault.alias, self.fault.detail))
             return False
         return True
-
-    def _set_aside(self, call: Call, done: Done, failed: StoreFailed) -> None:
-        """Count a try of mail and park its stream after the last; park a stream that was due."""
-        suspect = done.suspect
-        assert suspect is not None
-        belief = self._current()
-        write, stream, tenant = LaneWrite(), suspect.stream, suspect.tenant
-        if suspect.row is not None:
-            stream, tenant = suspect.row.mail.stream, suspect.row.mail.tenant
-            write.inbox_tried.append(suspect.row.id)
-            if suspect.row.tries + 1 < self.limits.tries_max:
-                stream = None
-        if stream is not None:
-            write.parked_streams.append((stream, tenant, failed.alias, failed.detail))
-            self._parts.parked[stream] = 0
-            call.note("stream_parked", stream=str(stream), tenant=tenant, reason=failed.alias)
-        self._write_alone(write, belief)
-
-    def _take_carefully(self, call: Call) -> None:
-        """Mail that lay there at the start may be why the last owner died.
-
-        So it is taken singly, each try counted beforehand, and its stream parked after the last.
-        """
-        belief = self._current()
-        tx = self._store.begin(belief)
-        try:
-            rows = tx.inbox(1)
-        finally:
-            tx.rollback()
-        if not rows:
-            self._is_careful = self._has_mail = False
-            return
-        row = rows[0]
-        write = LaneWrite(inbox_tried=[row.id])
-        if row.tries >= self.limits.tries_max:
-            detail = f"tried {row.tries} times without an end"
-            stream = row.mail.stream
-            write = LaneWrite(parked_streams=[(stream, row.mail.tenant, "internal.fault", detail)])
-            self._parts.parked[stream] = 0
-            self._write_alone(write, belief)
-            return
-        self._write_alone(write, belief)
-        self._run(call, False, False, row)
-        self._has_mail = True

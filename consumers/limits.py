@@ -49,3 +49,9 @@ class DeskLimits:
     """What is due but could not be done is tried again after this time."""
     fault_pause_s: float = 0.5
     """After a failure of the store, before the next try."""
+    passed_wait_s: float = 5.0
+    """How long the answer to a request that was passed on is waited for."""
+    answers_poll_s: float = 0.05
+    """How often answers are looked for, should nobody say that one came."""
+    heads_poll_s: float = 0.05
+    """How often the head of another owner's lane is looked at while somebody waits for it."""

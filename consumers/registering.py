@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
@@ -10,7 +11,7 @@ import orjson
 from consumers.registry import Registry
 from domain.canonical import CanonicalError, canonical
 from domain.errors import Refusal, refusal
-from domain.ports import LaneBelief, Store
+from domain.ports import Transaction
 from domain.requests import RegisterRequest
 from sagas.loading import load
 
@@ -25,12 +26,13 @@ def definition_hash(document: dict[str, Any]) -> bytes:
 
 
 def register(
-    registry: Registry, store: Store, belief: LaneBelief, request: RegisterRequest, now_us: int
+    registry: Registry, begin: Callable[[], Transaction], request: RegisterRequest, now_us: int
 ) -> Json:
     """Store a definition in a transaction of its own: {"saga", "version", "hash", "created"}.
 
-    It counts for everything accepted after the answer. Raises Refusal (its `errors` are the
-    faults), LaneLost and StoreFailed.
+    It counts for everything accepted after the answer; `begin` opens the transaction. Raises
+    Refusal (its `errors` are the faults), LaneLost, StoreFailed, and StoreConflict when another
+    process registered something since the registry was read.
     """
     document = request.document
     _check(document)
@@ -46,7 +48,7 @@ def register(
     faults = registry.conflicts(load(document, hash_.hex()))
     if faults:
         raise Refusal("def.event", "; ".join(str(f["message"]) for f in faults), tuple(faults))
-    tx = store.begin(belief)
+    tx = begin()
     try:
         tx.register(
             orjson.dumps(document), hash=hash_, saga=saga, version=version, by=request.asked.actor,

@@ -6,7 +6,7 @@ before it was due is unread, and nothing accepted later overtakes a timer that w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,8 @@ from consumers import work
 from consumers.batch import Batch
 from consumers.envelope import time_us
 from domain.errors import Refusal
-from domain.ports import InboxRow
+from domain.messages import Mail
+from domain.ports import InboxRow, Passed, PassedAnswer
 from domain.requests import ClaimRequest, Publish, Request
 
 __all__ = ["Answer", "Done", "Round", "Suspect"]
@@ -50,7 +51,8 @@ class Round:
     """Takes work into a batch. `quota` bounds the units of a round while a culprit is looked for.
 
     `takes_due` and `sweeps`: whether due timers and overdue leases are looked at. `waiting` are
-    claims that wait for work.
+    claims that wait for work; `offered` names participants who may have some from elsewhere.
+    `rows`: take these and nothing else. `fires_until_us`: no timer fires beyond it.
     """
 
     handlers: dict[type, Callable[[Batch, Any], Json]]
@@ -60,13 +62,15 @@ class Round:
     takes_due: bool
     sweeps: bool
     quota: int | None = None
-    row: InboxRow | None = None
+    rows: Sequence[InboxRow] = ()
+    fires_until_us: int | None = None
+    offered: Collection[str] = ()
     done: Done = field(default_factory=Done)
 
     def take(self, batch: Batch) -> None:
         """Apply what this round takes on. Raises LaneLost and StoreFailed."""
-        if self.row is not None:
-            self._take_rows(batch, [self.row])
+        if self.rows:
+            self._take_rows(batch, self.rows)
             return
         rows = self._rows(batch)
         if rows and self.quota is not None:
@@ -102,10 +106,22 @@ class Round:
                 self.done.has_mail = True
                 return
             if until_us is not None:
-                batch.fire_until(min(row.mail.accepted_us, until_us))
+                batch.fire_until(min(row.item.accepted_us, until_us))
             self.done.units += 1
             self.done.suspect = Suspect(row=row)
-            batch.take(row)
+            if isinstance(row.item, Mail):
+                batch.take(row.id, row.item)
+            else:
+                self._take_passed(batch, row.id, row.item)
+
+    def _take_passed(self, batch: Batch, id: int, passed: Passed) -> None:
+        """A request that came through another process: answered there, in this transaction."""
+        answer = self._answer(batch, passed.request)
+        if isinstance(answer, Refusal):
+            told = {"alias": answer.alias, "detail": answer.detail, "errors": answer.errors}
+            answer = {"refused": told}
+        batch.write.answers.append(PassedAnswer(passed.asker, passed.ask, answer))
+        batch.write.inbox_done.append(id)
 
     def _arm(self, batch: Batch) -> int:
         """Read due timers into the batch; the answer is up to when all of them are known."""
@@ -124,6 +140,8 @@ class Round:
     def _horizon_us(self, batch: Batch) -> int:
         """The last time this round reaches: where events bring the time, the latest of theirs."""
         horizon_us = batch.accept_us
+        if self.fires_until_us is not None:
+            horizon_us = min(horizon_us, self.fires_until_us)
         if batch.parts.is_event_time:
             for request in self.requests:
                 if isinstance(request, Publish):
@@ -171,14 +189,21 @@ class Round:
         except Refusal as refused:
             return refused
 
+    def _is_offered_elsewhere(self, participant: str) -> bool:
+        return participant in self.offered or "*" in self.offered
+
     def claim(self, batch: Batch) -> bool:
         """Serve claims: those that wait, then those that came. Whether any got work."""
         empty: set[Any] = set()
         found = False
         for index, request in enumerate(self.waiting):
             ask = request.ask
-            wanted = batch.was_swept or any(
-                (ask.participant, contract) in batch.offered_to for contract in ask.contracts
+            wanted = (
+                batch.was_swept
+                or self._is_offered_elsewhere(ask.participant)
+                or any(
+                    (ask.participant, contract) in batch.offered_to for contract in ask.contracts
+                )
             )
             which = (ask.participant, ask.contracts, ask.tenant)
             if not wanted or which in empty:

@@ -18,11 +18,14 @@ __all__ = ["CONTROLS", "control", "decide", "redrive"]
 
 Json = Any
 CONTROLS = frozenset({"cancel", "pause", "resume", "retry", "settle"})
+RELEASE = "release"
 
 
 def decide(batch: Batch, request: DecideRequest) -> Json:
     """Record a decision: who, what they saw, and which seats are still wanted. Raises Refusal."""
     asked = request.asked
+    if not batch.owns(request.commitment):
+        return batch.pass_on(request, batch.lane_of(request.commitment))
     message = Decide(
         request.approval, request.answer, request.digest, asked.actor, asked.actor_type,
         asked.seats, request.reason, request.payload,
@@ -30,22 +33,38 @@ def decide(batch: Batch, request: DecideRequest) -> Json:
     outcome = _tell(batch, request, message)
     return {
         "by": asked.actor, "actor_type": asked.actor_type, "digest": request.digest,
-        "recorded": batch.position(), "missing": [], **outcome,
+        "recorded": batch.position(request.commitment), "missing": [], **outcome,
     }  # fmt: skip
 
 
 def control(batch: Batch, request: ControlRequest) -> Json:
     """Steer a commitment: {"status", "position"}. Raises Refusal."""
-    if request.action not in CONTROLS:
+    if request.action not in CONTROLS and request.action != RELEASE:
         raise refusal("control.unknown", f"{request.action!r} is none of the controls")
     if not request.reason.strip():
         raise refusal("control.reason", "the reason is empty")
+    if not batch.owns(request.commitment):
+        return batch.pass_on(request, batch.lane_of(request.commitment))
+    if request.action == RELEASE:
+        return _release(batch, request)
     message = Control(
         request.action, request.asked.actor, request.reason, request.node, request.outcome,
         request.result, request.evidence,
     )  # fmt: skip
     outcome = _tell(batch, request, message)
-    return {"status": "recorded", **outcome, "position": batch.position()}
+    return {"status": "recorded", **outcome, "position": batch.position(request.commitment)}
+
+
+def _release(batch: Batch, request: ControlRequest) -> Json:
+    """Let a parked stream go on; what was held for it runs next, in order."""
+    stream = request.commitment
+    is_parked = stream in batch.parts.parked
+    if not is_parked or batch.tenant_of(stream) not in (request.asked.tenant, None):
+        raise refusal("control.target", f"stream {stream} is not parked")
+    batch.release(stream)
+    told = {"stream": str(stream), "by": request.asked.actor, "reason": request.reason}
+    batch.notes.append(("stream_released", told))
+    return {"status": "released", "position": batch.position(stream)}
 
 
 def _tell(batch: Batch, request: DecideRequest | ControlRequest, message: Any) -> dict[str, Json]:
@@ -75,7 +94,7 @@ def redrive(acceptance: Acceptance, batch: Batch, request: RedriveRequest) -> Js
     }  # fmt: skip
     if request.event is None:
         batch.settle_letter(request.dead_letter, "discarded", remedy)
-        return {"status": "discarded", "position": batch.position()}
+        return {"status": "discarded"}
     old = str(request.event.get("id") or request.dead_letter)
     event = {**request.event, "id": f"redrive-{request.dead_letter}", "causationid": old}
     event.setdefault("correlationid", old)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from consumers.batch import Batch, system_ctx
+from consumers.batch import Batch, Passing, system_ctx
 from consumers.envelope import rfc3339
-from domain.errors import code_of
+from consumers.parts import ItemsRequest, lane_of_token
+from domain.errors import code_of, refusal
 from domain.messages import Answered, Lost, Mail, NotStarted, Started
 from domain.ports import Asked, Claim, ClaimAsk, Dispatch, Overdue, Reply, Verdict
 from domain.requests import HeartbeatsRequest, RepliesRequest, StartsRequest
@@ -43,6 +44,8 @@ def _shown(claimed: Claim, now_us: int) -> Json:
 
 def starts(batch: Batch, request: StartsRequest) -> Json:
     """Allow workers to act on what they reserved."""
+    if (passed := _passed_on(batch, request)) is not None:
+        return passed
     return {"results": [_start(batch, request, item) for item in request.items]}
 
 
@@ -75,6 +78,8 @@ def _refused(effect: str, alias: str) -> Json:
 
 def heartbeats(batch: Batch, request: HeartbeatsRequest) -> Json:
     """Renew leases, and say which effects shall stop."""
+    if (passed := _passed_on(batch, request)) is not None:
+        return passed
     results: list[Json] = []
     for item in request.items:
         effect = item["effect"]
@@ -99,7 +104,23 @@ def heartbeats(batch: Batch, request: HeartbeatsRequest) -> Json:
 
 def replies(batch: Batch, request: RepliesRequest) -> Json:
     """Record what workers answer: recorded, repeated, late or fenced, in the order asked."""
+    if (passed := _passed_on(batch, request)) is not None:
+        return passed
     return {"results": [_reply(batch, request, item) for item in request.items]}
+
+
+def _passed_on(batch: Batch, request: ItemsRequest) -> Passing | None:
+    """Hand items of another owner's lane on to it; None where they are ours.
+
+    The desk gives items of one lane, or of lanes of ours. Raises Refusal where that is no longer.
+    """
+    lanes = {lane for item in request.items if (lane := lane_of_token(item)) is not None}
+    foreign = {n for n in lanes if n < batch.parts.lanes and not batch.owns_lane(n)}
+    if not foreign:
+        return None
+    if len(lanes) > 1:
+        raise refusal("store.lane_lost", f"lanes {sorted(foreign)} went to another process")
+    return batch.pass_on(request, foreign.pop())
 
 
 def _reply(batch: Batch, request: RepliesRequest, item: Json) -> Json:
@@ -112,7 +133,7 @@ def _reply(batch: Batch, request: RepliesRequest, item: Json) -> Json:
         return _result(effect, "fenced", "reply.fenced")
     is_current = verdict.status == "ok" and row is not None
     stream = row.stream if row is not None else _stream_of(item)
-    if stream is None or not _is_ours(batch, request.asked, stream):
+    if stream is None or not batch.owns(stream) or not _is_ours(batch, request.asked, stream):
         return _result(effect, "fenced", "reply.fenced")
     message = _answered(item, request.worker, row if is_current else None)
     tenant = row.tenant if row is not None else _tenant_of(batch, request.asked, stream)

@@ -244,6 +244,8 @@ TR602 reply.schema 422  The result does not fit the contract
   return what the contract says
 TR603 reply.outcome 422  The outcome is unknown or lacks its members
   compare with docs/format.md section 7
+TR604 command.unreadable 422  A pushed command cannot be read
+  compare with docs/format.md, Commands over Kafka; the effect is offered again over HTTP
 TR610 start.refused 409  The start is refused
   drop this claim
 TR611 start.expired 409  The decision behind this effect is no longer valid
@@ -310,6 +312,8 @@ TR754 bus.input_lost 503  Records of Kafka were deleted before they were read
   see docs/kafka.md, Input lost
 TR755 bus.refused 500  Kafka refused to make a topic
   make it by hand as docs/kafka.md shows, or let this account do it
+TR743 client.extra_missing 500  A part of the SDK is not installed
+  install it: troth[kafka] or troth[postgres]
 TR999 bug 500  A fault of our own
   report it with the output of --debug
 """

@@ -148,7 +148,12 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """To a saga-key stream: somebody wants a commitment of this saga and key."""
+    """To a saga-key stream: somebody wants a commitment of this saga and key.
+
+    `onward` is what follows it when one event goes to several lanes: {"starts": [[stream, start]],
+    "takers": [...], "home": stream or None, "arrive": {...}}. Each start passes on to the next,
+    the last one to the key stream, which thus knows who took the event.
+    """
 
     KIND: ClassVar[str] = "start"
     tenant: str
@@ -159,6 +164,7 @@ class Start:
     input: Json
     digest: str
     event: Json = None
+    onward: Json = None
 
 
 @dataclass(frozen=True, slots=True)

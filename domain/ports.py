@@ -18,9 +18,10 @@ from domain.events import Ctx
 from domain.messages import Mail
 
 __all__ = [
-    "Claim", "ClaimAsk", "Clock", "DeadLetter", "Dispatch", "InboxRow", "LaneBelief", "LaneLost",
-    "LaneWrite", "Overdue", "Receipt", "Reply", "SnapshotRow", "Store", "StoreFailed",
-    "StoredStream", "Transaction", "Verdict", "ViewRow",
+    "Asked", "Claim", "ClaimAsk", "Clock", "Cluster", "Cursor", "DeadLetter", "Dispatch",
+    "InboxRow", "LaneBelief", "LaneLost", "LaneState", "LaneWrite", "Overdue", "Passed",
+    "PassedAnswer", "Receipt", "Reply", "SnapshotRow", "Store", "StoreConflict", "StoreFailed",
+    "StoredStream", "Transaction", "Verdict", "View", "ViewRow",
 ]  # fmt: skip
 
 Json = Any
@@ -34,6 +35,13 @@ class Clock(Protocol):
 
 class LaneLost(Exception):
     """The lane row has another epoch or head than this owner believes: drop every cache."""
+
+
+class StoreConflict(Exception):
+    """Another process wrote first (a receipt, a definition, a serialization): do it over.
+
+    Nothing was written. What was read in this transaction may be old, the lane is still ours.
+    """
 
 
 class StoreFailed(Exception):
@@ -92,12 +100,50 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """A request on its way to the process that owns `lane`; its answer goes back to `asker`.
+
+    `ask` is drawn by the asker; `request` is one of domain.requests.
+    """
+
+    lane: int
+    asker: str
+    ask: str
+    tenant: str
+    request: Any
+    accepted_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class PassedAnswer:
+    """The answer to a passed request: JSON, or {"refused": {"alias", "detail", "errors"}}."""
+
+    asker: str
+    ask: str
+    body: Json
+
+
+@dataclass(frozen=True, slots=True)
 class InboxRow:
-    """A message that waits in the lane (held for a parked stream, or from another lane)."""
+    """What waits in a lane: mail (from another lane, or held), or a request passed on."""
 
     id: int
-    mail: Mail
+    item: Mail | Passed
     tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a partition of a log outside was read: `offset` is the next one.
+
+    `digest` is that of the last record read (32 bytes), to know the log again at a claim.
+    """
+
+    topic: str
+    topic_id: str
+    partition: int
+    offset: int
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +258,10 @@ class ViewRow:
 
 @dataclass(slots=True)
 class LaneWrite:
-    """Everything one lane transaction writes: filled by the loop, written by the store.
+    """Everything one transaction writes: filled by the loop, written by the store.
 
-    Each event goes with the hash of its predecessor in the stream. `hashes` are their own, for who
+    What belongs to a stream goes to its lane (domain.ids.lane_of); events, snapshots, timers and
+    offers only to lanes of this transaction, mail and passed requests to any. Each event goes with the hash of its predecessor in the stream. `hashes` are their own, for who
     knows them already: the store makes them when the list is empty.
     """
 
@@ -225,6 +272,9 @@ class LaneWrite:
     receipts: list[Receipt] = field(default_factory=list)
     outcomes: list[tuple[int, Json]] = field(default_factory=list)
     inbox: list[Mail] = field(default_factory=list)
+    passed: list[Passed] = field(default_factory=list)
+    answers: list[PassedAnswer] = field(default_factory=list)
+    cursors: list[Cursor] = field(default_factory=list)
     inbox_done: list[int] = field(default_factory=list)
     inbox_tried: list[int] = field(default_factory=list)
     offered: list[Dispatch] = field(default_factory=list)
@@ -237,7 +287,14 @@ class LaneWrite:
 
 
 class Transaction(Protocol):
-    """One lane transaction, open and holding the lane row."""
+    """One transaction, open and holding the rows of its lanes; without lanes it only hands on.
+
+    `routing` is the store's count of registrations: whoever knows fewer reads the definitions
+    again. Reads of the inbox, of timers and of what is overdue are those of its lanes; claims and
+    the dispatch rows are the whole store's. Raises StoreConflict besides what each says.
+    """
+
+    routing: int
 
     def load(self, stream: UUID) -> StoredStream: ...
     def receipt(self, tenant: str, source: str, id: str) -> Receipt | None: ...
@@ -257,19 +314,76 @@ class Transaction(Protocol):
                  now_us: int) -> None: ...  # fmt: skip
     def redriven(self, dead_letter: int, status: str, remedy: dict[str, Any]) -> None: ...
 
-    def write(self, write: LaneWrite, *, clock_us: int) -> LaneBelief: ...
+    def write(self, write: LaneWrite, *, clock_us: int) -> Sequence[LaneBelief]:
+        """Append and move head, chain and clock: the lanes as they are after, in order of lane."""
+        ...
+
     def commit(self) -> None: ...
     def rollback(self) -> None: ...
 
 
 class Store(Protocol):
-    """A store that this process owns lanes of."""
+    """A store that this process owns lanes of; `lanes` is how many it has in all."""
+
+    lanes: int
 
     def belief(self, lane: int) -> LaneBelief: ...
-    def begin(self, belief: LaneBelief) -> Transaction: ...
+    def begin(self, *beliefs: LaneBelief) -> Transaction:
+        """Open a transaction on these lanes (in order of lane), or on none. Raises LaneLost."""
+        ...
+
     def definitions(self) -> Iterable[tuple[bytes, bytes]]: ...
-    def next_due_us(self, lane: int) -> int | None: ...
+    def next_due_us(self, *lanes: int) -> int | None: ...
+    def answers(self, asker: str) -> Sequence[PassedAnswer]:
+        """Take what has been answered to this process; empty where nothing is ever passed on."""
+        ...
+
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LaneState:
+    """A lane as everybody sees it. `owner` is "" when it was released.
+
+    `is_overdue`: its owner has not been heard of for longer than it may be silent.
+    """
+
+    lane: int
+    owner: str
+    epoch: int
+    head: int
+    is_overdue: bool
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a process sees when it says that it lives: every lane, and who works on lanes now."""
+
+    lanes: Sequence[LaneState]
+    workers: Sequence[str]
+
+
+class Cluster(Protocol):
+    """Who owns which lane, by the database's clock: several processes share one store."""
+
+    def beat(self) -> View:
+        """Say that this process lives, and see the others. Called once a second."""
+        ...
+
+    def claim(self, lane: int) -> LaneBelief | None:
+        """Take a lane that is released or overdue: epoch + 1, committed. None: somebody has it.
+
+        Where a silent owner still holds the row, its connection is ended first.
+        """
+        ...
+
+    def release(self, *lanes: int) -> None:
+        """Give lanes away, between two batches."""
+        ...
+
+    def leave(self) -> None:
+        """Release every lane and say that this process is gone."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,18 @@ object, or a `Refusal` (raised by `Desk.submit`).
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from domain.ports import Asked, ClaimAsk
+from domain.ports import Asked, ClaimAsk, Cursor
 
 __all__ = [
-    "ClaimRequest", "ControlRequest", "DecideRequest", "Desk", "HeartbeatsRequest", "Publish",
-    "Reader", "RedriveRequest", "RegisterRequest", "RepliesRequest", "Request", "StartRequest",
-    "StartsRequest",
+    "ClaimRequest", "ControlRequest", "DecideRequest", "Desk", "HeartbeatsRequest", "Logged",
+    "Publish", "Reader", "RedriveRequest", "RegisterRequest", "RepliesRequest", "Request",
+    "StartRequest", "StartsRequest", "request_body", "request_of",
 ]  # fmt: skip
 
 Json = Any
@@ -40,7 +41,11 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """Answer: {"id", "key", "run", "status", "created": bool, "position"}."""
+    """Answer: {"id", "key", "run", "status", "created": bool, "position"}.
+
+    Where the lane's owner did not answer in time: {"status": "accepted", "receipt"}; so too for
+    decisions and controls.
+    """
 
     asked: Asked
     saga: str
@@ -134,10 +139,59 @@ class RedriveRequest:
     event: Json = None
 
 
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What a record of a log outside asks: applied in the transaction that moves the cursor.
+
+    `accepted_us` is the record's time in that log. A record that cannot be read comes with
+    `fault` (alias and detail) instead of a request: it becomes a dead letter of `raw`.
+    """
+
+    asked: Asked
+    cursor: Cursor
+    accepted_us: int
+    request: Publish | RepliesRequest | None
+    raw: bytes
+    fault: tuple[str, str] | None = None
+
+
 Request = (
     Publish | StartRequest | DecideRequest | ControlRequest | RegisterRequest | ClaimRequest
-    | StartsRequest | HeartbeatsRequest | RepliesRequest | RedriveRequest
+    | StartsRequest | HeartbeatsRequest | RepliesRequest | RedriveRequest | Logged
 )  # fmt: skip
+
+_KINDS: dict[str, Any] = {
+    "publish": Publish, "start": StartRequest, "decide": DecideRequest, "control": ControlRequest,
+    "starts": StartsRequest, "heartbeats": HeartbeatsRequest, "replies": RepliesRequest,
+}  # fmt: skip
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+def request_body(request: Any) -> tuple[str, Json]:
+    """A request that is passed on, as its kind and a JSON object. Raises KeyError for others."""
+    kind = _NAMES[type(request)]
+    body = asdict(request)
+    if isinstance(request, Publish):
+        body["raw"] = b64encode(request.raw).decode()
+    if "commitment" in body:
+        body["commitment"] = str(body["commitment"])
+    return kind, body
+
+
+def request_of(kind: str, body: Json) -> Any:
+    """The request of `request_body`. Raises KeyError for a kind of a later release."""
+    cls = _KINDS[kind]
+    values: dict[str, Any] = dict(body)
+    asked: dict[str, Any] = dict(values["asked"])
+    asked["roles"], asked["seats"] = tuple(asked["roles"]), tuple(asked["seats"])
+    values["asked"] = Asked(**asked)
+    if "raw" in values:
+        values["raw"] = b64decode(values["raw"])
+    if "commitment" in values:
+        values["commitment"] = UUID(values["commitment"])
+    if "items" in values:
+        values["items"] = tuple(values["items"])
+    return cls(**values)
 
 
 class Desk(Protocol):
@@ -154,12 +208,19 @@ class Desk(Protocol):
         """
         ...
 
-    async def wait_position(self, position: int, timeout_s: float) -> bool:
-        """Whether the lane's head reached `position` within the time."""
+    async def wait_position(self, lane: int, position: int, timeout_s: float) -> bool:
+        """Whether the head of a lane reached `position` within the time."""
         ...
 
     def state(self) -> Json:
-        """For readiness: {"ready": bool, "reason"?, "head", "lane", "incarnation", "lag"}."""
+        """For readiness: {"ready": bool, "reason"?, "position", "incarnation", "lanes", "lag"}.
+
+        `lanes` are those this process owns: {"lane", "head"}.
+        """
+        ...
+
+    def position(self) -> str:
+        """A position that was reached in every lane, at least: `1:0:18846` or `1:0:18846,1:77`."""
         ...
 
 
@@ -167,7 +228,10 @@ class Reader(Protocol):
     """Reads of committed state; each answer is true for a position not below that of its call.
 
     Rows are plain JSON objects as in docs/format.md section 9; another tenant's things are None.
+    `is_quick`: one thing is read in less time than it takes to wake another thread.
     """
+
+    is_quick: bool
 
     def position(self) -> str: ...
     def commitment(self, tenant: str, commitment: UUID) -> Json | None: ...
@@ -189,7 +253,7 @@ class Reader(Protocol):
     def dead_letter(self, tenant: str, number: int) -> Json | None: ...
     def definition(self, saga: str, version: int | None) -> Json | None: ...
     def definitions(self) -> Json: ...
-    def facts(self, tenant: str, *, after: int, limit: int) -> Json: ...
+    def facts(self, tenant: str, *, after: str, limit: int) -> Json: ...
     def applied(self, tenant: str, event_id: str) -> bool | None:
         """Whether an accepted event was applied everywhere; None if it is not known."""
         ...

@@ -15,7 +15,7 @@ from eventsourcing.utils import register_topic
 
 from domain.events import Ctx, Event, RunEnded, RunOpened, SagaKeyOpened, StartHeld, StartRefused
 from domain.ids import commitment_id
-from domain.messages import Control, Message, Open, RunOver, Start, from_body, to_body
+from domain.messages import Arrive, Control, Message, Open, RunOver, Start, from_body, to_body
 from domain.streams import Decided, new_event
 
 __all__ = ["DoubleStart", "Run", "SagaKey", "SagaKeySnapshot", "decide"]
@@ -103,8 +103,11 @@ def decide(
     """
     draft = _Draft(state, stream, now_us, ctx)
     match message:
-        case Start():
+        case Start(onward=None):
             return _start(draft, message, policy)
+        case Start():
+            decided = _start(draft, replace(message, onward=None), policy)
+            return replace(decided, mail=[*decided.mail, *_onward(message, decided.outcome)])
         case RunOver():
             return _run_over(draft, message)
         case _:
@@ -193,6 +196,23 @@ def _start(draft: _Draft, start: Start, policy: DoubleStart) -> Decided[SagaKey 
         case _:
             detail = f"run {latest.run} of {start.saga}/{start.key} is running"
     return draft.decided(draft.refuse(start, "start.conflict", detail))
+
+
+def _onward(start: Start, outcome: Json) -> list[tuple[UUID, Message]]:
+    """Where an event goes after this start: to the next one, or to the stream of its key."""
+    onward = start.onward
+    takers = [*onward["takers"]]
+    if outcome is not None and outcome.get("created"):
+        takers.append([start.saga, start.key])
+    if onward["starts"]:
+        (stream, body), *rest = onward["starts"]
+        following = from_body(Start.KIND, body)
+        assert isinstance(following, Start)
+        more = {**onward, "starts": rest, "takers": takers}
+        return [(UUID(stream), replace(following, onward=more))]
+    if onward["home"] is None:
+        return []
+    return [(UUID(onward["home"]), Arrive(**onward["arrive"], takers=takers or None))]
 
 
 def _replace(draft: _Draft, running: Run, start: Start) -> dict[str, Any]:

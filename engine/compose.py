@@ -111,11 +111,11 @@ def _limits(settings: Settings) -> Limits:
 def _gauges(desk: LaneDesk, gauges: SqliteGauges, clock: SystemClock) -> dict[str, list[Gauge]]:
     """What is true now, for whoever scrapes /metrics."""
     state: dict[str, Any] = desk.state()
-    lane = {"lane": str(state["lane"])}
+    heads = [({"lane": str(one["lane"])}, one["head"]) for one in state["lanes"]]
     return {
-        "lane_head": [(lane, state["head"])],
-        "lane_lag_messages": [(lane, state["lag"])],
-        "lane_commit_seconds": [(lane, desk.round_s)],
+        "lane_head": heads,
+        "lane_lag_messages": [({}, state["lag"])],
+        "lane_commit_seconds": [({}, desk.round_s)],
         "claims_waiting": [({}, state["claims_waiting"])],
         "parked_streams": [({}, state["parked"])],
         **gauges.read(clock.now_us()),

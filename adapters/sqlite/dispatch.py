@@ -1,7 +1,7 @@
 """The dispatch desk: who holds an attempt, decided row by row under the lane's lock.
 
 offered, reserved, started, gone: the stream says what an attempt means, the row says who holds
-it. Tokens are `incarnation.position.reservation`, so each holder has a higher one.
+it. Tokens are `incarnation.lane.position.reservation`, so each holder has a higher one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from uuid import UUID
 
 import orjson
 
-from domain.ports import Claim, ClaimAsk, Dispatch, Overdue, Reply, Verdict
+from domain.ports import Claim, ClaimAsk, Dispatch, LaneBelief, Overdue, Reply, Verdict
 
 __all__ = ["claim", "heartbeat", "start", "sweep", "take_reply", "withdraw"]
 
@@ -25,6 +25,7 @@ _COLUMNS = (
     " cancelled"
 )
 _TOKEN_DIGITS_MAX = 18
+TOKEN_PARTS = 4
 _STATE, _WORKER, _RESERVATION, _LEASE, _ENDS, _CANCELLED = range(13, 19)
 _START_BY, _NOT_AFTER = 10, 12
 
@@ -67,7 +68,7 @@ Row = tuple[Any, ...]
 def claim(
     db: sqlite3.Connection,
     ask: ClaimAsk,
-    incarnation: int,
+    belief: LaneBelief,
     served: dict[str, str],
     *,
     now_us: int,
@@ -89,16 +90,16 @@ def claim(
             taken.append(row)
             turns.append((tenant, line))
             served[ask.participant] = tenant
-    claims = [_taken(r, ask, incarnation, now_us=now_us, lease_us=lease_us) for r in taken]
+    claims = [_taken(r, ask, belief, now_us=now_us, lease_us=lease_us) for r in taken]
     db.executemany(_TAKE, [_take(r, c, ask.worker) for r, c in zip(taken, claims, strict=True)])
     return claims
 
 
 def start(
-    db: sqlite3.Connection, reply: Reply, incarnation: int, *, now_us: int, lease_us: int
+    db: sqlite3.Connection, reply: Reply, belief: LaneBelief, *, now_us: int, lease_us: int
 ) -> Verdict:
     """Move a reservation to started. Its `timeout` runs from now."""
-    row = _held(db, reply, incarnation)
+    row = _held(db, reply, belief)
     if row is None:
         return Verdict("lost")
     if row[_CANCELLED]:
@@ -115,13 +116,13 @@ def start(
 
 
 def heartbeat(
-    db: sqlite3.Connection, reply: Reply, incarnation: int, *, now_us: int, lease_us: int
+    db: sqlite3.Connection, reply: Reply, belief: LaneBelief, *, now_us: int, lease_us: int
 ) -> Verdict:
     """Extend a lease: a started one up to its timeout, a reserved one up to when it must start.
 
     A started step that declared a heartbeat is only extended by progress.
     """
-    row = _held(db, reply, incarnation)
+    row = _held(db, reply, belief)
     if row is None:
         return Verdict("lost")
     dispatch, started = _dispatch(row), row[_STATE] == "started"
@@ -141,33 +142,38 @@ def _lease_until(dispatch: Dispatch, now_us: int, lease_us: int) -> int:
     return now_us + min(lease_us, dispatch.body.get("heartbeat_us", lease_us))
 
 
-def take_reply(db: sqlite3.Connection, reply: Reply, incarnation: int) -> Verdict:
+def take_reply(db: sqlite3.Connection, reply: Reply, belief: LaneBelief) -> Verdict:
     """Whose reply it is.
 
     ok or not_started: of the current holder; lost: of an earlier one; fenced: its token was never
     given to this worker.
     """
-    row = _held(db, reply, incarnation)
+    row = _held(db, reply, belief)
     if row is not None:
         return _verdict("ok" if row[_STATE] == "started" else "not_started", row)
-    return Verdict("lost" if _was_given(db, reply, incarnation) else "fenced")
+    return Verdict("lost" if _was_given(db, reply, belief) else "fenced")
 
 
-def _was_given(db: sqlite3.Connection, reply: Reply, incarnation: int) -> bool:
+def _was_given(db: sqlite3.Connection, reply: Reply, belief: LaneBelief) -> bool:
     """Whether a token can be one of an earlier lease.
 
     Of an effect without a row only the incarnation is known.
     """
     parts = reply.token.split(".")
-    if len(parts) != 3 or not all(p.isdecimal() and len(p) <= _TOKEN_DIGITS_MAX for p in parts):
+    if len(parts) != TOKEN_PARTS or not all(
+        p.isdecimal() and len(p) <= _TOKEN_DIGITS_MAX for p in parts
+    ):
         return False
-    given = (int(parts[0]), int(parts[1]), int(parts[2]))
-    if not (1 <= given[0] <= incarnation and given[1] >= 1 and given[2] >= 1):
+    incarnation, lane, position, reservation = map(int, parts)
+    if lane != belief.lane or not (1 <= incarnation <= belief.incarnation):
+        return False
+    if position < 1 or reservation < 1:
         return False
     row = _row_of(db, reply)
     if row is None:
         return True
-    newest = (incarnation, row[7], row[_RESERVATION])
+    newest = (belief.incarnation, row[7], row[_RESERVATION])
+    given = (incarnation, position, reservation)
     return given < newest or (given == newest and row[_STATE] == "offered")
 
 
@@ -260,9 +266,9 @@ def _may_start(row: Row, now_us: int) -> bool:
     return row[_START_BY] is None or now_us < row[_START_BY]
 
 
-def _taken(row: Row, ask: ClaimAsk, incarnation: int, *, now_us: int, lease_us: int) -> Claim:
+def _taken(row: Row, ask: ClaimAsk, belief: LaneBelief, *, now_us: int, lease_us: int) -> Claim:
     dispatch = _dispatch(row)
-    token = f"{incarnation}.{dispatch.position}.{row[_RESERVATION] + 1}"
+    token = _token(belief, dispatch.position, row[_RESERVATION] + 1)
     started = ask.start and not dispatch.needs_start
     lease_until_us, ends_us = now_us + lease_us, None
     if started:
@@ -278,12 +284,16 @@ def _take(row: Row, claimed: Claim, worker: str) -> Row:
     )  # fmt: skip
 
 
-def _held(db: sqlite3.Connection, reply: Reply, incarnation: int) -> Row | None:
+def _held(db: sqlite3.Connection, reply: Reply, belief: LaneBelief) -> Row | None:
     """The row of an effect if the token and worker of a reply are those that hold it."""
     row = _row_of(db, reply)
     if row is None or row[_STATE] == "offered" or row[_WORKER] != reply.worker:
         return None
-    return row if reply.token == f"{incarnation}.{row[7]}.{row[_RESERVATION]}" else None
+    return row if reply.token == _token(belief, row[7], row[_RESERVATION]) else None
+
+
+def _token(belief: LaneBelief, position: int, reservation: int) -> str:
+    return f"{belief.incarnation}.{belief.lane}.{position}.{reservation}"
 
 
 def _row_of(db: sqlite3.Connection, reply: Reply) -> Row | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,7 +17,7 @@ from adapters.sqlite.files import FileLock, path_of
 from adapters.sqlite.schema import HEAD, create, revision_of
 from adapters.sqlite.transaction import SqliteTransaction
 from domain.chain import GENESIS
-from domain.ports import LaneBelief, LaneLost, StoreFailed
+from domain.ports import LaneBelief, LaneLost, PassedAnswer, StoreFailed
 
 __all__ = ["FORMAT", "SqliteStore"]
 
@@ -60,6 +60,7 @@ class SqliteStore:
 
     def __init__(self, db: sqlite3.Connection, lock: FileLock, path: str) -> None:
         self.path = path
+        self.lanes = LANES
         self.connection = db
         self._lock = lock
         self._incarnation: int = db.execute("SELECT incarnation FROM store").fetchone()[0]
@@ -110,8 +111,9 @@ class SqliteStore:
         return LaneBelief(lane, *row, incarnation=self._incarnation)
 
     @guarded
-    def begin(self, belief: LaneBelief) -> SqliteTransaction:
+    def begin(self, *beliefs: LaneBelief) -> SqliteTransaction:
         """Open a transaction on the lane. Raises LaneLost when the row is not as believed."""
+        (belief,) = beliefs
         db = self.connection
         db.execute("BEGIN IMMEDIATE")
         found = db.execute(_CHECK, (belief.lane, belief.epoch, belief.head))
@@ -126,9 +128,14 @@ class SqliteStore:
         return self.connection.execute(_DEFINITIONS).fetchall()
 
     @guarded
-    def next_due_us(self, lane: int) -> int | None:
+    def next_due_us(self, *lanes: int) -> int | None:
         """When something of the lane is due next: a timer, a lease, or the end of a wait."""
+        (lane,) = lanes
         return self.connection.execute(_NEXT_DUE, (lane,)).fetchone()[0]
+
+    def answers(self, asker: str) -> Sequence[PassedAnswer]:  # noqa: ARG002 - of the port
+        """Nothing: there is nobody whom a request could be passed to."""
+        return ()
 
     def close(self) -> None:
         """Close the file and let go of its lock; an open transaction is rolled back."""

@@ -76,6 +76,7 @@ class SqliteTransaction:
         self, db: sqlite3.Connection, belief: LaneBelief, path: str, served: dict[str, str]
     ) -> None:
         self.path = path
+        self.routing = 0
         self._db = db
         self._belief = belief
         self._served = served
@@ -142,27 +143,23 @@ class SqliteTransaction:
     def claim(self, ask: ClaimAsk, *, now_us: int, lease_us: int) -> Sequence[Claim]:
         """Reserve offered dispatches for a worker, and start those that may start at once."""
         return dispatch.claim(
-            self._db, ask, self._belief.incarnation, self._served, now_us=now_us, lease_us=lease_us
+            self._db, ask, self._belief, self._served, now_us=now_us, lease_us=lease_us
         )
 
     @guarded
     def start(self, reply: Reply, *, now_us: int, lease_us: int) -> Verdict:
         """Allow the worker of a reservation to act; asked again it gets the same answer."""
-        return dispatch.start(
-            self._db, reply, self._belief.incarnation, now_us=now_us, lease_us=lease_us
-        )
+        return dispatch.start(self._db, reply, self._belief, now_us=now_us, lease_us=lease_us)
 
     @guarded
     def heartbeat(self, reply: Reply, *, now_us: int, lease_us: int) -> Verdict:
         """Extend a lease, at most to the end of its timeout, and say whether it is cancelled."""
-        return dispatch.heartbeat(
-            self._db, reply, self._belief.incarnation, now_us=now_us, lease_us=lease_us
-        )
+        return dispatch.heartbeat(self._db, reply, self._belief, now_us=now_us, lease_us=lease_us)
 
     @guarded
     def take_reply(self, reply: Reply) -> Verdict:
         """Say whether a reply is that of the current attempt. The row stays until it is settled."""
-        return dispatch.take_reply(self._db, reply, self._belief.incarnation)
+        return dispatch.take_reply(self._db, reply, self._belief)
 
     @guarded
     def withdraw(self, effect: str) -> bool:
@@ -202,7 +199,7 @@ class SqliteTransaction:
         self._db.execute(_REDRIVEN, (status, orjson.dumps(remedy), dead_letter))
 
     @guarded
-    def write(self, write: LaneWrite, *, clock_us: int) -> LaneBelief:
+    def write(self, write: LaneWrite, *, clock_us: int) -> Sequence[LaneBelief]:
         """Write a batch and move the lane; the answer is what holds after the commit.
 
         Raises LaneLost when mail that was to be consumed is gone.
@@ -210,7 +207,7 @@ class SqliteTransaction:
         after = writes.append(self._db, self._belief, write, clock_us)
         writes.rest(self._db, after, write)
         self._belief = after
-        return after
+        return (after,)
 
     @guarded
     def commit(self) -> None:

@@ -132,7 +132,7 @@ class ClaimContract(StoreCase):
 
     def test_a_token_names_incarnation_position_and_reservation(self, store: Store) -> None:
         offer(store, dispatch("a", position=18))
-        assert claim(store)[0].token == "1.18.1"
+        assert claim(store)[0].token == "1.0.18.1"
 
     def test_many_offers_of_one_tenant_are_all_reached(self, store: Store) -> None:
         offer(store, *[dispatch(f"n{n}", position=n) for n in range(100)])
@@ -159,11 +159,11 @@ class StartContract(StoreCase):
         assert again.status == "repeated"
         assert (again.lease_until_us, again.ends_us) == (first.lease_until_us, first.ends_us)
 
-    @pytest.mark.parametrize("token", ["2.1.1", "1.2.1", "1.1.2", "1.1", "", "1.1.1.1"])
+    @pytest.mark.parametrize("token", ["2.0.1.1", "1.0.2.1", "1.0.1.2", "1.1.1.1", "1.1.1", "", "1.0.1.1.1"])
     def test_a_start_with_another_token_is_lost(self, store: Store, token: str) -> None:
         offer(store, dispatch("a"))
         (claimed,) = claim(store)
-        assert claimed.token == "1.1.1"
+        assert claimed.token == "1.0.1.1"
         assert begin(store, Reply(effect("a"), token, "w1")).status == "lost"
 
     def test_a_start_by_another_worker_is_lost(self, store: Store) -> None:
@@ -173,7 +173,7 @@ class StartContract(StoreCase):
 
     @pytest.mark.parametrize("name", ["ff" * 32, "not hex", ""])
     def test_a_start_of_an_effect_that_is_not_there_is_lost(self, store: Store, name: str) -> None:
-        assert begin(store, Reply(name, "1.1.1", "w1")).status == "lost"
+        assert begin(store, Reply(name, "1.0.1.1", "w1")).status == "lost"
 
     def test_nothing_starts_after_its_decision_expired(self, store: Store) -> None:
         offer(store, dispatch("a", not_after_us=NOW + SECOND))
@@ -254,7 +254,7 @@ class HoldContract(StoreCase):
         again = dispatch("a", attempt=2, position=9)
         commit(store, LaneWrite(settled=[effect("a")], offered=[again]))
         (second,) = claim(store, start=True)
-        assert (second.dispatch.attempt, second.token) == (2, "1.9.1")
+        assert (second.dispatch.attempt, second.token) == (2, "1.0.9.1")
         assert answer(store, reply_of(first)).status == "lost"
 
     def test_what_nobody_started_is_withdrawn(self, store: Store) -> None:
@@ -293,10 +293,11 @@ class SweepContract(StoreCase):
     def test_a_reply_with_a_token_that_was_never_given_is_fenced(self, store: Store) -> None:
         offer(store, dispatch("a"))
         (claimed,) = claim(store, start=True)
-        incarnation, position, reservation = map(int, claimed.token.split("."))
+        incarnation, lane, position, reservation = map(int, claimed.token.split("."))
         never = [
-            f"{incarnation}.{position}.{reservation + 1}", f"{incarnation}.{position + 9}.1",
-            f"{incarnation + 1}.1.1", "1.1", "x", f"{incarnation}.0.1", "1.1." + "9" * 40,
+            f"{incarnation}.{lane}.{position}.{reservation + 1}",
+            f"{incarnation}.{lane}.{position + 9}.1",
+            f"{incarnation + 1}.0.1.1", "1.1", "x", f"{incarnation}.0.0.1", "1.0.1." + "9" * 40,
         ]  # fmt: skip
         for token in never:
             assert answer(store, Reply(effect("a"), token, "w1")).status == "fenced", token
@@ -309,7 +310,7 @@ class SweepContract(StoreCase):
         assert sweep(store, NOW + LEASE) == []
         (second,) = claim(store, worker="w2", now_us=NOW + LEASE)
         assert second.dispatch == first.dispatch
-        assert second.token == "1.1.2"
+        assert second.token == "1.0.1.2"
         assert begin(store, reply_of(first)).status == "lost"
 
     def test_a_started_attempt_without_a_reply_is_lost_once(self, store: Store) -> None:

@@ -137,7 +137,7 @@ class LaneContract(StoreCase):
     def test_a_batch_can_be_written_in_parts(self, store: Store) -> None:
         transaction = store.begin(store.belief(0))
         transaction.write(events(event("a", 1)), clock_us=1)
-        after = transaction.write(events(event("b", 1)), clock_us=2)
+        (after,) = transaction.write(events(event("b", 1)), clock_us=2)
         transaction.commit()
         assert store.belief(0) == after
         assert after.head == 2
@@ -254,7 +254,7 @@ class InboxContract(StoreCase):
         ]  # fmt: skip
         commit(store, LaneWrite(inbox=list(sent)))
         rows = ask(store, lambda t: t.inbox(10))
-        assert [row.mail for row in rows] == sent
+        assert [row.item for row in rows] == sent
         assert [row.tries for row in rows] == [0, 0, 0]
         assert [row.id for row in rows] == sorted(row.id for row in rows)
 
@@ -284,7 +284,7 @@ class InboxContract(StoreCase):
         commit(store, LaneWrite(inbox=[*many, mail("s", tenant="south")]))
         rows = ask(store, lambda t: t.inbox(10))
         assert len(rows) == 10
-        assert [row.mail.tenant for row in rows] == ["north"] * 9 + ["south"]
+        assert [row.item.tenant for row in rows] == ["north"] * 9 + ["south"]
 
     def test_mail_of_one_stream_is_never_overtaken(self, store: Store) -> None:
         letters = [
@@ -295,7 +295,7 @@ class InboxContract(StoreCase):
         commit(store, LaneWrite(inbox=letters))
         rows = ask(store, lambda t: t.inbox(10))
         for name in ("a", "b"):
-            due = [row.mail.message.due_us for row in rows if row.mail.stream == stream(name)]
+            due = [row.item.message.due_us for row in rows if row.item.stream == stream(name)]
             assert due == list(range(5))
 
     def test_mail_of_a_parked_stream_waits_until_it_is_released(self, store: Store) -> None:
@@ -303,10 +303,10 @@ class InboxContract(StoreCase):
         commit(store, LaneWrite(inbox=[mail("a"), mail("b")], parked_streams=parked))
         assert ask(store, lambda t: t.parked()) == [stream("a")]
         rows = ask(store, lambda t: t.inbox(10))
-        assert [row.mail.stream for row in rows] == [stream("b")]
+        assert [row.item.stream for row in rows] == [stream("b")]
         commit(store, LaneWrite(released_streams=[stream("a")]))
         rows = ask(store, lambda t: t.inbox(10))
-        assert [row.mail.stream for row in rows] == [stream("a"), stream("b")]
+        assert [row.item.stream for row in rows] == [stream("a"), stream("b")]
         assert ask(store, lambda t: t.parked()) == []
 
 

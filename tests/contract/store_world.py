@@ -70,7 +70,7 @@ def events(*wanted: StoredEvent, after: bytes = GENESIS) -> LaneWrite:
 def commit(store: Store, write: LaneWrite, *, clock_us: int = 1) -> LaneBelief:
     """One whole transaction on lane 0."""
     transaction = store.begin(store.belief(0))
-    after = transaction.write(write, clock_us=clock_us)
+    (after,) = transaction.write(write, clock_us=clock_us)
     transaction.commit()
     return after
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from consumers.core import Core
@@ -36,7 +37,7 @@ class Breaking:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
-    def write(self, write: LaneWrite, *, clock_us: int) -> LaneBelief:
+    def write(self, write: LaneWrite, *, clock_us: int) -> Sequence[LaneBelief]:
         self._world.check(write)
         return self._real.write(write, clock_us=clock_us)
 
@@ -57,8 +58,8 @@ class BrokenWorld:
         self._begin = world.store.begin
         world.store.begin = self.begin
 
-    def begin(self, belief: LaneBelief) -> Any:
-        return Breaking(self._begin(belief), self)
+    def begin(self, *beliefs: LaneBelief) -> Any:
+        return Breaking(self._begin(*beliefs), self)
 
     def check(self, write: LaneWrite) -> None:
         self.writes += 1

@@ -50,7 +50,7 @@ def main(path: str, seed: int) -> None:
         write.inbox_done.extend(row.id for row in transaction.inbox(5))
         write.offered.append(dispatch(f"b{root}", position=belief.head + 1))
         write.outcomes.append((root, {"head": belief.head + len(write.events)}))
-        belief = transaction.write(write, clock_us=root)
+        (belief,) = transaction.write(write, clock_us=root)
         transaction.commit()
         sys.stdout.write(f"{root} {belief.head}\n")
         sys.stdout.flush()

@@ -88,10 +88,10 @@ def test_bad_events_are_dead_letters_with_their_code(
 ) -> None:
     """Nothing of them is applied; the bytes are kept; a second time is only counted."""
     event = world.event("applied", **changes)
-    before = world.lane.head
+    before = world.lane.heads[0]
     assert alias_of(world.ask(event)) == alias
     assert alias_of(world.ask(event)) == alias
-    assert world.lane.head == before
+    assert world.lane.heads[0] == before
     found = world.rows("SELECT code, raw, seen FROM dead_letters")
     assert found == [(alias, event.raw, 2)]
 
@@ -250,7 +250,7 @@ def test_a_second_start_returns_the_running_one_or_is_refused(world: World) -> N
 
 def test_bad_starts_have_their_codes(world: World) -> None:
     """Nothing is written for any of them."""
-    before = world.lane.head
+    before = world.lane.heads[0]
     bad = [
         StartRequest(NORTH, "sail", {"company": "acme"}),
         StartRequest(NORTH, "sale", {"company": "acme"}, 9),
@@ -261,7 +261,7 @@ def test_bad_starts_have_their_codes(world: World) -> None:
     assert aliases(world.process(*bad).answers) == [
         "start.unknown_saga", "start.unknown_saga", "start.input", "start.key", "bound.payload",
     ]  # fmt: skip
-    assert world.lane.head == before
+    assert world.lane.heads[0] == before
 
 
 def test_a_start_that_replaces_waits_for_the_end_of_the_running_one(world: World) -> None:

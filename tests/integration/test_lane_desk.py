@@ -101,7 +101,7 @@ async def test_an_answer_comes_after_the_commit(tmp_path: Path) -> None:
     async with office(tmp_path) as o:
         answer = await o.ask(o.world.event("applied"))
         assert answer["status"] == "accepted"
-        assert o.desk.state()["head"] == o.world.lane.head
+        assert o.desk.state()["lanes"] == [{"lane": 0, "head": o.world.lane.heads[0]}]
         assert o.world.step()["step"] == "create"
         assert await o.ask(o.world.event("nothing")) == "event.unknown_type"
 
@@ -198,19 +198,19 @@ async def test_a_timer_wakes_the_writer(tmp_path: Path) -> None:
         await o.ask(o.world.event("applied"))
         (claim,) = (await o.ask(claim_request()))["claims"]
         await o.ask(reply_request(claim))
-        head = o.desk.state()["head"]
+        head = o.desk.lane.heads[0]
         o.clock.wall_us += 15 * DAY_US
-        assert await o.desk.wait_position(head + 1, SOON_S)
+        assert await o.desk.wait_position(0, head + 1, SOON_S)
         assert o.world.step()["status"] == "compensating"
 
 
 async def test_a_reader_can_wait_for_a_position(tmp_path: Path) -> None:
     """Reached, or not within the time."""
     async with office(tmp_path) as o:
-        head = o.desk.state()["head"]
-        assert await o.desk.wait_position(head, 0.0)
-        assert not await o.desk.wait_position(head + 1, 0.01)
-        reached = asyncio.ensure_future(o.desk.wait_position(head + 1, SOON_S))
+        head = o.desk.lane.heads[0]
+        assert await o.desk.wait_position(0, head, 0.0)
+        assert not await o.desk.wait_position(0, head + 1, 0.01)
+        reached = asyncio.ensure_future(o.desk.wait_position(0, head + 1, SOON_S))
         await asyncio.sleep(0)
         await o.ask(o.world.event("applied"))
         assert await reached

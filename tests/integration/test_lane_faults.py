@@ -238,13 +238,13 @@ def test_a_due_wake_up_that_changes_nothing_does_not_turn_in_a_circle(world: Wor
 
 def test_mail_of_this_lane_is_data_that_can_be_stored(world: World) -> None:
     """What waits in the inbox reads back as it was sent."""
-    reply = reply_request({"effect": "ab" * 32, "attempt": 1, "token": "1.1.1", "kind": "do",
+    reply = reply_request({"effect": "ab" * 32, "attempt": 1, "token": "1.0.1.1", "kind": "do",
                            "commitment": str(world.id()), "contract": "x"})  # fmt: skip
     assert reply.asked == NORTH
-    message = Answered("ab", 1, "1.1.1", "do", "done", "w", {"id": 1})
+    message = Answered("ab", 1, "1.0.1.1", "do", "done", "w", {"id": 1})
     mail = Mail(world.id(), "north", message, NORTH.ctx(correlation="c", causation=None), 5, 9)
     tx = world.store.begin(world.store.belief(0))
     tx.write(LaneWrite(inbox=[mail]), clock_us=1)
-    assert tx.inbox(10)[0].mail == mail
+    assert tx.inbox(10)[0].item == mail
     tx.rollback()
     assert OPERATOR.tenant == "north"

@@ -209,7 +209,7 @@ def test_answers_that_nobody_asked_for_are_fenced(world: World) -> None:
     assert world.reply(claim, who=SOUTH)["status"] == "fenced"
     strange = {**claim, "effect": "ab" * 32, "commitment": str(key_id("north", "x"))}
     assert world.reply(strange)["alias"] == "reply.fenced"
-    nameless = {"effect": "ab" * 32, "attempt": 1, "token": "1.1.1", "kind": "do",
+    nameless = {"effect": "ab" * 32, "attempt": 1, "token": "1.0.1.1", "kind": "do",
                 "outcome": "done"}  # fmt: skip
     out = world.ask(RepliesRequest(NORTH, WORKER, (nameless,)))
     assert out["results"][0]["status"] == "fenced"
@@ -247,11 +247,11 @@ def test_a_gated_step_waits_for_two_people_and_is_started_before_it_is_done(
     assert alias_of(world.ask(changed)) == "decision.changed"
     granted = world.ask(replace(decide, asked=LEGAL))
     assert granted["status"] == "granted"
-    assert granted["recorded"] == f"1:0:{world.lane.head}"
+    assert granted["recorded"] == f"1:0:{world.lane.heads[0]}"
     (claim,) = world.claim()
     assert claim["started"] is False
     item = {"effect": claim["effect"], "token": claim["token"]}
-    ask = StartsRequest(NORTH, WORKER, (item, {**item, "token": "1.1.9"}))
+    ask = StartsRequest(NORTH, WORKER, (item, {**item, "token": "1.0.1.9"}))
     yes, no = world.ask(ask)["results"]
     assert (yes["status"], no["status"], no["alias"]) == ("started", "refused", "start.refused")
     assert world.topics(world.id())[-1] == "effect.started"

@@ -41,11 +41,11 @@ class Desk:
         desk = self.engine.engine.desk
         async with asyncio.timeout(WAIT_S):
             while True:
-                head = desk.state()["head"]
+                head = desk.lane.heads[0]
                 now = await self.client("reader").step_of(signature, key="c-1")
                 if now.step in wanted or now.status in wanted:
                     return now
-                await desk.wait_position(head + 1, WAIT_S)
+                await desk.wait_position(0, head + 1, WAIT_S)
 
     async def decide(self, answer: Any, *people: str) -> None:
         for person in people:

@@ -10,6 +10,7 @@ from domain.ports import (
     Claim,
     LaneBelief,
     LaneLost,
+    PassedAnswer,
     Store,
     StoreFailed,
     Transaction,
@@ -42,23 +43,27 @@ class FaultyStore:
         self._inner = inner
         self._dice = dice
         self._leases = leases
+        self.lanes = inner.lanes
 
     def belief(self, lane: int) -> LaneBelief:
         return self._inner.belief(lane)
 
-    def begin(self, belief: LaneBelief) -> Transaction:
+    def begin(self, *beliefs: LaneBelief) -> Transaction:
         if self._dice.hits("engine crashed"):
             raise EngineCrash("at begin")
         if self._dice.hits("lane lost"):
             raise LaneLost("somebody else has it")
-        tx: Any = FaultyTransaction(self._inner.begin(belief), self._dice, self._leases)
+        tx: Any = FaultyTransaction(self._inner.begin(*beliefs), self._dice, self._leases)
         return tx
 
     def definitions(self) -> Iterable[tuple[bytes, bytes]]:
         return self._inner.definitions()
 
-    def next_due_us(self, lane: int) -> int | None:
-        return self._inner.next_due_us(lane)
+    def next_due_us(self, *lanes: int) -> int | None:
+        return self._inner.next_due_us(*lanes)
+
+    def answers(self, asker: str) -> Sequence[PassedAnswer]:
+        return self._inner.answers(asker)
 
     def close(self) -> None:
         self._inner.close()
@@ -68,6 +73,7 @@ class FaultyTransaction:
     """Fills `domain.ports.Transaction`: before and after every write the process may die."""
 
     def __init__(self, inner: Transaction, dice: Dice, leases: Leases) -> None:
+        self.routing = inner.routing
         self._inner = inner
         self._dice = dice
         self._leases = leases

@@ -57,8 +57,8 @@ def undoes_in_forward_order() -> Iterator[None]:
 def accepts_a_stale_token() -> Iterator[None]:
     held = dispatch._held
 
-    def anybody(db: Any, reply: Any, incarnation: int) -> Any:
-        row = held(db, reply, incarnation)
+    def anybody(db: Any, reply: Any, belief: Any) -> Any:
+        row = held(db, reply, belief)
         if row is None and len(reply.effect) == 64:
             row = db.execute(dispatch._ROW, (bytes.fromhex(reply.effect),)).fetchone()
             row = row if row is not None and row[dispatch._STATE] != "offered" else None

@@ -14,7 +14,9 @@ from domain.ids import (
     commitment_id,
     fact_id,
     jitter,
+    key_id,
     lane_of,
+    saga_key_id,
 )
 
 COMMITMENT = commitment_id("north", "partner-activation", "acme", 1)
@@ -57,9 +59,12 @@ def test_jitter_spreads() -> None:
 
 
 def test_keys_spread_over_the_lanes_and_stay_there() -> None:
-    lanes = [lane_of("north", f"key-{number}", 16) for number in range(1600)]
+    lanes = [lane_of(key_id("north", f"key-{number}"), 16) for number in range(1600)]
     assert set(lanes) == set(range(16))
     assert max(lanes.count(lane) for lane in range(16)) < 200
-    assert lane_of("north", "acme", 1) == 0
-    wanted = int(hexed('["troth.lane.v1","north","acme"]')[:16], 16) % 16
-    assert lane_of("north", "acme", 16) == wanted
+    wanted = int(hexed('["troth.home.v1","north","acme"]')[:4], 16) % 16
+    everything = (
+        key_id("north", "acme"), saga_key_id("north", "a", "acme"),
+        commitment_id("north", "b", "acme", 7),
+    )  # fmt: skip
+    assert {lane_of(stream, 16) for stream in everything} == {wanted}

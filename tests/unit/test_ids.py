@@ -18,6 +18,7 @@ def test_a_commitment_id_is_the_digest_of_its_canonical_array() -> None:
     """Another language computes it from the rule alone."""
     text = b'["troth.commitment.v1","north","partner-activation","acme",1]'
     raw = bytearray(sha256(text).digest()[:16])
+    raw[:2] = sha256(b'["troth.home.v1","north","acme"]').digest()[:2]
     raw[6] = (raw[6] & 0x0F) | 0x80
     raw[8] = (raw[8] & 0x3F) | 0x80
     got = commitment_id("north", "partner-activation", "acme", 1)
@@ -62,5 +63,5 @@ def test_a_start_differs_by_saga_version_and_input() -> None:
 
 def test_a_key_has_one_lane() -> None:
     """With one lane it is that one; with more they are all used."""
-    assert lane_of("north", "acme", 1) == 0
-    assert {lane_of("north", str(n), 4) for n in range(100)} == {0, 1, 2, 3}
+    assert lane_of(key_id("north", "acme"), 1) == 0
+    assert {lane_of(key_id("north", str(n)), 4) for n in range(100)} == {0, 1, 2, 3}

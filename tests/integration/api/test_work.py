@@ -11,7 +11,7 @@ from tests.integration.api.fakes import COMMITMENT, EFFECT, REPLY, World
 CRM = "/v1/participants/crm"
 LEASE = f"/v1/leases/{EFFECT}"
 ASK: Any = {"worker": "host-1/4711", "contracts": ["crm/create-account@1"], "max": 100}
-ITEM: Any = {"effect": EFFECT, "token": "1.18846.1"}
+ITEM: Any = {"effect": EFFECT, "token": "1.0.18846.1"}
 
 
 async def post(world: World, path: str, body: Any, key: str = "participant") -> Any:
@@ -162,7 +162,7 @@ async def test_recorded_replies_are_counted(world: World) -> None:
     assert 'troth_steps_total{outcome="done",participant="crm"} 1.0' in text
 
 
-SINGLE: Any = {"worker": "w", "token": "1.18846.1"}
+SINGLE: Any = {"worker": "w", "token": "1.0.18846.1"}
 ANSWER: Any = {
     **SINGLE, "attempt": 1, "kind": "do", "commitment": str(COMMITMENT),
 }  # fmt: skip

@@ -169,7 +169,7 @@ async def test_decisions_are_refused_with_the_reason(world: EngineWorld) -> None
 async def test_a_reply_for_another_lease_moves_nothing(world: EngineWorld) -> None:
     await world.publish("partner.applied", APPLIED, "e1")
     (claim,) = await world.claim("registry")
-    fenced = await world.reply({**claim, "token": "1.1.1"}, "transient")
+    fenced = await world.reply({**claim, "token": "1.0.1.1"}, "transient")
     assert fenced["status"] in {"fenced", "late"}
     assert fenced["code"] in {"TR620", "TR621"}
     assert (await world.step())["step"] == "check_company"

@@ -1,0 +1,116 @@
+"""Which lanes this process owns: each worker its share, lanes of the silent taken over.
+
+A process says once a second that it lives. Between two batches the writer claims what is free and
+gives away what is more than its share. Clocks decide when a takeover happens, never whether it is
+safe: the lane row does that.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from domain.ports import Cluster, StoreFailed, View
+
+__all__ = ["Owner", "Ownership", "Plan", "plan"]
+
+BEAT_S = 1.0
+STOP_S = 5.0
+_log = structlog.get_logger("consumers")
+
+
+class Owner(Protocol):
+    """Whoever drives the lanes."""
+
+    @property
+    def lanes(self) -> tuple[int, ...]: ...
+    def own(self, lanes: Collection[int], *, is_careful: bool = False) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Lanes to claim and lanes to give away."""
+
+    claims: tuple[int, ...]
+    releases: tuple[int, ...]
+
+
+def plan(view: View, process: str, mine: Collection[int]) -> Plan:
+    """What a worker does about its lanes. Shares differ by one lane at most; the first get it."""
+    workers = sorted({*view.workers, process})
+    share, more = divmod(len(view.lanes), len(workers))
+    share += 1 if workers.index(process) < more else 0
+    if len(mine) > share:
+        return Plan((), tuple(sorted(mine)[share:]))
+    free = [s.lane for s in view.lanes if s.lane not in mine and (not s.owner or s.is_overdue)]
+    # Everybody begins somewhere else, so that two seldom want the same lane.
+    turn = workers.index(process) * len(free) // len(workers)
+    return Plan(tuple((free[turn:] + free[:turn])[: share - len(mine)]), ())
+
+
+class Ownership:
+    """Keeps this process alive in the eyes of the others, and its lanes what they should be.
+
+    A process that does not `work` owns none. `settle` belongs to the writer's thread.
+    """
+
+    def __init__(
+        self, cluster: Cluster, process: str, *, works: bool = True, beat_s: float = BEAT_S
+    ) -> None:
+        self._cluster = cluster
+        self._process = process
+        self._works = works
+        self._beat_s = beat_s
+        self._view: View | None = None
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """Say that we live, now and from now on. Raises StoreFailed when that cannot be said."""
+        self._view = self._cluster.beat()
+        self._thread = threading.Thread(target=self._live, args=(wake,), name="beat", daemon=True)
+        self._thread.start()
+
+    def settle(self, owner: Owner) -> None:
+        """Claim and release, if the last look at the others asks for it."""
+        view, self._view = self._view, None
+        if view is None or not self._works:
+            return
+        mine = set(owner.lanes)
+        wanted = plan(view, self._process, mine)
+        try:
+            if wanted.releases:
+                # No batch of ours may begin on them any more before anybody else can have them.
+                owner.own(mine - set(wanted.releases))
+                self._cluster.release(*wanted.releases)
+            overdue = {state.lane for state in view.lanes if state.is_overdue}
+            claimed = [n for n in wanted.claims if self._cluster.claim(n) is not None]
+        except StoreFailed as failed:
+            _log.warning("lanes_not_claimed", alias=failed.alias, detail=failed.detail)
+            return
+        if claimed:
+            owner.own(mine | set(claimed), is_careful=not overdue.isdisjoint(claimed))
+
+    def stop(self) -> None:
+        """Give every lane away and say that we are gone."""
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join(STOP_S)
+        try:
+            self._cluster.leave()
+        except StoreFailed as failed:
+            # The others see it by our silence.
+            _log.warning("lanes_not_released", alias=failed.alias, detail=failed.detail)
+
+    def _live(self, wake: Callable[[], None]) -> None:
+        while not self._over.wait(self._beat_s):
+            try:
+                self._view = self._cluster.beat()
+            except StoreFailed as failed:
+                _log.warning("beat_failed", alias=failed.alias, detail=failed.detail)
+            else:
+                wake()

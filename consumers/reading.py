@@ -1,0 +1,127 @@
+"""Records of a log outside as requests of the engine, or as dead letters with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jsonschema_rs
+
+import schemas
+from consumers.records import Readable, Record, read
+from consumers.source import Arrival
+from domain.errors import Refusal, refusal
+from domain.json_text import parse
+from domain.ports import Asked
+from domain.requests import Logged, Publish, RepliesRequest, StartsRequest
+
+__all__ = ["ReadAs", "of_event", "of_reply"]
+
+Json = Any
+ANY_TENANT = "*"
+RECORD_BYTES_MAX = 1_048_576
+"""Of an event or a reply: more is refused as over HTTP."""
+RAW_BYTES_MAX = 1_048_576
+"""What a dead letter of a reply keeps of it; the whole record stays in its topic."""
+FAULT_TEXT_MAX = 300
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAs:
+    """Who may speak over the log. There are no keys there: the broker's ACLs say who may write.
+
+    `tenants` None: any that an event names. `tenant` is that of an event which names none.
+    """
+
+    tenants: Collection[str] | None = None
+    tenant: str | None = None
+    actor_type: str = "executor_system"
+
+
+def of_event(arrival: Arrival, who: ReadAs) -> Logged:
+    """The event of a record, asked for by its source."""
+    record = Record(arrival.headers, arrival.key, arrival.value)
+    found = read(record, bytes_max=RECORD_BYTES_MAX)
+    if not isinstance(found, Readable):
+        asked = _asked(who, who.tenant or ANY_TENANT, arrival.part.topic, None)
+        return _faulty(arrival, asked, found.raw, found.alias, found.detail)
+    event = found.event
+    named = event.get("tenantid")
+    trace = found.trace
+    asked = _asked(who, str(named or who.tenant or ANY_TENANT), str(event["source"]), trace)
+    fault = _fault_of_tenant(who, named)
+    if fault is not None:
+        return _faulty(arrival, asked, found.raw, fault.alias, fault.detail)
+    request = Publish(asked, event, found.raw)
+    return Logged(asked, arrival.cursor, arrival.at_us, request, found.raw)
+
+
+def _fault_of_tenant(who: ReadAs, named: Json) -> Refusal | None:
+    if named is None and who.tenant is None:
+        return refusal("event.tenant", "no tenantid, and kafka_tenant names no default")
+    if named is not None and not isinstance(named, str):
+        return refusal("event.envelope", "tenantid: a text is wanted")
+    tenant = who.tenant if named is None else named
+    if who.tenants is not None and tenant not in who.tenants:
+        return refusal("event.foreign_tenant", f"{tenant}: not one of kafka_tenants")
+    return None
+
+
+def of_reply(arrival: Arrival, who: ReadAs) -> Logged:
+    """What a worker says: a body of `POST …/replies` or `…/starts`, or one reply with `worker`."""
+    asked = _asked(who, ANY_TENANT, arrival.part.topic, None)
+    raw = (arrival.value or b"")[:RAW_BYTES_MAX]
+    try:
+        request = _said(arrival.value or b"", who)
+    except Refusal as refused:
+        return _faulty(arrival, asked, raw, refused.alias, refused.detail)
+    # Asked again: who says it is the worker, not the topic.
+    return Logged(request.asked, arrival.cursor, arrival.at_us, request, raw)
+
+
+def _said(value: bytes, who: ReadAs) -> Any:
+    if len(value) > RECORD_BYTES_MAX:
+        told = f"the record has {len(value)} bytes, {RECORD_BYTES_MAX} are allowed"
+        raise refusal("event.too_large", told)
+    if not value:
+        raise refusal("reply.outcome", "the record has no value")
+    body = parse(value, alias="event.json")
+    if not isinstance(body, dict):
+        raise refusal("reply.outcome", "a JSON object is wanted")
+    if "starts" in body:
+        _check("starts", body)
+        worker = body["worker"]
+        return StartsRequest(_asked(who, ANY_TENANT, worker, None), worker, tuple(body["starts"]))
+    if "replies" not in body:
+        reply = {name: value for name, value in body.items() if name != "worker"}
+        body = {"worker": body.get("worker"), "replies": [reply]}
+    _check("replies", body)
+    worker = body["worker"]
+    return RepliesRequest(_asked(who, ANY_TENANT, worker, None), worker, tuple(body["replies"]))
+
+
+def _check(name: str, body: Json) -> None:
+    if not _form(name).is_valid(body):
+        error = next(iter(_form(name).iter_errors(body)))
+        where = "/".join(str(step) for step in error.instance_path)
+        raise refusal("reply.outcome", f"{where}: {error.message}"[:FAULT_TEXT_MAX])
+
+
+@cache
+def _form(name: str) -> Any:
+    """The same form as over HTTP."""
+    definitions = schemas.load("wire.v1.json")["$defs"]
+    return jsonschema_rs.Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": definitions})
+
+
+def _asked(who: ReadAs, tenant: str, actor: str, trace: str | None) -> Asked:
+    return Asked(tenant, actor, who.actor_type, ("producer",), (), trace)
+
+
+def _faulty(arrival: Arrival, asked: Asked, raw: bytes, alias: str, detail: str) -> Logged:
+    where = f"{arrival.part.topic}/{arrival.part.number} at {arrival.cursor.offset - 1}"
+    return Logged(
+        asked, arrival.cursor, arrival.at_us, None, raw, (alias, f"{detail} ({where})")
+    )  # fmt: skip

@@ -1,0 +1,77 @@
+"""After a crash or a refusal of the database: how the culprit is found and set aside.
+
+Mail that lay in a lane when its owner died may be why. So each of its tries is counted before it is
+taken; what was tried before is taken singly, and its stream is parked after the last try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from consumers.call import Call
+from consumers.round import Suspect
+from domain.errors import refusal
+from domain.messages import Mail
+from domain.ports import InboxRow, LaneWrite, PassedAnswer, StoreFailed
+
+if TYPE_CHECKING:
+    from consumers.lane import Lane
+
+__all__ = ["DATA_ERROR", "set_aside", "take_carefully"]
+
+DATA_ERROR = "store.failed"
+"""The database refused what was written: the round is halved until the culprit stands alone."""
+NEVER_ENDED = "internal.fault"
+
+
+def take_carefully(lane: Lane, call: Call) -> bool:
+    """Take some of the mail that lay there at the start, its tries counted beforehand.
+
+    False when none of it is left.
+    """
+    rows = lane.inbox(lane.limits.inbox_per_batch_max)
+    if not rows:
+        lane.take_rows(call, ())
+        return False
+    untried = list(takewhile(lambda row: row.tries == 0, rows))
+    taken: Sequence[InboxRow] = untried or rows[:1]
+    if taken[0].tries >= lane.limits.tries_max:
+        detail = f"tried {taken[0].tries} times without an end"
+        _give_up(lane, call, taken[0], NEVER_ENDED, detail)
+        return True
+    lane.write_alone(LaneWrite(inbox_tried=[row.id for row in taken]))
+    lane.take_rows(call, taken)
+    return True
+
+
+def set_aside(lane: Lane, call: Call, suspect: Suspect, failed: StoreFailed) -> None:
+    """Count a try of mail and give it up after the last; park a stream that was due."""
+    row = suspect.row
+    if row is None:
+        assert suspect.stream is not None
+        parked = (suspect.stream, suspect.tenant, failed.alias, failed.detail)
+        lane.write_alone(LaneWrite(parked_streams=[parked]))
+        lane.park(suspect.stream)
+        call.note("stream_parked", stream=str(suspect.stream), reason=failed.alias)
+    elif row.tries + 1 < lane.limits.tries_max:
+        lane.write_alone(LaneWrite(inbox_tried=[row.id]))
+    else:
+        _give_up(lane, call, row, failed.alias, failed.detail)
+
+
+def _give_up(lane: Lane, call: Call, row: InboxRow, alias: str, detail: str) -> None:
+    """Park the stream of mail, which stays; refuse a passed request, which goes."""
+    if isinstance(row.item, Mail):
+        stream, tenant = row.item.stream, row.item.tenant
+        parked = (stream, tenant, alias, detail)
+        lane.write_alone(LaneWrite(parked_streams=[parked], inbox_tried=[row.id]))
+        lane.park(stream)
+        call.note("stream_parked", stream=str(stream), tenant=tenant, reason=alias)
+        return
+    refused = refusal(alias, detail)
+    told = {"refused": {"alias": refused.alias, "detail": detail, "errors": []}}
+    answer = PassedAnswer(row.item.asker, row.item.ask, told)
+    lane.write_alone(LaneWrite(inbox_done=[row.id], answers=[answer]))
+    call.note("request_given_up", tenant=row.item.tenant, reason=alias, detail=detail)
