@@ -73,8 +73,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "kafka: needs a real Kafka broker")
     told = getattr(config, "workerinput", None)
     if told is None:
-        folder = Path(tempfile.mkdtemp(prefix="troth-tests-"))
-        folder.chmod(0o755)  # PostgreSQL runs as somebody else, and its data lies below
+        # Made when a server is needed. Not pytest's own folder: PostgreSQL runs as somebody else.
+        folder = Path(tempfile.gettempdir()) / f"troth-tests-{uuid.uuid4().hex[:12]}"
         told = {"servers_folder": str(folder), "servers_owner": os.getpid()}
     environment = {name: os.environ.get(variable) for name, variable in VARIABLES.items()}
     config.stash[RUN] = RunsServers(
@@ -192,6 +192,7 @@ class _alone:  # noqa: N801 - used as a statement
     """One process of the run at a time; the lock goes with the process that holds it."""
 
     def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("w")
 
     def __enter__(self) -> None:

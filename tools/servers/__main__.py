@@ -17,9 +17,9 @@ from tools.servers.running import (
     detach,
     down,
     install,
-    outlive,
     status,
     up,
+    watch,
 )
 
 # Missing is not a failure of the product: a test run skips on it, loudly.
@@ -50,8 +50,7 @@ def main() -> int:
                 install(names)
             case _:  # guard
                 if detach():
-                    outlive(asked.owner)
-                    down(asked.folder)
+                    watch(asked.folder, asked.owner)
     except (Missing, NotUp) as failure:
         say(f"error: {failure}")
         return EXIT_MISSING if isinstance(failure, Missing) else EXIT_FAILED

@@ -23,6 +23,7 @@ STATE = ROOT / ".servers"
 KINDS: dict[str, type[Server]] = {"postgres": Postgres, "kafka": Kafka}
 VARIABLES = {"postgres": "TROTH_TEST_POSTGRES", "kafka": "TROTH_TEST_KAFKA"}
 OWNER_POLL_S = 1.0
+SWEEPS, SWEEP_S = 3, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +78,28 @@ def down(folder: Path) -> list[str]:
     """Stop every server with a record below `folder`, remove all their data; who was stopped."""
     stopped: list[str] = []
     by_name = {kind.NAME: kind for kind in KINDS.values()}
-    for record in sorted(folder.glob(f"**/{RECORD}")):
-        kind = by_name[json.loads(record.read_text("utf-8"))["name"]]
-        if (server := kind.at(record.parent)) is not None:
-            if server.running():
-                stopped.append(kind.NAME)
-            server.discard()
-    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.ExitStack() as starters:
+        for lock in folder.glob("**/*.lock"):
+            starters.enter_context(_locked(lock.parent, lock.stem))
+        for record in sorted(folder.glob(f"**/{RECORD}")):
+            kind = by_name[json.loads(record.read_text("utf-8"))["name"]]
+            if (server := kind.at(record.parent)) is not None:
+                if server.running():
+                    stopped.append(kind.NAME)
+                server.discard()
+        shutil.rmtree(folder, ignore_errors=True)
     return stopped
+
+
+def watch(folder: Path, owner_pid: int) -> None:
+    """Wait until the owner has ended, then take down what it left.
+
+    More than once: a child that outlived the owner for a moment may still have started one.
+    """
+    outlive(owner_pid)
+    for _ in range(SWEEPS):
+        down(folder)
+        processes.wait_until(folder.exists, timeout_s=SWEEP_S)
 
 
 def guard(folder: Path, owner_pid: int) -> None:
