@@ -40,6 +40,8 @@ Columns: TypeAlias = tuple[ColumnElement[Any], ...]
 Order: TypeAlias = Sequence[ColumnElement[Any]]
 
 ID_BYTES = 16
+_STATE = 5
+"""Where a parked stream's row has the state of its first event."""
 _NOT_OF_THIS = "the cursor is not one of this list"
 
 
@@ -186,8 +188,10 @@ class Lists:
 
         def item(named: str, *row: Any) -> Json:
             """Of a stream that nobody knew whose it is, the state decides."""
-            is_ours = named == tenant or owner_of(row[5]) == tenant
-            return parked_stream(*row) if is_ours else None
+            stored = row[_STATE]
+            state = None if stored is None else self._reads.state(stored)
+            is_ours = named == tenant or owner_of(state) == tenant
+            return parked_stream(*row[:_STATE], state=state, held=row[-1]) if is_ours else None
 
         return page_of(self._reads, query, order, item, cursor=cursor, limit=limit)
 

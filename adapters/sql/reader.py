@@ -250,7 +250,7 @@ class SqlReader(ABC):
         values = [value for lane in heads for value in (lane, heads[lane], each)]
         found: list[list[Any]] = [[] for _ in heads]
         for lane, position, version, state in self._reads.rows(sql, values):
-            stored = orjson.loads(state)
+            stored = orjson.loads(self._reads.state(state))
             found[lane].append((stored["timestamp"], lane, position, version, stored))
         return found
 
@@ -278,6 +278,7 @@ class SqlReader(ABC):
         self, stream: bytes, version: int, topic: str, state: bytes, prev: bytes, lane: int,
         position: int,
     ) -> Json:  # fmt: skip
+        state = self._reads.state(state)
         stored = orjson.loads(state)
         data = dict(stored)
         ctx = data.pop("ctx", {})

@@ -38,6 +38,10 @@ class Reads(Protocol):
         """A stream id as a value of a query."""
         ...
 
+    def state(self, stored: bytes) -> bytes:
+        """The state of an event as it was written, from its column."""
+        ...
+
     def close(self) -> None:
         """Close the connections."""
         ...

@@ -1,4 +1,4 @@
-"""The recorders pass the `eventsourcing` library's own test classes, on a one-lane store."""
+"""The recorders pass the `eventsourcing` library's own test classes, on a store on SQLite."""
 
 from __future__ import annotations
 
@@ -6,61 +6,49 @@ import tempfile
 from pathlib import Path
 from unittest import TestCase
 
-from eventsourcing.persistence import AggregateRecorder, ProcessRecorder, TrackingRecorder
-from eventsourcing.tests import persistence as library
+import pytest
 from eventsourcing.utils import Environment
 
 from adapters.sqlite import SqliteStore, migrate
 from adapters.sqlite.factory import SqliteFactory
-from adapters.sqlite.recorder import Lane, SqliteAggregateRecorder, SqliteLaneRecorder
+from adapters.sqlite.recorder import SqliteLane
+from domain.ports import StoreFailed
+from tests.contract import recorder_contract as contract
 
 
-class OneLane(TestCase):
-    """A store of its own for each test."""
+class OnSqlite(TestCase):
+    """A file of its own for each test."""
 
-    def lane(self) -> Lane:
+    def lane(self) -> SqliteLane:
         place = tempfile.TemporaryDirectory()
         self.addCleanup(place.cleanup)
         path = Path(place.name) / "troth.db"
-        lane = Lane(str(path), SqliteStore.open(f"sqlite:///{path}", now_us=1))
+        lane = SqliteLane(str(path), SqliteStore.open(f"sqlite:///{path}", now_us=1))
         self.addCleanup(lane.close)
         return lane
 
 
-class OneRecorder(OneLane):
-    """The whole lane as one recorder."""
-
-    def create_recorder(self) -> SqliteLaneRecorder:
-        return SqliteLaneRecorder(self.lane())
-
-
-class TestAggregateRecorder(OneLane, library.AggregateRecorderTestCase):
-    def create_recorder(self) -> AggregateRecorder:
-        return SqliteAggregateRecorder(self.lane())
-
-
-class TestApplicationRecorder(OneRecorder, library.ApplicationRecorderTestCase[SqliteLaneRecorder]):
-    def test_subscribe(self) -> None:
-        self.optional_test_insert_subscribe()
-
-
-class TestTrackingRecorder(OneRecorder, library.TrackingRecorderTestCase):
+class TestAggregateRecorder(OnSqlite, contract.AggregateContract):
     pass
 
 
-class TestProcessRecorder(OneRecorder, library.ProcessRecorderTestCase):
+class TestApplicationRecorder(OnSqlite, contract.ApplicationContract):
     pass
 
 
-class TestNonInterleaving(OneRecorder, library.NonInterleavingNotificationIDsBaseCase):
+class TestTrackingRecorder(OnSqlite, contract.TrackingContract):
     pass
 
 
-class LaneRecorderOfOnesOwn(SqliteLaneRecorder):
-    """For the factory's tests."""
+class TestProcessRecorder(OnSqlite, contract.ProcessContract):
+    pass
 
 
-class TestFactory(library.InfrastructureFactoryTestCase[SqliteFactory]):
+class TestNonInterleaving(OnSqlite, contract.NonInterleavingContract):
+    pass
+
+
+class TestFactory(contract.FactoryContract):
     def setUp(self) -> None:
         place = tempfile.TemporaryDirectory()
         self.addCleanup(place.cleanup)
@@ -74,17 +62,9 @@ class TestFactory(library.InfrastructureFactoryTestCase[SqliteFactory]):
     def expected_factory_class(self) -> type[SqliteFactory]:
         return SqliteFactory
 
-    def expected_aggregate_recorder_class(self) -> type[AggregateRecorder]:
-        return SqliteAggregateRecorder
 
-    def expected_application_recorder_class(self) -> type[SqliteLaneRecorder]:
-        return SqliteLaneRecorder
-
-    def expected_tracking_recorder_class(self) -> type[TrackingRecorder]:
-        return SqliteLaneRecorder
-
-    def tracking_recorder_subclass(self) -> type[TrackingRecorder]:
-        return LaneRecorderOfOnesOwn
-
-    def expected_process_recorder_class(self) -> type[ProcessRecorder]:
-        return SqliteLaneRecorder
+def test_a_file_has_no_second_lane(tmp_path: Path) -> None:
+    env = {"STORE_URL": f"sqlite:///{tmp_path}/troth.db", "STORE_LANE": "1"}
+    with pytest.raises(StoreFailed) as failed:
+        SqliteFactory(env)
+    assert failed.value.alias == "store.lanes"
