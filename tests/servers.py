@@ -1,7 +1,8 @@
 """Real servers for tests: asked for as fixtures, started once for all workers of a run.
 
 `postgres_url` and `kafka_bootstrap` are shared by the run, `fresh_database` and `topic_prefix` are
-a test's own. `own_postgres` and `own_kafka` are whole servers that the test may kill and bring back.
+a test's own. `own_postgres` and `own_kafka` are whole servers that the test may kill and bring
+back.
 
 A test that uses one of them is marked `postgres` or `kafka`; a test that starts servers without a
 fixture marks itself. Where a server can be neither found nor installed, those tests are skipped and
@@ -18,6 +19,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -87,11 +89,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: object) -> None:
-    """A worker of pytest-xdist uses the folder of its controller."""
-    run = node.config.stash[RUN]  # pyright: ignore[reportAttributeAccessIssue] xdist has no types
-    node.workerinput["servers_folder"] = str(run.folder)  # pyright: ignore[reportAttributeAccessIssue] as above
-    node.workerinput["servers_owner"] = run.controller_pid  # pyright: ignore[reportAttributeAccessIssue] as above
+def pytest_configure_node(node: Any) -> None:
+    """A worker of pytest-xdist (which has no types) uses the folder of its controller."""
+    run = node.config.stash[RUN]
+    node.workerinput["servers_folder"] = str(run.folder)
+    node.workerinput["servers_owner"] = run.controller_pid
 
 
 @pytest.hookimpl(tryfirst=True)
