@@ -112,11 +112,10 @@ def _sleeping(s: _Data) -> _Data:
     return {"node": s["node"], "for": "timer", "until": _iso(s["due_us"])}
 
 
-def _entered(s: _Data) -> _Data | None:
-    """Of blocks only the rest between two rounds is a wait."""
-    if s.get("branch") != "resting":
-        return None
-    return {"node": s["node"], "for": "timer", "until": _iso((s.get("timers") or {}).get("round"))}
+def _entered(s: _Data) -> _Data:
+    """`branch` is "resting" between two rounds, until the next."""
+    until_us = (s.get("timers") or {}).get("round")
+    return {**_of("node", "branch", "round")(s), "until": _iso(until_us)}
 
 
 def _taken(s: _Data) -> _Data:
@@ -188,9 +187,8 @@ _TOLD: dict[str, tuple[str, Callable[[_Data], _Data | None]]] = {
     "effect.withdrawn": ("step.withdrawn", _of("effect")),
     "wait.opened": ("waiting", _waiting),
     "sleep.started": ("waiting", _sleeping),
-    "node.entered": ("waiting", _entered),
+    "node.entered": ("block.entered", _entered),
     "event.taken": ("event.taken", _taken),
-    "timer.fired": ("timer.fired", _of("node", "timer")),
     "node.done": ("node.closed", _closed("done")),
     "node.failed": ("node.closed", _closed("failed")),
     "node.skipped": ("node.closed", _closed("skipped")),

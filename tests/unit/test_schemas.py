@@ -12,7 +12,7 @@ import schemas
 from domain.cloudevents import attributes
 
 ROOT = Path(__file__).parents[2]
-OURS = ("definition.v1.json", "envelope.v1.json", "wire.v1.json")
+OURS = ("definition.v1.json", "envelope.v1.json", "fact.v1.json", "wire.v1.json")
 
 
 @pytest.mark.parametrize("name", OURS)
