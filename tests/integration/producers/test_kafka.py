@@ -2,16 +2,18 @@
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from consumers.envelope import checked, time_us
 from consumers.records import Readable, Record, read
 from tests.integration.producers.building import BUILD_TIMEOUT_S, LANGUAGES, ROOT, built, send
+from tests.unit.test_facts import facts_of, history, record_of
 
 pytestmark = pytest.mark.timeout(BUILD_TIMEOUT_S + 60)
 
@@ -88,3 +90,34 @@ async def test_the_records_of_each_sdk_are_one_event(
         assert isinstance(found, Readable), found
         event = checked(found.event)
         assert {**event, "time": time_us(event["time"])} == EVENT
+
+
+async def test_another_program_follows_a_commitment_from_facts_alone(
+    kafka_bootstrap: str, topic: str
+) -> None:
+    """Over the broker, read by the SDK: it ends when the commitment has ended."""
+    recorded = history(ROOT / "tests/replay/histories/fulfilled.json")
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, acks="all")
+    await producer.start()
+    try:
+        for _, fact in facts_of(recorded):
+            key, headers, value = record_of(fact)
+            await producer.send_and_wait(topic, value, key=key, headers=headers)
+    finally:
+        await producer.stop()
+    program = ROOT / "examples/producers/python/follow.py"
+    follower = await asyncio.create_subprocess_exec(
+        sys.executable, str(program), f"kafka://{kafka_bootstrap}/{topic}", recorded["stream"],
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        said, _ = await asyncio.wait_for(follower.communicate(), BOUND_S)
+    finally:
+        if follower.returncode is None:
+            follower.kill()
+            await follower.wait()
+    lines = said.decode().splitlines()
+    assert len(lines) == len(facts_of(recorded))
+    assert lines[-1].split() == [
+        "2023-11-15", "01:13:20+00:00", "troth.commitment.ended", "fulfilled",
+    ]  # fmt: skip
