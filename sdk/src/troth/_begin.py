@@ -91,7 +91,8 @@ def _writes(lease: Lease, served: Served) -> list[Write]:
         # Barred before it is asked: what a late worker does after the answer would make it wrong.
         return [Bar(lease.effect, lease.token, "probe")]
     repeatable = served.repeatable and lease.repeatable
-    begin = Begin(lease.effect, lease.digest, lease.token, lease.attempt, repeatable)
+    intended_us = None if lease.pushed is None else lease.pushed.intended_us
+    begin = Begin(lease.effect, lease.digest, lease.token, lease.attempt, repeatable, intended_us)
     if lease.undoes is None:
         return [begin]
     return [Bar(lease.undoes, lease.token, "undo"), begin]

@@ -24,20 +24,20 @@ class GroupCommit:
 
     def __init__(self, journal: Journal) -> None:
         self.kind = journal.kind
-        self._journal = journal
+        self.journal = journal
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="troth-journal")
         self._waiting: list[tuple[Sequence[Write], asyncio.Future[list[Verdict]]]] = []
         self._running: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Connect and make the table. Raises what the driver raises."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._journal.open)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self.journal.open)
 
     async def close(self) -> None:
         """Wait for what is being written, then disconnect."""
         if self._running is not None:
             await self._running
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._journal.close)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self.journal.close)
         self._thread.shutdown()
 
     async def write(self, writes: Sequence[Write]) -> list[Verdict]:
@@ -53,7 +53,7 @@ class GroupCommit:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                await loop.run_in_executor(self._thread, self._journal.purge)
+                await loop.run_in_executor(self._thread, self.journal.purge)
             except Exception as error:  # noqa: BLE001  drivers have errors of their own
                 log.warning("action=journal_not_purged error=%s", error)
             await asyncio.sleep(PURGE_EVERY_S)
@@ -68,7 +68,7 @@ class GroupCommit:
                 count += len(batch[-1][0])
             together = [write for writes, _ in batch for write in writes]
             try:
-                verdicts = await loop.run_in_executor(self._thread, self._journal.write, together)
+                verdicts = await loop.run_in_executor(self._thread, self.journal.write, together)
             except Exception as error:  # noqa: BLE001  drivers have errors of their own
                 for _, future in batch:
                     _fail(future, error)

@@ -68,7 +68,7 @@ async def beat(line: Line, worker: str) -> None:
 
 
 def _due(lease: Lease, now_s: float) -> bool:
-    if not lease.started or lease.lost:
+    if not lease.started or lease.lost or not lease.told:
         return False
     return lease.fresh_progress or lease.until_s - now_s < lease.lease_s * RENEW_BELOW
 
@@ -84,6 +84,9 @@ def _item(lease: Lease) -> dict[str, Any]:
 
 def _take(lease: Lease, result: dict[str, Any], now_s: float) -> None:
     if result.get("status") != "held":
+        if lease.pushed is not None:
+            # The engine may not have read yet that it runs; the next turn asks again.
+            return
         lease.lost = True
         log.warning("action=lease_lost effect=%s token=%s", lease.effect, lease.token)
         return

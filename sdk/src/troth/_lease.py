@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
-__all__ = ["Lease", "cancelled", "current", "heartbeat_now", "lag_of"]
+__all__ = ["Lease", "Pushed", "cancelled", "current", "heartbeat_now", "lag_of"]
 
 LEASE_MARGIN = 0.1
 """The share of a lease that is not used: the engine's answer was under way that long at most."""
@@ -29,12 +30,22 @@ def _nobody() -> None:
     """Nobody wants to know of progress."""
 
 
+class Pushed(Protocol):
+    """Where a claim came from that was pushed, and not claimed."""
+
+    intended_us: int | None
+
+    def ended(self, reply: dict[str, Any] | None) -> None:
+        """It has this reply, or None: it was let go, and may come again."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Lease:
     """One claim (docs/format.md section 7) in this worker.
 
     `until_s` and `ends_s` are of the worker's monotonic clock: when the lease and the step's
-    timeout end.
+    timeout end. A pushed one has no lease until it was `told` that it runs.
     """
 
     effect: str
@@ -63,6 +74,8 @@ class Lease:
     task: asyncio.Task[Any] | None = None
     notes: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     wake: Callable[[], object] = _nobody
+    pushed: Pushed | None = None
+    told: bool = True
 
     @classmethod
     def of(
@@ -97,6 +110,10 @@ class Lease:
         )
         lease.renew(claim, now_s, lag)
         return lease
+
+    def push(self, pushed: Pushed) -> None:
+        """It came by a topic: nobody counts its time until it says that it runs."""
+        self.pushed, self.told, self.until_s = pushed, False, math.inf
 
     def renew(self, answer: dict[str, Any], now_s: float, lag: timedelta = NO_LAG) -> None:
         """Take lease and deadline from a claim, or from the answer to a start."""

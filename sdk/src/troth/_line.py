@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -23,6 +24,8 @@ CLAIMS_MAX = 500
 """Claims of one request."""
 UNSENT_MAX = 10_000
 """With so many replies unsent a participant claims nothing more."""
+POLL_SHARE = 4
+"""With a bus the long poll asks for this part of the handlers that may run at once."""
 TURNS = 5
 """Turns of the event loop from a claim to the reply of a handler that waits for nothing."""
 ANSWER_SLACK_S = 10.0
@@ -43,6 +46,7 @@ class Line:
         journal: for effects; steps that touch nothing outside need none.
         stopping: set when the worker drains: nothing new begins then.
         wake: called from any thread when a handler reports progress.
+        bus: whether commands also come by a topic.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Line:
         journal: GroupCommit | None,
         stopping: asyncio.Event,
         wake: Callable[[], object],
+        bus: bool = False,
     ) -> None:
         self.name = name
         self.link = link
@@ -72,9 +77,13 @@ class Line:
         self._journal = journal
         self._stopping = stopping
         self._wake = wake
+        self._bus = bus
         self._now_s = asyncio.get_running_loop().time
         self._tasks: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
+        self._rung = asyncio.Event()
+        self._asking = 0
+        self._turns = asyncio.Semaphore(concurrency)
 
     # --- from outside ---
 
@@ -84,26 +93,82 @@ class Line:
         A claim that is under way is waited for: the engine may just be giving us work.
         """
         while not self._stopping.is_set():
-            free = self._concurrency - len(self.running)
+            free = self.room
             if free <= 0 or self.replies.unsent >= UNSENT_MAX:
                 self._freed.clear()
                 await self._freed.wait()
                 continue
             try:
-                leases = await self._ask(min(free, CLAIMS_MAX))
+                self._asking = self._share(free)
+                leases = await self._ask(self._asking, self._claim_wait_s)
             except Stopping:
                 return
+            finally:
+                self._asking = 0
             if leases:
-                self.running.update(leases)
-                self._spawn(self._take(leases))
+                self.push(leases)
                 # Quick handlers end within these turns. Their replies go before the next claim is
                 # made up, and one large claim beats many small ones.
                 for _ in range(TURNS):
                     await asyncio.sleep(0)
 
+    async def answer_bells(self) -> None:
+        """Claim at once whenever the doorbell rang, beside the long poll, until the worker stops.
+
+        Raises EngineError if not allowed.
+        """
+        while not self._stopping.is_set():
+            await self._rung.wait()
+            self._rung.clear()
+            # Without room the long poll gets it, as soon as there is some.
+            while not self._stopping.is_set() and (room := self.room - self._asking) > 0:
+                try:
+                    leases = await self._ask(min(room, CLAIMS_MAX), 0.0)
+                except Stopping:
+                    return
+                if not leases:
+                    break
+                self.push(leases)
+
+    def ring(self) -> None:
+        """There may be work to claim."""
+        self._rung.set()
+
+    def push(self, leases: list[Lease]) -> None:
+        """Take these, as if they had been claimed."""
+        self.running.update(leases)
+        self._spawn(self._take(leases))
+
+    @property
+    def room(self) -> int:
+        """How many handlers more may run at once."""
+        return self._concurrency - len(self.running)
+
+    @property
+    def contracts(self) -> dict[tuple[str, str], Served]:
+        """What is served here, by contract and kind."""
+        return self._served
+
+    @property
+    def journal_kind(self) -> str | None:
+        """`shared`, another word, or None without a journal."""
+        return None if self._journal is None else self._journal.kind
+
+    @property
+    def progressed(self) -> Callable[[], object]:
+        """What a lease calls when its handler reports progress."""
+        return self._wake
+
+    async def freed(self, timeout_s: float) -> None:
+        """Wait until a handler ends or the worker stops, for so long at most."""
+        self._freed.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._freed.wait(), timeout_s)
+
     def wake(self) -> None:
-        """Let `claim` see that the worker stops, though there is no room."""
+        """Let the loops see that the worker stops, though there is no room and no work."""
         self._freed.set()
+        self._rung.set()
 
     async def idle(self) -> None:
         """Wait until no handler runs and every reply was taken."""
@@ -118,7 +183,12 @@ class Line:
 
     # --- one batch ---
 
-    async def _ask(self, most: int) -> list[Lease]:
+    def _share(self, free: int) -> int:
+        """How many the long poll asks for: with a bus it leaves room for what comes by topic."""
+        most = max(1, self._concurrency // POLL_SHARE) if self._bus else free
+        return min(free, most, CLAIMS_MAX)
+
+    async def _ask(self, most: int, wait_s: float) -> list[Lease]:
         body: dict[str, Any] = {
             "worker": self._worker, "contracts": self._contracts, "max": most, "start": True
         }  # fmt: skip
@@ -127,8 +197,8 @@ class Line:
         answer = await self.link.ask(
             "claims",
             body,
-            query={"wait_s": self._claim_wait_s},
-            timeout_s=self._claim_wait_s + ANSWER_SLACK_S,
+            query={"wait_s": wait_s},
+            timeout_s=wait_s + ANSWER_SLACK_S,
             stops=True,
         )
         if answer.json is None:
@@ -168,16 +238,24 @@ class Line:
         return begun
 
     async def _work(self, lease: Lease, served: Served, begun: Any) -> None:
+        # Claims that were under way together may be more than there was room for.
+        async with self._turns:
+            await self._act(lease, served, begun)
+
+    async def _act(self, lease: Lease, served: Served, begun: Any) -> None:
         outcome: Outcome | None = None
         try:
             if self._stopping.is_set():
+                if lease.pushed is not None:
+                    return  # it stays in its topic, for the next worker
                 outcome = not_run("draining", "the worker is stopping")
             elif not lease.holds(self._now_s()):
                 outcome = not_run("lease", "the lease ended before the handler could begin")
             elif lease.kind == "probe":
                 outcome = await run_probe(served, lease, begun.recorded, self._threads)
             else:
-                outcome = await run_handler(served, lease, begun, self._threads)
+                journal = None if self._journal is None else self._journal.journal
+                outcome = await run_handler(served, lease, begun, self._threads, journal)
             if served.external and lease.kind != "probe":
                 outcome = await self._recorded(lease, outcome)
         finally:
@@ -201,8 +279,11 @@ class Line:
         if lease not in self.running:
             return
         self.running.discard(lease)
-        if outcome is not None:
-            self.replies.add(lease.reply(outcome))
+        reply = None if outcome is None else lease.reply(outcome)
+        if lease.pushed is not None:
+            lease.pushed.ended(reply)
+        elif reply is not None:
+            self.replies.add(reply)
         self._freed.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

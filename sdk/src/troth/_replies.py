@@ -10,7 +10,7 @@ from ._json import dumps
 from ._link import Link
 from ._problems import EngineError
 
-__all__ = ["Replies"]
+__all__ = ["Replies", "spare_of"]
 
 REPLIES_BATCH_MAX = 500
 """Replies in one request."""
@@ -84,7 +84,7 @@ def _smaller(part: list[Reply], why: str) -> list[list[Reply]]:
         middle = len(part) // 2
         return [part[middle:], part[:middle]]
     reply = part[0]
-    spare = _spare(reply, why)
+    spare = spare_of(reply, why)
     if spare is None:
         log.error("action=reply_dropped effect=%s reason=%s", reply["effect"], why)
         return []
@@ -92,9 +92,9 @@ def _smaller(part: list[Reply], why: str) -> list[list[Reply]]:
     return [[spare]]
 
 
-def _spare(reply: Reply, why: str) -> Reply | None:
+def spare_of(reply: Reply, why: str) -> Reply | None:
     """What is said instead of a reply that cannot be taken; None if that was it already."""
-    if reply.get("code") == "reply":
+    if reply.get("code") == "reply" or "outcome" not in reply:
         return None
     wanted = {"done": "unknown", "present": "cannot_tell"}
     outcome = wanted.get(reply["outcome"], reply["outcome"])

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from ._contract import Contract, Kind
 from ._effect import Effect
+from ._journal import Journal
 from ._journal_rules import Outcome, Run
 from ._lease import Lease, current
 from ._outcomes import done, of_error, of_probe_error, unfit_arguments, unfit_result
@@ -67,14 +68,23 @@ def serves(contracts: Iterable[Contract], deps: Any) -> dict[tuple[str, str], Se
     return found
 
 
-async def run_handler(served: Served, lease: Lease, begun: Run | None, threads: Threads) -> Outcome:
-    """Run a `do` or an `undo` to its outcome; raises nothing of the handler's."""
+async def run_handler(
+    served: Served,
+    lease: Lease,
+    begun: Run | None,
+    threads: Threads,
+    journal: Journal | None = None,
+) -> Outcome:
+    """Run a `do` or an `undo` to its outcome; raises nothing of the handler's.
+
+    `journal` is where the handler may answer in its own transaction.
+    """
     repeatable = served.repeatable and lease.repeatable
     try:
         values = served.contract.bind(served.kind, lease.args)
     except (ValidationError, KeyError) as error:
         return unfit_arguments(error, repeatable=repeatable)
-    call = _call(served, lease, begun, values)
+    call = _call(served, lease, begun, values, journal)
     try:
         result = await _perform(served, lease, call, threads)
     except _ENDINGS as error:
@@ -109,7 +119,11 @@ async def run_probe(
 
 
 def _call(
-    served: Served, lease: Lease, begun: Run | None, values: dict[str, Any]
+    served: Served,
+    lease: Lease,
+    begun: Run | None,
+    values: dict[str, Any],
+    journal: Journal | None = None,
 ) -> Callable[[], Any]:
     function = served.contract.handler(served.kind)
     assert function is not None
@@ -124,8 +138,25 @@ def _call(
         repeated=lease.repeated or (begun is not None and begun.repeated),
         on_heartbeat=lease.say,
         on_evidence=lease.note,
+        **_answers(served, lease, journal),
     )
     return functools.partial(function, effect, **values)
+
+
+def _answers(served: Served, lease: Lease, journal: Journal | None) -> dict[str, Any]:
+    """How the handler answers in a transaction of its own: by the journal of this worker."""
+    if journal is None or not served.external:
+        return {}
+
+    def answer(connection: object, result: Any) -> None:
+        found = served.contract.dump(served.kind, result)
+        journal.answer_in(connection, lease.effect, lease.token, lease.attempt, found)
+
+    async def answer_async(connection: object, result: Any) -> None:
+        found = served.contract.dump(served.kind, result)
+        await journal.answer_in_async(connection, lease.effect, lease.token, lease.attempt, found)
+
+    return {"on_answer": answer, "on_async_answer": answer_async}
 
 
 async def _perform(served: Served, lease: Lease, call: Callable[[], Any], threads: Threads) -> Any:

@@ -27,6 +27,8 @@ class Settings:
         worker_concurrency: handlers that run at once, for each participant.
         journal_url: where effects are recorded; a file serves the workers of one machine.
         drain_timeout_s: how long a worker waits for its handlers when it is stopped.
+        bus_url: `kafka://HOST:PORT` where commands also come by Kafka.
+        topic_prefix: of the topics there.
     """
 
     url: str = "http://127.0.0.1:8080"
@@ -36,6 +38,8 @@ class Settings:
     worker_concurrency: int = 16
     journal_url: str | None = None
     drain_timeout_s: float = 25.0
+    bus_url: str | None = None
+    topic_prefix: str | None = None
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:

@@ -8,12 +8,15 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Coroutine, Iterable
 from types import FrameType
 from typing import Any, Protocol, cast
 
 import httpx
 
+from ._bus import Bus, bus_of, kafka
+from ._bus_replies import BusReplies
+from ._commands import Commands
 from ._commit import GroupCommit
 from ._contract import Contract
 from ._heartbeats import keep_alive
@@ -37,6 +40,7 @@ NAME_MAX = 256
 DEFAULT_JOURNAL = "sqlite:///troth-journal.db"
 
 Task = asyncio.Task[Any]
+Work = Coroutine[Any, Any, None]
 AnyContext = contextlib.AbstractAsyncContextManager[Any]
 
 log = logging.getLogger("troth.worker")
@@ -73,6 +77,9 @@ class Worker:
         drain_timeout_s: how long `stop` waits for running handlers; default 25.
         claim_wait_s: how long the engine holds a claim open when there is no work. A worker that
             stops waits for it: what the engine gives away at that moment must not get lost.
+        bus: `kafka://HOST:PORT` (see Bus.at for more) or a Bus: commands then also come by Kafka,
+            beside the claims over HTTP; default TROTH_BUS_URL, else HTTP alone. Effects come so
+            only with a shared journal. Needs `troth[kafka]`: TrothError TR743 without it.
         http: an httpx transport, to reach an engine in the same process.
         transport: how calls travel, instead of HTTP to `url`; closed when `serve` ends. Leases are
             timed by the event loop's clock, so that a simulated loop steers all of it.
@@ -94,6 +101,7 @@ class Worker:
         claim_wait_s: float = CLAIM_WAIT_S,
         http: httpx.AsyncBaseTransport | None = None,
         transport: Transport | None = None,
+        bus: Bus | str | None = None,
     ) -> None:
         settings = Settings.load()
         self._app = app
@@ -110,6 +118,9 @@ class Worker:
         self._claim_wait_s = claim_wait_s
         self._http = http
         self._transport = transport
+        self._bus = bus_of(bus or settings.bus_url, topic_prefix=settings.topic_prefix)
+        if self._bus is not None:
+            kafka()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -147,11 +158,16 @@ class Worker:
             loops += [line.replies.run() for line in lines]
             if journal is not None:
                 loops.append(journal.purge())
-            async with _tasks(loops) as background, _tasks([x.claim() for x in lines]) as claiming:
+            claims = [line.claim() for line in lines]
+            if self._bus is not None:
+                more_loops, more_claims = self._bus_loops(self._bus, lines)
+                loops, claims = loops + more_loops, claims + more_claims
+            async with _tasks(loops) as background, _tasks(claims) as claiming:
                 log.info(
-                    "action=worker_ready name=%s participants=%s url=%s journal=%s",
+                    "action=worker_ready name=%s participants=%s url=%s journal=%s bus=%s",
                     self.name, ",".join(line.name for line in lines), transport.url,
                     journal.kind if journal is not None else "none",
+                    self._bus.servers if self._bus is not None else "none",
                 )  # fmt: skip
                 try:
                     await self._until_stopped([*background, *claiming])
@@ -207,9 +223,18 @@ class Worker:
                     journal=journal,
                     stopping=self._stopping,
                     wake=lambda: loop.call_soon_threadsafe(woken.set),
+                    bus=self._bus is not None,
                 )
             )
         return lines, journal
+
+    def _bus_loops(self, bus: Bus, lines: list[Line]) -> tuple[list[Work], list[Work]]:
+        """What runs in the background, and what ends when the worker has drained."""
+        replies = BusReplies(bus, self.name)
+        commands = [Commands(bus, line, replies, self._stopping) for line in lines]
+        background: list[Work] = [replies.run(), *(one.tell_started() for one in commands)]
+        draining: list[Work] = [line.answer_bells() for line in lines]
+        return background, [*draining, *(one.run() for one in commands)]
 
     def _journal_here(self) -> Journal:
         if self._journal is not None:

@@ -124,7 +124,7 @@ class FakeEngine:
             self._number += 1
             effect = effect or sha256(str(self._number).encode()).hexdigest()
             made = {
-                "effect": effect, "attempt": attempt, "token": token or f"1.{self._number}.1",
+                "effect": effect, "attempt": attempt, "token": token or f"1.0.{self._number}.1",
                 "kind": kind, "contract": contract, "args": args,
                 "digest": digest or sha256(json.dumps(args).encode()).hexdigest(),
                 "classes": classes, "tenant": "north", "commitment": COMMITMENT,

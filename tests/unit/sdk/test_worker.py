@@ -16,7 +16,7 @@ async def test_a_step_is_claimed_run_and_answered(engine: FakeEngine, serve: Ser
     async with serve(app_of(World())):
         reply = await apart(engine.reply_to, effect)
     assert reply == {
-        "effect": effect, "attempt": 1, "token": "1.1.1", "kind": "do", "commitment": COMMITMENT,
+        "effect": effect, "attempt": 1, "token": "1.0.1.1", "kind": "do", "commitment": COMMITMENT,
         "outcome": "done", "result": {"name": "acme", "risk": 20},
     }  # fmt: skip
     asked = next(one for one in engine.claims_asked if "registry/hold@1" in one["contracts"])

@@ -75,7 +75,7 @@ async def test_what_the_handler_recorded_in_its_own_transaction_counts(
     async def pay(fx: Effect) -> str:
         own = sqlite3.connect(file)
         own.execute("INSERT INTO payments VALUES (?)", (fx.key,))
-        journal.record_in(own, fx, "receipt 17")
+        fx.answer_in(own, "receipt 17")
         own.commit()
         own.close()
         raise TimeoutError("the line went dead afterwards")
@@ -99,7 +99,7 @@ async def test_an_undo_that_comes_while_its_do_commits_rolls_it_back(
         await go_on.wait()
         own = sqlite3.connect(file)
         try:
-            journal.record_in(own, fx, "paid")
+            fx.answer_in(own, "paid")
             own.commit()
         finally:
             own.close()
@@ -130,12 +130,12 @@ async def test_an_undo_that_comes_while_its_do_commits_rolls_it_back(
 async def test_a_stale_undo_does_not_run(engine: FakeEngine, serve: Serve) -> None:
     """A newer command for its `do` is known: this undo was given up by the engine."""
     world = World()
-    do = engine.offer("crm/create-account@1", ACME, classes=R1_CLASSES, token="2.1.1")
+    do = engine.offer("crm/create-account@1", ACME, classes=R1_CLASSES, token="2.0.1.1")
     async with serve(app_of(world)):
         await apart(engine.reply_to, do)
         undo = engine.offer(
             "crm/create-account@1:undo", {"account": {"account_id": "1"}}, kind="undo",
-            undoes=do, token="1.9.9", classes=R1_CLASSES,
+            undoes=do, token="1.0.9.9", classes=R1_CLASSES,
         )  # fmt: skip
         reply = await apart(engine.reply_to, undo)
     assert (reply["outcome"], reply["code"]) == ("not_done", "journal.token")

@@ -86,7 +86,7 @@ async def test_a_lost_lease_lets_a_running_handler_end(engine: FakeEngine, serve
     effect = engine.offer("registry/hold@1", {"name": "a"})
     async with serve(app_of(world)):
         await apart(world.reached.wait, 10)
-        engine.dispatches[effect].claim["token"] = "1.99.1"
+        engine.dispatches[effect].claim["token"] = "1.0.99.1"
         await apart(engine.wait, lambda: engine.calls["heartbeats"])
         world.release.set()
         reply = await apart(engine.reply_to, effect)

@@ -133,11 +133,11 @@ async def test_absent_bars_the_command_that_was_asked_about(
     """A command with a lower token that arrives after the probe does not run any more."""
     world = World()
     probe = engine.offer(
-        "crm/activate@1", ACCOUNT, kind="probe", classes=R2_CLASSES, token="1.20.1"
+        "crm/activate@1", ACCOUNT, kind="probe", classes=R2_CLASSES, token="1.0.20.1"
     )
     async with serve(app_of(world)):
         assert (await apart(engine.reply_to, probe))["outcome"] == "absent"
-        engine.offer("crm/activate@1", ACCOUNT, effect=probe, classes=R2_CLASSES, token="1.10.1")
+        engine.offer("crm/activate@1", ACCOUNT, effect=probe, classes=R2_CLASSES, token="1.0.10.1")
         late = await apart(engine.wait, lambda: engine.replies[1:])
     assert (late[0]["outcome"], late[0]["code"]) == ("not_done", "journal.token")
     assert world.calls == {"is-active": 1}
@@ -160,12 +160,12 @@ async def test_a_probe_that_denies_a_recorded_answer_cannot_tell(
 ) -> None:
     """Claimed done, actually not there: a person must look."""
     world = World()
-    effect = engine.offer("crm/activate@1", ACCOUNT, classes=R2_CLASSES, token="1.1.1")
+    effect = engine.offer("crm/activate@1", ACCOUNT, classes=R2_CLASSES, token="1.0.1.1")
     async with serve(app_of(world)):
         await apart(engine.reply_to, effect)
         engine.offer(
             "crm/activate@1", ACCOUNT, effect=effect, kind="probe", classes=R2_CLASSES,
-            token="1.9.1",
+            token="1.0.9.1",
         )  # fmt: skip
         (said,) = await apart(engine.wait, lambda: engine.replies[1:])
     assert (said["outcome"], said["code"]) == ("cannot_tell", "contradicted")
@@ -180,7 +180,7 @@ async def test_a_repeated_command_gets_the_recorded_reply(engine: FakeEngine, se
     async with serve(app_of(world)):
         await apart(engine.reply_to, effect)
     engine.offer(
-        "crm/create-account@1", ACME, effect=effect, attempt=2, token="2.9.1", classes=R1_CLASSES
+        "crm/create-account@1", ACME, effect=effect, attempt=2, token="2.0.9.1", classes=R1_CLASSES
     )
     async with serve(app_of(world)):
         again = await apart(engine.reply_to, effect, attempt=2)
@@ -196,7 +196,7 @@ async def test_an_undo_bars_its_do_and_then_runs(engine: FakeEngine, serve: Serv
     )
     async with serve(app_of(world)):
         assert (await apart(engine.reply_to, undo))["outcome"] == "done"
-        engine.offer("crm/create-account@1", ACME, effect=do, token="1.90.1", classes=R1_CLASSES)
+        engine.offer("crm/create-account@1", ACME, effect=do, token="1.0.90.1", classes=R1_CLASSES)
         late = await apart(engine.reply_to, do)
     assert (late["outcome"], late["code"]) == ("not_done", "journal.barred")
     assert world.calls == {"delete-account": 1}

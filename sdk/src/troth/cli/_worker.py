@@ -25,7 +25,11 @@ def worker(
         int | None, typer.Option(min=1, max=1000, help="Handlers at once, per participant.")
     ] = None,
     journal: Annotated[
-        str | None, typer.Option(help="Where effects are recorded, sqlite:///FILE.")
+        str | None,
+        typer.Option(help="Where effects are recorded: sqlite:///FILE or postgresql://..."),
+    ] = None,
+    bus: Annotated[
+        str | None, typer.Option(help="kafka://HOST:PORT: take commands from there too.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name in the audit trail.")] = None,
     claim_wait: Annotated[
@@ -60,6 +64,7 @@ def worker(
         journal=None if journal is None else Journal.at(journal),
         name=name,
         claim_wait_s=claim_wait,
+        bus=bus,
     ).run()
 
 
