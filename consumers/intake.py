@@ -1,96 +1,33 @@
 """The input of the lanes from a log outside: records become requests, cursors move with them.
 
-One task reads, one for each partition hands on, in order and one batch at a time: nothing of a
-partition is submitted before what stood ahead of it was answered. What is refused is tried again;
-what keeps failing alone becomes a dead letter; what came for a lane that went away is forgotten
-and read again from the database's cursor.
+One task reads, one for each partition hands on (`consumers.part_input`). A broker that is gone is
+waited for; a lane that went takes its partitions with it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
-from consumers.source import Arrival, Ends, Lost, Part, Source, SourceDown
-from domain.errors import Refusal
-from domain.ports import Cursor, StoreFailed
-from domain.requests import Logged, Request
+from consumers.part_input import InputDesk, IntakeLimits, PartInput, Rest
+from domain.ports import Asked, Cursor, StoreFailed
+from domain.requests import Logged
+from domain.source import Arrival, Ends, Lost, Part, Source, SourceDown
 
-__all__ = ["InputDesk", "Intake", "IntakeLimits", "PartState"]
+__all__ = ["InputDesk", "Intake", "IntakeLimits"]
 
 Json = Any
-LANE_LOST = "store.lane_lost"
-OF_THE_DATA = ("store.failed", "internal.fault", "bug")
-"""Refusals that may lie in one record: it is tried alone, then becomes a dead letter."""
+NOBODY = Asked("*", "troth", "automated_workflow", ())
+"""Who asks for what no producer asked for."""
+NOT_READ = bytes(32)
+"""The digest of a cursor before whose offset nothing is left."""
+RAW_BYTES_MAX = 1_048_576
+DETAIL_MAX = 2_000
 _log = structlog.get_logger("consumers")
-
-
-class InputDesk(Protocol):
-    """What the intake needs of the desk."""
-
-    def lanes(self) -> tuple[int, ...]:
-        """The lanes that this process owns now."""
-        ...
-
-    def when_lanes_change(self, callback: Callable[[], None]) -> None:
-        """Call it, on the event loop, whenever `lanes` has changed."""
-        ...
-
-    def read_until(self, us: int | None) -> None:
-        """The inputs are read up to this time: timers fire up to it."""
-        ...
-
-    async def submit_all(self, requests: Sequence[Request]) -> list[Json]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class IntakeLimits:
-    """Bounds of the intake; times in seconds.
-
-    A partition is paused while more than `buffered_max` records or `buffered_bytes_max` bytes of
-    it wait, and read again below half of that. `tries_max`: how often a record is tried alone.
-    """
-
-    batch_max: int = 200
-    buffered_max: int = 1_000
-    buffered_bytes_max: int = 8 * 1024 * 1024
-    tries_max: int = 6
-    retry_first_s: float = 0.05
-    retry_cap_s: float = 5.0
-    reopen_first_s: float = 0.2
-    reopen_cap_s: float = 10.0
-    poll_s: float = 0.5
-    ends_every_s: float = 0.2
-    note_every_s: float = 5.0
-    stalled_s: float = 30.0
-
-
-@dataclass(slots=True)
-class PartState:
-    """A partition that is read: what waits, and how far it was accepted."""
-
-    part: Part
-    cursor: Cursor | None
-    waiting: deque[Logged] = field(default_factory=deque)
-    bytes: int = 0
-    in_flight: int = 0
-    accepted: int = 0
-    tries: int = 0
-    is_paused: bool = False
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    task: asyncio.Task[None] | None = None
-
-    @property
-    def held(self) -> int:
-        """Records that were read and not yet accepted."""
-        return len(self.waiting) + self.in_flight
-
 
 Read = Callable[[Arrival], Logged]
 Cursors = Callable[[Sequence[int]], Coroutine[Any, Any, Sequence[Cursor]]]
@@ -110,16 +47,19 @@ class Intake:
         cursors: Cursors,
         readers: Mapping[str, Read],
         *,
+        now_us: Callable[[], int],
         limits: IntakeLimits | None = None,
-        rest: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
+        rest: Rest = asyncio.sleep,
     ) -> None:
         self._source = source
         self._desk = desk
         self._cursors = cursors
         self._readers = readers
         self._limits = IntakeLimits() if limits is None else limits
+        self._now_us = now_us
         self._rest = rest
-        self._parts: dict[Part, PartState] = {}
+        self._parts: dict[Part, PartInput] = {}
+        self._tasks: dict[Part, asyncio.Task[None]] = {}
         self._again: set[Part] = set()
         self._lanes_changed = True
         self._fault: str | None = "not connected yet"
@@ -160,8 +100,16 @@ class Intake:
         }
 
     def accept_loss(self, part: Part) -> Lost:
-        """Go on behind records that are gone: an operator's decision. Raises KeyError."""
+        """Go on behind records that are gone: an operator's decision, kept as a dead letter.
+
+        Raises KeyError when nothing was lost there.
+        """
         lost = self._source.skip(part)
+        said = f"{part.topic}/{part.number}: {lost.offset} to {lost.earliest - 1} were deleted"
+        cursor = Cursor(part.topic, lost.topic_id, part.number, lost.earliest, NOT_READ)
+        state = self._parts[part]
+        fault = ("bus.input_lost", said)
+        state.put(Logged(NOBODY, cursor, self._now_us(), None, b"", fault))
         _log.warning("input_loss_accepted", topic=part.topic, partition=part.number,
                      offset=lost.offset, earliest=lost.earliest)  # fmt: skip
         return lost
@@ -213,16 +161,13 @@ class Intake:
         while True:
             if self._lanes_changed or self._again:
                 await self._own()
-            for arrival in await self._source.poll(self._poll_s()):
+            for arrival in await self._source.poll(self._limits.poll_s):
                 self._take(arrival)
                 self._moved_s = clock()
-            self._pause()
+            self._source.pause([p for p, state in self._parts.items() if state.should_pause()])
             if clock() - looked_s >= self._limits.ends_every_s:
                 looked_s = clock()
                 await self._look(clock())
-
-    def _poll_s(self) -> float:
-        return min(self._limits.poll_s, self._limits.ends_every_s)
 
     async def _own(self) -> None:
         """Begin with what belongs to lanes that came, forget what belongs to lanes that went."""
@@ -239,46 +184,59 @@ class Intake:
         await self._source.own({part: known.get(part) for part in wanted})
         for part in fresh:
             cursor = known.get(part)
-            state = PartState(part, cursor, accepted=0 if cursor is None else cursor.offset)
-            state.task = asyncio.create_task(self._hand_on(state), name=f"intake-{part.number}")
+            state = PartInput(part, cursor, self._desk, self._limits, self._rest)
             self._parts[part] = state
+            name = f"intake-{part.topic}-{part.number}"
+            self._tasks[part] = asyncio.create_task(self._hand_on(state), name=name)
         self._open_ends = None
 
     async def _drop(self, parts: Sequence[Part]) -> None:
-        tasks = [self._parts.pop(part).task for part in parts]
+        tasks = [self._tasks.pop(part) for part in parts]
+        for part in parts:
+            del self._parts[part]
         for task in tasks:
-            if task is not None:
-                task.cancel()
-        await asyncio.gather(*(task for task in tasks if task), return_exceptions=True)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _take(self, arrival: Arrival) -> None:
         state = self._parts.get(arrival.part)
         if state is None:
             return
-        state.waiting.append(self._readers[arrival.part.topic](arrival))
-        state.bytes += len(state.waiting[-1].raw)
-        state.wake.set()
+        try:
+            logged = self._readers[arrival.part.topic](arrival)
+        # A record that no reader foresaw becomes a dead letter like any other unreadable one.
+        except Exception as fault:  # noqa: BLE001 - logged, and kept as a dead letter
+            _log.exception("engine_failed", topic=arrival.part.topic)
+            raw = (arrival.value or b"")[:RAW_BYTES_MAX]
+            said = f"{type(fault).__name__}: {fault}"[:DETAIL_MAX]
+            logged = Logged(NOBODY, arrival.cursor, arrival.at_us, None, raw, ("bug", said))
+        state.put(logged)
 
-    def _pause(self) -> None:
-        limits = self._limits
-        for state in self._parts.values():
-            share = 0.5 if state.is_paused else 1.0
-            is_full = state.held > limits.buffered_max * share
-            state.is_paused = is_full or state.bytes > limits.buffered_bytes_max * share
-        self._source.pause([s.part for s in self._parts.values() if s.is_paused])
+    async def _hand_on(self, part: PartInput) -> None:
+        try:
+            await part.run()
+        # A fault of ours must not leave a partition that nobody hands on.
+        except Exception:  # noqa: BLE001 - logged, and the partition is read again
+            _log.exception("engine_failed", topic=part.part.topic, partition=part.part.number)
+            await self._rest(self._limits.retry_cap_s)
+        self._again.add(part.part)
 
     # --- how far it is read ----------------------------------------------------------------------
 
     async def _look(self, now_s: float) -> None:
-        """Observe the ends, and tell the desk when everything before them was accepted."""
-        if self._open_ends is None:
-            self._ends = self._open_ends = await self._source.ends()
+        """Tell the desk when everything before the observed ends was accepted; observe anew."""
+        if self._open_ends is not None and not await self._is_read(self._open_ends):
+            if now_s - self._moved_s > self._limits.stalled_s and not self._is_busy():
+                told = f"nothing came for {self._limits.stalled_s:g} s, though there is more"
+                raise SourceDown(told)
+            return
+        if self._open_ends is not None:
+            self._desk.read_until(self._open_ends.at_us)
+        self._moved_s = now_s
+        self._ends = self._open_ends = await self._source.ends()
         if await self._is_read(self._open_ends):
             self._desk.read_until(self._open_ends.at_us)
-            self._ends = self._open_ends = await self._source.ends()
-            self._moved_s = now_s
-        elif now_s - self._moved_s > self._limits.stalled_s and not self._is_busy():
-            raise SourceDown(f"nothing came for {self._limits.stalled_s:g} s, though there is more")
+            self._open_ends = None
 
     def _is_busy(self) -> bool:
         return bool(self._source.lost) or any(state.held for state in self._parts.values())
@@ -306,51 +264,3 @@ class Intake:
             with contextlib.suppress(SourceDown):
                 await self._source.note(moved)
                 noted = {part: cursor.offset for part, cursor in found.items()}
-
-    # --- handing on, for each partition ----------------------------------------------------------
-
-    async def _hand_on(self, state: PartState) -> None:
-        """Submit what waits, in order, for as long as the partition is ours."""
-        while True:
-            while not state.waiting:
-                state.wake.clear()
-                await state.wake.wait()
-            refused = await self._submit(state)
-            if refused is None:
-                state.tries = 0
-                continue
-            if refused.alias == LANE_LOST:
-                self._again.add(state.part)
-                return
-            limits = self._limits
-            state.tries += 1
-            await self._rest(min(limits.retry_first_s * 2**state.tries, limits.retry_cap_s))
-
-    async def _submit(self, state: PartState) -> Refusal | None:
-        """Submit the next batch; what follows the first refused one waits. None: all accepted."""
-        size = 1 if state.tries else self._limits.batch_max
-        batch = [state.waiting.popleft() for _ in range(min(size, len(state.waiting)))]
-        batch[0] = self._given_up(state, batch[0])
-        state.in_flight = len(batch)
-        try:
-            answers = await self._desk.submit_all(batch)
-        except Refusal as refused:
-            answers = [refused]
-        bad = next((n for n, a in enumerate(answers) if isinstance(a, BaseException)), len(batch))
-        refused = answers[bad] if bad < len(batch) else None
-        state.waiting.extendleft(reversed(batch[bad:]))
-        state.in_flight = 0
-        if bad:
-            state.cursor = batch[bad - 1].cursor
-            state.accepted = max(state.accepted, state.cursor.offset)
-            state.bytes -= sum(len(logged.raw) for logged in batch[:bad])
-            state.tries = 0
-        if refused is None or isinstance(refused, Refusal):
-            return refused
-        raise refused
-
-    def _given_up(self, state: PartState, logged: Logged) -> Logged:
-        """A record that failed alone too often goes on as a dead letter: its neighbours follow."""
-        if state.tries < self._limits.tries_max or state.last_alias not in OF_THE_DATA:
-            return logged
-        return replace(logged, request=None, fault=(state.last_alias, state.last_detail))

@@ -11,11 +11,11 @@ import jsonschema_rs
 
 import schemas
 from consumers.records import Readable, Record, read
-from consumers.source import Arrival
 from domain.errors import Refusal, refusal
 from domain.json_text import parse
 from domain.ports import Asked
 from domain.requests import Logged, Publish, RepliesRequest, StartsRequest
+from domain.source import Arrival
 
 __all__ = ["ReadAs", "of_event", "of_reply"]
 
@@ -26,6 +26,8 @@ RECORD_BYTES_MAX = 1_048_576
 RAW_BYTES_MAX = 1_048_576
 """What a dead letter of a reply keeps of it; the whole record stays in its topic."""
 FAULT_TEXT_MAX = 300
+FORM = 1
+"""Of what workers say (docs/format.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +92,33 @@ def _said(value: bytes, who: ReadAs) -> Any:
     body = parse(value, alias="event.json")
     if not isinstance(body, dict):
         raise refusal("reply.outcome", "a JSON object is wanted")
-    if "starts" in body:
-        _check("starts", body)
-        worker = body["worker"]
-        return StartsRequest(_asked(who, ANY_TENANT, worker, None), worker, tuple(body["starts"]))
-    if "replies" not in body:
+    if body.pop("form", FORM) != FORM:
+        raise refusal("reply.outcome", f"form: only {FORM} is known here")
+    if "replies" not in body and "starts" not in body:
         reply = {name: value for name, value in body.items() if name != "worker"}
         body = {"worker": body.get("worker"), "replies": [reply]}
-    _check("replies", body)
-    worker = body["worker"]
-    return RepliesRequest(_asked(who, ANY_TENANT, worker, None), worker, tuple(body["replies"]))
+    starts, replies = _sorted(body)
+    worker: Any = body.get("worker")
+    if starts and not replies:
+        _check("starts", {"worker": worker, "starts": starts})
+        return StartsRequest(_asked(who, ANY_TENANT, worker, None), worker, tuple(starts))
+    _check("replies", {"worker": worker, "replies": replies})
+    return RepliesRequest(_asked(who, ANY_TENANT, worker, None), worker, tuple(replies))
+
+
+def _sorted(body: Json) -> tuple[list[Json], list[Json]]:
+    """Words that something started, and replies. Among replies the former may be dropped.
+
+    A step of which nobody heard that it started is only published again, and its journal knows it.
+    """
+    starts: list[Json] = body.get("starts", [])
+    replies: list[Json] = body.get("replies", [])
+    if not isinstance(starts, list) or not isinstance(replies, list):
+        raise refusal("reply.outcome", "replies: a list is wanted")
+    told = [item["started"] for item in replies if isinstance(item, dict) and "started" in item]
+    found = [i for i in (*starts, *told) if isinstance(i, dict)]
+    kept = [{name: i.get(name) for name in ("effect", "token")} for i in found]
+    return kept, [i for i in replies if not (isinstance(i, dict) and "started" in i)]
 
 
 def _check(name: str, body: Json) -> None:
@@ -112,8 +131,7 @@ def _check(name: str, body: Json) -> None:
 @cache
 def _form(name: str) -> Any:
     """The same form as over HTTP."""
-    definitions = schemas.load("wire.v1.json")["$defs"]
-    return jsonschema_rs.Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": definitions})
+    return jsonschema_rs.Draft202012Validator(schemas.part("wire.v1.json", name))
 
 
 def _asked(who: ReadAs, tenant: str, actor: str, trace: str | None) -> Asked:

@@ -25,7 +25,7 @@ from aiokafka.protocol.offset import OffsetRequest
 from adapters.kafka.metadata import TopicFacts, TopicsRequest, facts_of
 from adapters.kafka.options import KafkaOptions
 from adapters.kafka.security import client_arguments
-from consumers.source import Part, SourceDown
+from domain.source import Part, SourceDown
 
 __all__ = ["EARLIEST", "LATEST", "Cluster", "NewTopic"]
 
@@ -119,7 +119,7 @@ class Cluster:
     async def configs(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
         """The settings of topics, those that the broker gives among them."""
         resources = [(TOPIC_RESOURCE, name, None) for name in names]
-        response = await self._ask(None, DescribeConfigsRequest(resources, False))  # pyright: ignore[reportArgumentType]  # annotated as a dict, sent as a list
+        response = await self._ask(None, DescribeConfigsRequest(resources, False))
         found: dict[str, dict[str, str]] = {}
         for code, message, _kind, name, entries in response.resources:
             if code:
@@ -151,7 +151,7 @@ class Cluster:
                 for topic, numbers in group.items()
             ]
             timeout_ms = int(self._options.request_timeout_s * 1000)
-            response = await self._ask(leader, DeleteRecordsRequest(topics, timeout_ms))  # pyright: ignore[reportArgumentType]  # as for create
+            response = await self._ask(leader, DeleteRecordsRequest(topics, timeout_ms))
             for topic, rows, *_ in response.topics:
                 for number, _low, code, *_rest in rows:
                     self._check(topic, number, code)
@@ -194,7 +194,7 @@ class Cluster:
         """The answer of a node, or of any one."""
         if self._client is None:
             await self.open()
-        client = self._client
+        client: Any = self._client
         try:
             async with asyncio.timeout(self._options.request_timeout_s):
                 to = client.get_random_node() if node is None else node

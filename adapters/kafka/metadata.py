@@ -58,8 +58,8 @@ _Text = CompactString("utf-8")
 
 
 class _TopicsResponse(Response):
-    API_KEY = 3
-    API_VERSION = 12
+    API_KEY = 3  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]  # as aiokafka's own
+    API_VERSION = 12  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]  # as aiokafka's own
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
         (

@@ -21,7 +21,7 @@ DEAD_LETTERS = "dead-letters"
 SCHEMES = {"kafka": "PLAINTEXT", "kafka+ssl": "SSL", "kafka+sasl": "SASL_SSL"}
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
-COMPRESSIONS = ("gzip", "none")
+COMPRESSIONS = ("lz4", "zstd", "snappy", "gzip", "none")
 PORT = 9092
 DAY_S = 86_400
 
@@ -54,7 +54,7 @@ class KafkaOptions:
     client_id: str = "troth-engine"
     group: str = "troth-engine"
     request_timeout_s: float = 10.0
-    compression: str = "gzip"
+    compression: str = "lz4"
     input_partitions: int = 0
     command_partitions: int = 6
     output_partitions: int = 6

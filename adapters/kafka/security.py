@@ -59,7 +59,7 @@ class _Tokens(AbstractTokenProvider):
         self._ask = options.sasl_token
         self._file = options.sasl_token_file
 
-    async def token(self) -> str:
+    async def token(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]  # annotated as None there
         if self._ask is not None:
             return await self._ask()
         assert self._file is not None

@@ -1,0 +1,127 @@
+"""Publishes records: an idempotent producer, acknowledged by every replica.
+
+A producer that failed once is given up: it cannot say what of its batches arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
+
+from adapters.kafka.cluster import FAULTS, Cluster, told
+from adapters.kafka.options import KafkaOptions
+from adapters.kafka.security import client_arguments
+from domain.outbox import Message
+from domain.source import SourceDown
+
+__all__ = ["KafkaSink"]
+
+LINGER_MS = 2
+BATCH_BYTES_MAX = 262_144
+CLOSE_TIMEOUT_S = 5.0
+OVERHEAD_BYTES = 512
+"""Of a batch and a record, at most, beside key, value and headers."""
+TOPIC_BYTES = "max.message.bytes"
+
+
+class KafkaSink:
+    """Implements `domain.outbox.Sink`. Topics must be there: sending makes none."""
+
+    def __init__(self, options: KafkaOptions) -> None:
+        self._options = options
+        self._producer: Any = None
+        self._bytes_max: dict[str, int] = {}
+
+    async def send(self, messages: Sequence[Message]) -> Sequence[str | None]:
+        try:
+            producer = await self._ready({message.topic for message in messages})
+        except (SourceDown, *FAULTS) as error:
+            return [told(error)] * len(messages)
+        acks: list[Any] = []
+        for message in messages:
+            try:
+                acks.append(await self._put(producer, message))
+            except FAULTS as error:
+                acks.append(error)
+                break
+        found = await asyncio.gather(*(_settled(ack) for ack in acks))
+        return [*found, *["not sent: one before it failed"] * (len(messages) - len(acks))]
+
+    async def discard(self) -> None:
+        producer, self._producer = self._producer, None
+        self._bytes_max.clear()
+        if producer is None:
+            return
+        with contextlib.suppress(*FAULTS):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await producer.stop()
+        with contextlib.suppress(*FAULTS):
+            await producer.client.close()
+
+    async def _ready(self, topics: set[str]) -> Any:
+        missing = topics - self._bytes_max.keys()
+        if missing:
+            # A producer would ask the broker to make a topic that is missing.
+            async with Cluster(self._options) as cluster:
+                there = await cluster.topics(sorted(missing))
+                for name in missing - there.keys():
+                    raise SourceDown(f"{name} is missing: run troth-engine migrate")
+                for name, configs in (await cluster.configs(sorted(missing))).items():
+                    self._bytes_max[name] = int(configs[TOPIC_BYTES])
+        if self._producer is None:
+            self._producer = await self._started()
+        return self._producer
+
+    async def _started(self) -> Any:
+        options = self._options
+        producer = AIOKafkaProducer(
+            **client_arguments(options),
+            enable_idempotence=True,
+            acks="all",
+            compression_type=None if options.compression == "none" else options.compression,
+            max_request_size=options.message_bytes_max,
+            max_batch_size=BATCH_BYTES_MAX,
+            linger_ms=LINGER_MS,
+        )
+        try:
+            async with asyncio.timeout(options.request_timeout_s):
+                await producer.start()
+        except BaseException:
+            with contextlib.suppress(*FAULTS):
+                await producer.stop()
+            raise
+        return producer
+
+    async def _put(self, producer: Any, message: Message) -> Any:
+        """A future of the acknowledgement. What is larger than the topic takes goes as its spare.
+
+        A broker would refuse the whole batch, for ever.
+        """
+        room = min(self._bytes_max[message.topic], self._options.message_bytes_max)
+        if _size(message) > room:
+            if message.spare is not None:
+                return await self._put(producer, message.spare)
+            raise MessageSizeTooLargeError(f"{_size(message)} bytes; {message.topic} takes {room}")
+        return await producer.send(
+            message.topic, message.value, message.key, headers=list(message.headers)
+        )
+
+
+def _size(message: Message) -> int:
+    headers = sum(len(name) + len(value) for name, value in message.headers)
+    return len(message.key) + len(message.value) + headers + OVERHEAD_BYTES
+
+
+async def _settled(ack: Any) -> str | None:
+    if isinstance(ack, BaseException):
+        return told(ack)
+    try:
+        await ack
+    except FAULTS as error:
+        return told(error)
+    return None

@@ -1,0 +1,130 @@
+"""What the relay reads of the store on PostgreSQL, and its cursors: a connection of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import orjson
+
+from adapters.postgres.faults import guarded
+from adapters.postgres.link import Link
+from domain.outbox import Letter, Offer, Relayed, Row
+
+__all__ = ["PostgresOutbox"]
+
+T = TypeVar("T")
+US_PER_S = 1_000_000
+RELAY = "kafka"
+LETTERS = "kafka-dead-letters"
+LETTERS_LANE = 0
+"""Letters belong to no lane; whoever owns this one publishes them."""
+
+_POSITIONS = "SELECT lane, position FROM relays WHERE name = %s AND lane = ANY(%s)"
+_READ = """
+SELECT log.* FROM unnest(%s::integer[], %s::bigint[]) AS l (lane, after), LATERAL (
+  SELECT lane, position, stream, version, topic,
+    CASE WHEN topic NOT LIKE 'key.%%' AND topic NOT LIKE 'sagakey.%%' THEN state END
+  FROM events WHERE lane = l.lane AND position > l.after ORDER BY position LIMIT %s) log
+"""
+_OFFER = "lane, position, effect, stream, participant, contract, needs_start, body"
+_OFFERS = f"""
+SELECT {_OFFER} FROM dispatches WHERE effect = ANY(%s) AND state = 'offered' AND NOT cancelled
+"""  # noqa: S608 - names of our own
+_PUSHED = """
+UPDATE dispatches SET pushed_us = %s
+WHERE effect = ANY(%s) AND state = 'offered' AND reservation = 0
+"""
+_PASSED = """
+INSERT INTO relays (name, lane, position) SELECT %s, lane, position
+FROM unnest(%s::integer[], %s::bigint[]) AS moved (lane, position)
+ON CONFLICT (name, lane) DO UPDATE SET position = excluded.position
+WHERE relays.position < excluded.position
+"""
+# Published again after as long as it has been offered: the pauses double.
+_UNANSWERED = f"""
+SELECT {_OFFER} FROM dispatches WHERE state = 'offered' AND pushed_us IS NOT NULL
+AND reservation = 0 AND NOT cancelled AND lane = ANY(%s)
+AND pushed_us + least(greatest(%s, pushed_us - offered_us), %s) <= %s
+ORDER BY lane, position LIMIT %s
+"""  # noqa: S608 - names of our own
+_LETTERS = """
+SELECT id, at_us, tenant, source, event_id, code, detail, raw FROM dead_letters
+WHERE id > %s AND id <> ALL(%s::bigint[]) ORDER BY id LIMIT %s
+"""
+
+
+class PostgresOutbox:
+    """Implements `domain.outbox.Outbox` on a thread of its own."""
+
+    def __init__(self, url: str, name: str = "troth relay") -> None:
+        self._link = Link(url, name)
+        self.path = self._link.path
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="relay")
+
+    async def positions(self, lanes: Sequence[int]) -> Mapping[int, int]:
+        return dict(await self._rows(_POSITIONS, RELAY, list(lanes)))
+
+    async def read(self, after: Mapping[int, int], limit: int) -> Sequence[Row]:
+        rows = await self._rows(_READ, list(after), list(after.values()), limit)
+        return [Row(*row) for row in rows]
+
+    async def offers(self, effects: Sequence[str]) -> Sequence[Offer]:
+        rows = await self._rows(_OFFERS, [bytes.fromhex(effect) for effect in effects])
+        return [_offer(row) for row in rows]
+
+    async def pushed(self, effects: Sequence[str], now_us: int) -> None:
+        await self._done(_PUSHED, now_us, [bytes.fromhex(effect) for effect in effects])
+
+    async def passed(self, positions: Mapping[int, int]) -> None:
+        await self._done(_PASSED, RELAY, list(positions), list(positions.values()))
+
+    async def unanswered(self, due: Relayed, limit: int) -> Sequence[Offer]:
+        first_us, cap_us = int(due.first_s * US_PER_S), int(due.cap_s * US_PER_S)
+        rows = await self._rows(
+            _UNANSWERED, list(due.lanes), first_us, cap_us, due.now_us, limit
+        )  # fmt: skip
+        return [_offer(row) for row in rows]
+
+    async def letters(self, after: int, but: Sequence[int], limit: int) -> Sequence[Letter]:
+        return [Letter(*row) for row in await self._rows(_LETTERS, after, list(but), limit)]
+
+    async def letters_position(self) -> int:
+        found = dict(await self._rows(_POSITIONS, LETTERS, [LETTERS_LANE]))
+        return found.get(LETTERS_LANE, 0)
+
+    async def letters_passed(self, id: int) -> None:
+        await self._done(_PASSED, LETTERS, [LETTERS_LANE], [id])
+
+    async def close(self) -> None:
+        await self._call(self._link.drop)
+        self._thread.shutdown(wait=False)
+
+    # --- on the thread -------------------------------------------------------------------------
+
+    async def _rows(self, query: str, *values: Any) -> list[Any]:
+        return await self._call(lambda: self._fetch(query, values))
+
+    async def _done(self, query: str, *values: Any) -> None:
+        await self._call(lambda: self._execute(query, values))
+
+    @guarded
+    def _fetch(self, query: str, values: Sequence[Any]) -> list[Any]:
+        return self._link.db().execute(query, values, binary=True).fetchall()  # pyright: ignore[reportArgumentType]  # texts of this module
+
+    @guarded
+    def _execute(self, query: str, values: Sequence[Any]) -> None:
+        self._link.db().execute(query, values, binary=True)  # pyright: ignore[reportArgumentType]  # texts of this module
+
+    async def _call(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+
+def _offer(row: Sequence[Any]) -> Offer:
+    lane, position, effect, stream, participant, contract, needs_start, body = row
+    return Offer(
+        lane, position, bytes(effect).hex(), stream, participant, contract, needs_start,
+        orjson.loads(body),
+    )  # fmt: skip
