@@ -30,6 +30,8 @@ _HELP = {
     "claims_waiting": "Workers that wait for work",
     "lane_head": "Position of the newest event of a lane",
     "timer_delay_seconds": "How late the oldest due timer is",
+    "table_dead_rows": "Rows of a table that wait for vacuum",
+    "table_bytes": "Size of a table with its indexes",
 }
 
 

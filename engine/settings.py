@@ -36,6 +36,7 @@ OF_THE_SDK = frozenset(
 
 _LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]/\s]+):(?P<port>[0-9]{1,5})")
 PORT_MAX = 65_535
+STORES = ("sqlite:///", "postgresql://", "postgres://")
 
 
 class Settings(BaseSettings):
@@ -79,8 +80,11 @@ class Settings(BaseSettings):
     @field_validator("store_url")
     @classmethod
     def _store_is_known(cls, url: str) -> str:
-        if not url.startswith("sqlite:///"):
-            raise ValueError("want sqlite:///PATH of a file, for example sqlite:///troth.db")
+        if not url.startswith(STORES):
+            raise ValueError(
+                "want sqlite:///PATH of a file, for example sqlite:///troth.db,"
+                " or postgresql://USER@HOST:PORT/DATABASE"
+            )
         return url
 
     @classmethod
