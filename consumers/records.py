@@ -6,6 +6,7 @@ keeps, with the code and with what to write instead.
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ SHOWN_MAX = 80
 """Characters of a name that came that are shown."""
 
 _CLOUD = "application/cloudevents"
+_TRACE = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _HOW = f"send {PREFIX}id, {PREFIX}type, … as headers, or content-type {STRUCTURED}"
 
 Json = Any
@@ -47,7 +49,8 @@ class Record:
 class Readable:
     """The event in its one form, and the bytes that a dead letter of it keeps.
 
-    `trace` is a header `traceparent` beside the event, as tracing agents write it: not checked.
+    `trace` is a header `traceparent` beside the event, as tracing agents write it; one that is
+    none is left out.
     """
 
     event: dict[str, Json]
@@ -139,7 +142,7 @@ def _text(name: str, value: bytes | None) -> str:
 
 def _trace(record: Record) -> str | None:
     for name, value in record.headers:
-        if name == "traceparent" and value is not None and value.isascii():
+        if name == "traceparent" and value is not None and _TRACE.fullmatch(value):
             return value.decode("ascii")
     return None
 

@@ -111,6 +111,10 @@ def test_a_trace_beside_the_event_is_handed_on() -> None:
     assert isinstance(found, Readable)
     assert found.trace == trace.decode()
     assert "traceparent" not in found.event
+    for none in (b"00-0-0-01", b"\xff", None, b"x" * 1_000):
+        found = read(record([*BINARY, ("traceparent", none)]), bytes_max=BYTES_MAX)
+        assert isinstance(found, Readable)
+        assert found.trace is None
 
 
 def without(name: str) -> Headers:
