@@ -154,9 +154,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     run = item.config.stash[RUN]
     for name, reason in run.missing.items():
         if item.get_closest_marker(name) is not None:
-            if run.required:
-                pytest.fail(ABSENT + reason, pytrace=False)
-            pytest.skip(ABSENT + reason)
+            leave_out(item.config, reason)
+
+
+def leave_out(config: pytest.Config, reason: str) -> None:
+    """End a test whose server or program this machine cannot have: where required, it fails."""
+    if config.stash[RUN].required:
+        pytest.fail(ABSENT + reason, pytrace=False)
+    pytest.skip(ABSENT + reason)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

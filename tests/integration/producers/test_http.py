@@ -1,7 +1,7 @@
 """Each official SDK sends over HTTP, in both modes, and a commitment starts."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,8 @@ from tests.integration.engine.world import PARTNER
 from tests.integration.producers.building import (
     BUILD_TIMEOUT_S,
     LANGUAGES,
+    Command,
     ProducerFailed,
-    built,
     send,
 )
 
@@ -31,9 +31,11 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_an_event_of_each_sdk_starts_a_commitment(engine: Running, language: str) -> None:
+def test_an_event_of_each_sdk_starts_a_commitment(
+    engine: Running, producer: Callable[[str], Command], language: str
+) -> None:
     """Binary and structured: what each sends as it is, with the content types it chooses."""
-    command = built(language)
+    command = producer(language)
     for mode in ("binary", "structured"):
         company = f"{language}-{mode}"
         told = send(
@@ -50,10 +52,12 @@ def test_an_event_of_each_sdk_starts_a_commitment(engine: Running, language: str
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_refused_event_is_told_with_its_code(engine: Running, language: str) -> None:
+def test_a_refused_event_is_told_with_its_code(
+    engine: Running, producer: Callable[[str], Command], language: str
+) -> None:
     """The program ends with what the engine said."""
     with pytest.raises(ProducerFailed, match="TR307"):
         send(
-            built(language), engine.told["url"], "structured", engine.told["keys"]["producer"],
+            producer(language), engine.told["url"], "structured", engine.told["keys"]["producer"],
             type="nobody.knows", source="urn:example:crm", id=f"{language}-2", key="k", data="{}",
         )  # fmt: skip

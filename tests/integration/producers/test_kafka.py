@@ -3,7 +3,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from consumers.envelope import checked, time_us
 from consumers.records import Readable, Record, read
-from tests.integration.producers.building import BUILD_TIMEOUT_S, LANGUAGES, ROOT, built, send
+from tests.integration.producers.building import BUILD_TIMEOUT_S, LANGUAGES, ROOT, Command, send
 from tests.unit.test_facts import facts_of, history, record_of
 
 pytestmark = pytest.mark.timeout(BUILD_TIMEOUT_S + 60)
@@ -70,10 +70,10 @@ def told(language: str, mode: str) -> tuple[str, set[str]]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_the_records_of_each_sdk_are_one_event(
-    kafka_bootstrap: str, topic: str, language: str
+    kafka_bootstrap: str, topic: str, producer: Callable[[str], Command], language: str
 ) -> None:
     """The same event from four languages and two modes; the record's key is the partition key."""
-    command = await asyncio.to_thread(built, language)
+    command = await asyncio.to_thread(producer, language)
     for mode in ("binary", "structured"):
         await asyncio.to_thread(
             send, command, f"kafka://{kafka_bootstrap}/{topic}", mode, type="partner.applied",
