@@ -132,6 +132,11 @@ class PostgresTransaction:
         self._streams: dict[UUID, StoredStream] = {}
         self._receipts: dict[tuple[str, str, str], Receipt | None] = {}
 
+    @property
+    def connection(self) -> Db:
+        """The open connection, for what a recorder writes beside the log."""
+        return self._db
+
     @guarded
     def foresee(
         self,
