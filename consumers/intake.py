@@ -175,10 +175,17 @@ class Intake:
         again, self._again = self._again, set()
         wanted = self._source.parts_of(self._desk.lanes())
         kept = {part for part in wanted if part in self._parts and part not in again}
+        doubted = {
+            part: self._parts[part].cursor
+            for part in wanted
+            if part in again and part in self._parts
+        }
         await self._drop([part for part in self._parts if part not in kept])
         fresh = [part for part in wanted if part not in kept]
         cursors = await self._cursors(self._desk.lanes()) if fresh else ()
-        known = {Part(c.topic, c.partition): c for c in cursors}
+        known: dict[Part, Cursor | None] = {Part(c.topic, c.partition): c for c in cursors}
+        # Behind a refused record others may have been taken: read from where it was still whole.
+        known |= {part: _lower(cursor, known.get(part)) for part, cursor in doubted.items()}
         # First those that stay: what is read anew must not be taken for a partition that goes on.
         await self._source.own({part: self._parts[part].cursor for part in kept})
         await self._source.own({part: known.get(part) for part in wanted})
@@ -264,3 +271,10 @@ class Intake:
             with contextlib.suppress(SourceDown):
                 await self._source.note(moved)
                 noted = {part: cursor.offset for part, cursor in found.items()}
+
+
+def _lower(mine: Cursor | None, stored: Cursor | None) -> Cursor | None:
+    """The earlier of two cursors; None is the beginning."""
+    if mine is None or stored is None or mine.topic_id != stored.topic_id:
+        return None if mine is None else stored
+    return mine if mine.offset < stored.offset else stored

@@ -320,6 +320,8 @@ def _place_of(part: Part) -> TopicPartition:
 
 async def _stopped(consumer: Any, timeout_s: float) -> None:
     """Stop it; what a broker that is gone cannot be told is not told."""
+    # A task of aiokafka that is cancelled before its first step would cancel whoever stops it.
+    await asyncio.sleep(0)
     with contextlib.suppress(KafkaError, OSError, TimeoutError):
         async with asyncio.timeout(timeout_s):
             await consumer.stop()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from adapters.kafka.cluster import Cluster, NewTopic
+from adapters.kafka.cluster import EARLIEST, Cluster, NewTopic
 from adapters.kafka.metadata import TopicFacts
 from adapters.kafka.options import KafkaOptions
 from domain.errors import Refusal, refusal
+from domain.source import Part, SourceDown
 
 __all__ = ["Compared", "check", "compared", "migrate", "planned"]
 
+EXISTS = "TopicAlreadyExists"
+SETTLE_PAUSE_S = 0.05
 TIME = "message.timestamp.type"
 APPEND_TIME = "LogAppendTime"
 POLICY, DELETE = "cleanup.policy", "delete"
@@ -71,20 +75,36 @@ async def migrate(
     """
     plan = planned(options, lanes, participants)
     there = await cluster.topics([topic.name for topic in plan])
-    missing = [topic for topic in plan if topic.name not in there]
-    refused = await cluster.create(missing) if missing else {}
-    # Another process may have made it meanwhile: then it is compared like any other.
-    there = await cluster.topics([topic.name for topic in plan])
-    for name, why in refused.items():
-        if name not in there:
-            raise refusal("bus.refused", f"{name}: {why}")
     present = [topic for topic in plan if topic.name in there]
     _raise_first(await _compare(cluster, present, there, lanes, options))
+    missing = [topic for topic in plan if topic.name not in there]
+    refused = await cluster.create(missing) if missing else {}
+    for name, why in refused.items():
+        # Another process may have made it meanwhile.
+        if EXISTS not in why:
+            raise refusal("bus.refused", f"{name}: {why}")
+    if missing:
+        await _settled(cluster, missing, options.request_timeout_s)
     return [
         f"{topic.name}: {topic.partitions} partitions"
         for topic in missing
         if topic.name not in refused
     ]
+
+
+async def _settled(cluster: Cluster, made: Sequence[NewTopic], timeout_s: float) -> None:
+    """Wait until every partition that was made answers: brokers learn of it one by one."""
+    parts = [Part(topic.name, n) for topic in made for n in range(topic.partitions)]
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + timeout_s
+    while True:
+        try:
+            await cluster.offsets(parts, EARLIEST)
+            return
+        except SourceDown:
+            if loop.time() > until_s:
+                raise
+        await asyncio.sleep(SETTLE_PAUSE_S)
 
 
 async def check(
