@@ -37,7 +37,7 @@ INSERT INTO processes (process, beat_us, started_us, host, pid, format, works)
 VALUES (%s, {_NOW}, {_NOW}, %s, %s, %s, %s)
 ON CONFLICT (process) DO UPDATE SET beat_us = excluded.beat_us, works = excluded.works
 RETURNING beat_us
-"""
+"""  # noqa: S608 - names of our own
 _LANES = """
 SELECT l.lane, l.owner, l.epoch, l.head,
   l.owner <> '' AND coalesce(p.beat_us, 0) < %s FROM lanes l
@@ -50,7 +50,7 @@ UPDATE lanes SET epoch = epoch + 1, owner = %(process)s, backend = %(backend)s
 WHERE lane = %(lane)s AND (owner IN ('', %(process)s) OR NOT EXISTS (
   SELECT 1 FROM processes p WHERE p.process = lanes.owner
   AND p.beat_us >= {_NOW} - %(silence_us)s))
-"""  # noqa: S608 - names of our own
+"""  # noqa: S608 - as above
 _BELIEF = """
 SELECT epoch, head, chain, clock_us, (SELECT incarnation FROM store) FROM lanes
 WHERE lane = %s AND owner = %s

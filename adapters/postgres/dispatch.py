@@ -234,7 +234,7 @@ class Desk:
         again: list[bytes] = []
         values = {"lanes": longs(lanes), "now_us": now_us, "limit": limit}
         with self.db.pipeline():
-            found = [self.db.execute(query, values, binary=True) for query in _OVERDUE]
+            found = [query(self.db, sql, values) for sql in _OVERDUE]
         for row in (row for rows in found for row in rows.fetchall()):
             reason = _why(row, now_us)
             if reason is None:

@@ -30,10 +30,11 @@ PAUSE_MAX_S = 2.0
 STATEMENTS_PREPARED_MAX = 200
 
 # What a statement of ours touches it finds by an index: a plan made while a table was empty (a
-# scan, a hash of everything) would be kept long after it has grown.
+# scan, a hash of everything) would be kept long after it has grown. One plan serves all values: to
+# plan again for each array took the server longer than to read a stream (248 us against 103).
 _SETTINGS = (
     "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off"
-    " -c jit=off -c default_transaction_isolation=read\\ committed -c timezone=UTC"
+    " -c jit=off -c plan_cache_mode=force_generic_plan -c default_transaction_isolation=read\\ committed -c timezone=UTC"
 )
 
 

@@ -139,7 +139,7 @@ class TestPostgresStore(StoreContract):
         raise AssertionError(place)
 
     @pytest.fixture
-    def world(self, url_of_one: str) -> World:  # pyright: ignore[reportIncompatibleMethodOverride] - its place is a database
+    def world(self, url_of_one: str) -> World:
         return PostgresWorld(url_of_one)
 
     def test_roots_are_never_given_out_twice(self, store: Store) -> None:
@@ -158,7 +158,7 @@ class TestPostgresDispatch(DispatchContract):
         raise AssertionError(place)
 
     @pytest.fixture
-    def world(self, url_of_one: str) -> World:  # pyright: ignore[reportIncompatibleMethodOverride] - as above
+    def world(self, url_of_one: str) -> World:
         return PostgresWorld(url_of_one)
 
 
