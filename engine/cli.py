@@ -10,10 +10,11 @@ import typer
 from domain.errors import Refusal, refusal
 from domain.ports import StoreFailed
 from engine.cli_check import check
+from engine.cli_doctor import doctor
 from engine.cli_errors import tell
 from engine.cli_keys import keys
-from engine.cli_run import dev, serve
-from engine.cli_store import doctor, export, migrate, verify
+from engine.cli_run import dev, serve, work
+from engine.cli_store import export, migrate, verify
 
 __all__ = ["app", "main"]
 
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(dev)
 app.command()(serve)
+app.command()(work)
 app.command()(migrate)
 app.add_typer(keys, name="keys")
 app.command()(check)

@@ -1,7 +1,8 @@
 """Exports: the log as lines of JSON that anybody can verify, and verifying them.
 
 The first line is a header with the head and the chain of what follows; every other line is an
-event with the bytes that were hashed (docs/format.md section 2).
+event with the bytes that were hashed (docs/format.md section 2). The lanes of a store follow one
+another, each with a header of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from uuid import UUID
 import orjson
 
 from domain.chain import GENESIS, ChainFault, ChainReport, Checkpoint, LogRow, Verifier, event_hash
-from domain.errors import refusal
+from domain.errors import Refusal, refusal
 
 __all__ = ["FORM", "Export", "header_of_lane", "header_of_stream", "line_of", "read_export"]
 
@@ -27,12 +28,17 @@ Json = Any
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What an export is of: a lane, or one stream."""
+    """One part of an export: a lane, or one stream."""
 
     store: str
     lane: int | None
     stream: UUID | None
     report: ChainReport
+
+    @property
+    def name(self) -> str:
+        """What it is of."""
+        return f"stream {self.stream}" if self.stream else f"lane {self.lane}"
 
 
 def header_of_lane(store: str, incarnation: int, lane: int, head: Checkpoint) -> Json:
@@ -72,19 +78,21 @@ def line_of(row: LogRow) -> Json:
     }
 
 
-def read_export(path: Path) -> Export:
-    """Verify an export. Raises OSError, or Refusal (TR730) when it is not one."""
+def read_export(path: Path) -> list[Export]:
+    """Verify an export, part by part. Raises OSError, or Refusal (TR730) when it is not one."""
+    found: list[Export] = []
     with path.open("rb") as file:
-        lines = _lines(path, file)
-        header = next(lines, None)
-        if not isinstance(header, dict) or header.get("troth_export") != FORM:
-            raise refusal("verify.broken", f"{path}:1 is not the header of an export")
-        try:
-            if "stream" in header:
-                return _stream(header, _rows(path, lines))
-            return _lane(header, _rows(path, lines))
-        except (KeyError, ValueError, TypeError) as error:
-            raise refusal("verify.broken", f"{path}:1 lacks its head: {error}") from None
+        lines = _Lines(path, file)
+        while (header := lines.header()) is not None:
+            place = f"{path}:{lines.number}"
+            try:
+                read = _stream if "stream" in header else _lane
+                found.append(read(header, lines.rows()))
+            except (KeyError, ValueError, TypeError) as error:
+                raise refusal("verify.broken", f"{place} lacks its head: {error}") from None
+    if not found:
+        raise refusal("verify.broken", f"{path}:1 is not the header of an export")
+    return found
 
 
 def _lane(header: Json, rows: Iterator[LogRow]) -> Export:
@@ -114,18 +122,46 @@ def _hash(row: LogRow) -> bytes:
     return event_hash(row.prev, row.stream, row.version, row.topic, row.state)
 
 
-def _lines(path: Path, file: Iterable[bytes]) -> Iterator[Json]:
-    for number, line in enumerate(file, 1):
+class _Lines:
+    """The lines of an export: a header, its rows, and so on to the end."""
+
+    def __init__(self, path: Path, file: Iterable[bytes]) -> None:
+        self.number = 0
+        self._path = path
+        self._file = iter(file)
+        self._next: Json = None
+
+    def header(self) -> Json | None:
+        """The header that comes next, or None at the end."""
+        line = self._next or self._read()
+        self._next = None
+        if line is None:
+            return None
+        if not _is_header(line):
+            raise self._broken("is not the header of an export")
+        return line
+
+    def rows(self) -> Iterator[LogRow]:
+        """The events up to the next header."""
+        while (line := self._read()) is not None:
+            if _is_header(line):
+                self._next = line
+                return
+            yield self._row(line)
+
+    def _read(self) -> Json | None:
+        line = next(self._file, None)
+        if line is None:
+            return None
+        self.number += 1
         try:
-            yield orjson.loads(line[:LINE_BYTES_MAX])
+            return orjson.loads(line[:LINE_BYTES_MAX])
         except orjson.JSONDecodeError as error:
-            raise refusal("verify.broken", f"{path}:{number} is not JSON: {error}") from None
+            raise self._broken(f"is not JSON: {error}") from None
 
-
-def _rows(path: Path, lines: Iterable[Json]) -> Iterator[LogRow]:
-    for number, line in enumerate(lines, 2):
+    def _row(self, line: Json) -> LogRow:
         try:
-            yield LogRow(
+            return LogRow(
                 position=line["position"],
                 stream=UUID(line["stream"]).bytes,
                 version=line["version"],
@@ -134,4 +170,11 @@ def _rows(path: Path, lines: Iterable[Json]) -> Iterator[LogRow]:
                 prev=bytes.fromhex(line["prev"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise refusal("verify.broken", f"{path}:{number} is not an event: {error}") from None
+            raise self._broken(f"is not an event: {error}") from None
+
+    def _broken(self, what: str) -> Refusal:
+        return refusal("verify.broken", f"{self._path}:{self.number} {what}")
+
+
+def _is_header(line: Json) -> bool:
+    return isinstance(line, dict) and line.get("troth_export") == FORM

@@ -51,15 +51,39 @@ def written(tmp_path: Path, lines: list[dict]) -> Path:
 def test_an_untouched_export_is_sound(
     tmp_path: Path, lines: list[dict], stream_lines: list[dict]
 ) -> None:
-    whole = read_export(written(tmp_path, lines))
+    (whole,) = read_export(written(tmp_path, lines))
     assert (whole.lane, whole.report.sound, whole.report.events) == (0, True, 10)
-    one = read_export(written(tmp_path, stream_lines))
+    (one,) = read_export(written(tmp_path, stream_lines))
     assert (one.stream, one.report.sound, one.report.events) == (STREAMS[0], True, 5)
 
 
 def test_an_empty_lane_is_sound(tmp_path: Path) -> None:
     header = header_of_lane("s", 1, 0, Checkpoint(0, GENESIS))
-    assert read_export(written(tmp_path, [header])).report.sound
+    (empty,) = read_export(written(tmp_path, [header]))
+    assert empty.report.sound
+
+
+@pytest.mark.parametrize("at", [None, 4, 15])
+def test_each_lane_of_a_store_is_verified_on_its_own(tmp_path: Path, at: int | None) -> None:
+    rows, chain = log()
+    found = [
+        line
+        for lane in (0, 1)
+        for line in (header_of_lane("s", 1, lane, Checkpoint(10, chain)), *map(line_of, rows))
+    ]
+    if at is not None:
+        found[at]["topic"] = "node.failed"
+    read = read_export(written(tmp_path, found))
+    assert [one.name for one in read] == ["lane 0", "lane 1"]
+    assert [one.report.sound for one in read] == [at != 4, at != 15]
+
+
+def test_a_header_that_was_taken_out_is_found(tmp_path: Path) -> None:
+    """The rows of the next lane would follow those of the one before."""
+    rows, chain = log()
+    header = header_of_lane("s", 1, 0, Checkpoint(10, chain))
+    (read,) = read_export(written(tmp_path, [header, *map(line_of, rows), *map(line_of, rows)]))
+    assert not read.report.sound
 
 
 @pytest.mark.parametrize("kind", ["lines", "stream_lines"])
@@ -85,7 +109,8 @@ def test_every_change_is_found(
             found[2], found[at] = line, other
         case _:
             found.append({**found[-1], "position": 99, "version": 99})
-    assert not read_export(written(tmp_path, found)).report.sound
+    (read,) = read_export(written(tmp_path, found))
+    assert not read.report.sound
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.sqlite.offline import OfflineStore
+from adapters.sqlite.offline import SqliteOffline
 from engine.cli import run
 from tests.integration.engine.world import engine_world
 
@@ -211,5 +211,5 @@ async def test_an_export_is_of_what_was_named(
         assert terminal("export", named, *store) == 3
     assert terminal("export", "partner-activation/acme", *store, "--tenant", "south") == 3
     assert terminal("export", "--lane", "1", *store) == 3
-    with closing(OfflineStore(store[1])) as opened:
-        assert opened.damage() is None
+    with closing(SqliteOffline(store[1])) as opened:
+        assert opened.damage() == []

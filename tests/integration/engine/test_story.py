@@ -147,7 +147,8 @@ async def test_an_export_verifies_without_the_store(world: EngineWorld, tmp_path
     for name, wanted in (("all", []), ("one", ["partner-activation/acme"])):
         path = tmp_path / f"{name}.ndjson"
         assert run(["export", *wanted, "--store", store, "-o", str(path)]) == 0
-        report: Any = read_export(path).report
+        (found,) = read_export(path)
+        report: Any = found.report
         assert report.sound
         assert report.events > 5
     assert run(["verify", "--store", store]) == 0

@@ -1,0 +1,106 @@
+"""`troth-engine doctor`: look for what must not be, without changing anything."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import orjson
+import typer
+
+from domain.chain import LogRow, event_hash
+from engine.cli_errors import Exit
+from engine.cli_store import Json, Store, opened_store
+
+if TYPE_CHECKING:
+    from adapters.sql.offline import Check, Finding, OfflineStore
+
+__all__ = ["doctor"]
+
+US_PER_S = 1_000_000
+GRACE_S = 60
+"""Doctor forgives what is late by less: an engine may be about to do it."""
+QUICK_EVENTS = 10_000
+"""Events of each lane that doctor's quick check of the chain reads."""
+
+_CORRUPT = "restore a backup, see docs/runbooks; keep this file as it is"
+_RETRY = 'troth retry ID NODE --reason ".."  (audited), then report it with  troth-engine export ID'
+_RUNS = "is an engine running on this store?  troth-engine serve"
+_RELEASE = (
+    'correct what raised the fault, then POST /v1/parked-streams/{id}/release {"reason":".."}'
+)
+
+
+def doctor(store: Store = None, json: Json = False) -> None:
+    """Look for what must not be, without changing anything; exit 1 when something is found.
+
+    On PostgreSQL also at owners of lanes, clocks, settings, statistics and vacuum.
+    """
+    with closing(opened_store(store)) as opened:
+        checks = _checks(opened)
+    if json:
+        body = [{"check": c.name, "ok": not c.found, "found": list(c.found)} for c in checks]
+        typer.echo(orjson.dumps(body))
+    else:
+        _tell(checks)
+    if any(check.found for check in checks):
+        raise typer.Exit(Exit.FOUND_BAD)
+
+
+def _checks(opened: OfflineStore) -> list[Check]:
+    # Drivers take a second to import: opening the store has done it.
+    from adapters.sql.offline import Check
+
+    late_us = opened.now_us() - GRACE_S * US_PER_S
+    return [
+        Check("file is sound", opened.damage(), _CORRUPT),
+        Check("2 9 chain of the newest events", _quick(opened), "troth-engine verify"),
+        Check("6 every commitment has a next wake-up", _shown(opened.without_wakeup()), _RETRY),
+        Check("6 leases are swept", _shown(opened.overdue_leases(late_us)), _RUNS),
+        Check("12 timers fire", _shown(opened.overdue_timers(late_us)), _RUNS),
+        Check("13 no stream is parked", _shown(opened.parked_streams()), _RELEASE),
+        *opened.checks(),
+    ]
+
+
+def _tell(checks: Sequence[Check]) -> None:
+    for check in checks:
+        typer.echo(f"{'FAIL' if check.found else 'ok  '} {check.name}")
+        for line in check.found:
+            typer.echo(f"       {line}")
+        if check.found:
+            typer.echo(f"  do   {check.remedy}")
+
+
+def _quick(opened: OfflineStore) -> list[str]:
+    """Whether the newest events of each lane hang together, and the lane's head is the last one."""
+    found: list[str] = []
+    for lane in opened.lanes():
+        last: dict[bytes, bytes] = {}
+        position = after = max(0, lane.head.position - QUICK_EVENTS)
+        for row in opened.rows(lane.lane, after=after):
+            if row.position != position + 1:
+                found.append(f"lane {lane.lane}: {position + 1} is missing")
+            if last.get(row.stream, row.prev) != row.prev:
+                stream = UUID(bytes=row.stream)
+                found.append(f"position {row.position}: {stream} version {row.version} was changed")
+            last[row.stream] = _hash(row)
+            position = row.position
+        if position != lane.head.position:
+            found.append(f"lane {lane.lane} ends at {position}, its head is {lane.head.position}")
+    return found
+
+
+def _hash(row: LogRow) -> bytes:
+    return event_hash(row.prev, row.stream, row.version, row.topic, row.state)
+
+
+def _shown(findings: list[Finding]) -> list[str]:
+    return [f"{one.named}: {one.detail}, since {_time(one.since_us)} UTC" for one in findings]
+
+
+def _time(at_us: int) -> str:
+    return time.strftime("%d %b %H:%M:%S", time.gmtime(at_us // US_PER_S))

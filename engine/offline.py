@@ -1,0 +1,52 @@
+"""Opening a store to look at it, and bringing its tables forward, whichever database holds it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from adapters.sql.offline import OfflineStore
+
+__all__ = ["bring_forward", "is_postgres", "name_of", "open_offline"]
+
+
+def is_postgres(url: str) -> bool:
+    """Whether a store URL names a database of PostgreSQL; else it names a file of SQLite."""
+    return url.startswith(("postgresql://", "postgres://"))
+
+
+def name_of(url: str) -> str:
+    """A store URL for people to read, without a password."""
+    if not is_postgres(url):
+        return url
+    from adapters.postgres.link import where
+
+    return f"postgresql://{where(url)}"
+
+
+# Drivers take a second to import: each is imported where its store is opened.
+
+
+def open_offline(url: str) -> OfflineStore:
+    """The store as it is now, only to be read. Raises StoreFailed."""
+    if is_postgres(url):
+        from adapters.postgres.offline import PostgresOffline
+
+        return PostgresOffline(url)
+    from adapters.sqlite.offline import SqliteOffline
+
+    return SqliteOffline(url)
+
+
+def bring_forward(url: str, lanes: int | None) -> tuple[str | None, str]:
+    """Make the tables, or bring them to this release: the revisions before and after.
+
+    `lanes` is how many a new store gets. Raises StoreFailed.
+    """
+    if is_postgres(url):
+        from adapters.postgres.schema import migrate
+
+        return migrate(url, lanes)
+    from adapters.sqlite.schema import migrate
+
+    return migrate(url)
