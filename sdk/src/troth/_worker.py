@@ -118,18 +118,19 @@ class Worker:
         self._claim_wait_s = claim_wait_s
         self._http = http
         self._transport = transport
-        self._bus = bus_of(bus or settings.bus_url, topic_prefix=settings.topic_prefix)
-        if self._bus is not None:
-            kafka()
+        self._topic_prefix = settings.topic_prefix
+        self._bus: Bus | None = None
+        self._use(bus or settings.bus_url)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
 
-    def run(self) -> None:
+    def run(self, *, bus: Bus | str | None = None) -> None:
         """Serve until SIGTERM or SIGINT; then drain. A second signal stops the handlers at once.
 
-        Raises EngineError if the engine does not let this key work.
+        `bus` as for the worker. Raises EngineError if the engine does not let this key work.
         """
+        self._use(bus)
         asyncio.run(self._run())
 
     def stop(self) -> None:
@@ -176,6 +177,12 @@ class Worker:
                     await self._drain(lines, background, claiming)
 
     # --- inside ---
+
+    def _use(self, bus: Bus | str | None) -> None:
+        found = bus_of(bus, topic_prefix=self._topic_prefix)
+        if found is not None:
+            kafka()
+            self._bus = found
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
