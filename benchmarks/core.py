@@ -1,4 +1,4 @@
-"""In-process figures: deciding, a long history, and the cold start."""
+"""In-process figures (deciding, a long history on SQLite), and the cold start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from adapters.sqlite.store import SqliteStore
-from benchmarks.results import Results
+from benchmarks.bench import Bench
 from benchmarks.rig import rig, worker
 from benchmarks.saga import PAD
 from consumers.streams import Streams
@@ -27,8 +27,6 @@ from sagas.outputs import outputs
 __all__ = ["cold", "decide_50", "history"]
 
 NODES = 50
-ROUNDS = 40
-LONG = 100_000
 SHORT = 10
 APPENDS = 200
 SNAPSHOT_EVERY = 200
@@ -36,16 +34,16 @@ BEGUN_US = 1_700_000_000_000_000
 CTX: dict[str, str | None] = {"tenant": "bench", "actor": "bench", "actor_type": "human"}
 
 
-def cold(results: Results) -> None:
+def cold(bench: Bench) -> None:
     """From starting the processes to the first fulfilled commitment."""
-    with rig() as engine, worker(engine):
+    with rig(bench.shape) as engine, worker(engine):
         engine.publish("bench.begun", [{"id": "first", "pad": PAD}])
-        ended = engine.wait_for("bench-five", "fulfilled", 1, 60.0)
-        results.add("cold", "first_fulfilled_s", ended - engine.started_at, "s",
+        ended = engine.wait_for("bench-five", "fulfilled", 1)
+        bench.add("cold", "first_fulfilled_s", ended - engine.started_at, "s",
                     "engine, registration, participants' process and five steps")  # fmt: skip
 
 
-def decide_50(results: Results) -> None:
+def decide_50(bench: Bench) -> None:
     """The median of one decide on a saga of 50 steps."""
     steps = [f"s{n}" for n in range(NODES)]
     contract = {"participant": "p", "command": {}, "result": {}, "external": False}
@@ -59,7 +57,7 @@ def decide_50(results: Results) -> None:
         "0" * 64,
     )  # fmt: skip
     took: list[float] = []
-    for number in range(ROUNDS):
+    for number in range(bench.sizes.decides):
         stream = commitment_id("bench", "fifty", str(number), 1)
         message: Any = msg.Open("bench", "fifty", 1, "0" * 64, str(number), 1, {"pad": PAD})
         state = None
@@ -74,21 +72,22 @@ def decide_50(results: Results) -> None:
                 break
             dispatch = offered[0].dispatch
             message = msg.Answered(dispatch.effect, 1, "1.1.1", "do", "done", "w", result={"n": 1})
-    results.add("decide", "median_us", statistics.median(took) * 1e6, "us",
+    bench.results.add("core", "decide", "median_us", statistics.median(took) * 1e6, "us",
                 f"{len(took)} messages of sagas with {NODES} steps")  # fmt: skip
 
 
-def history(results: Results) -> None:
+def history(bench: Bench) -> None:
     """A commitment with 100,000 events: loading it from its snapshot, and appending to it."""
+    events = bench.sizes.long_stream
     with tempfile.TemporaryDirectory(prefix="troth-bench-") as name:
         store = SqliteStore.open(f"sqlite:///{Path(name) / 'troth.db'}", now_us=BEGUN_US)
         try:
-            long_, short = _grown(store, LONG), _grown(store, SHORT)
-            results.add("history", "load_100k_ms", 1000 * _load_s(store, long_), "ms",
-                        "median of 20 loads of a commitment with 100,000 events")  # fmt: skip
+            long_, short = _grown(store, events), _grown(store, SHORT)
+            bench.results.add("core", "history", "load_ms", 1000 * _load_s(store, long_), "ms",
+                        f"median of 20 loads of a commitment with {events:,} events")  # fmt: skip
             far, near = _append_s(store, long_), _append_s(store, short)
-            results.add("history", "append_ratio", far / near, "times",
-                        "an append to 100,000 events over one to 10, medians")  # fmt: skip
+            bench.results.add("core", "history", "append_ratio", far / near, "times",
+                        f"an append to {events:,} events over one to 10, medians")  # fmt: skip
         finally:
             store.close()
 
