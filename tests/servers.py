@@ -25,8 +25,8 @@ import psycopg
 import pytest
 from psycopg import conninfo, sql
 
-from tools.servers import Kafka, Missing, Postgres, down, guard, install, up
-from tools.servers.running import KINDS, ROOT, VARIABLES
+from tools.servers import Kafka, Missing, Postgres, Running, down, guard, install, up
+from tools.servers.running import KINDS, ROOT, VARIABLES, Running
 
 ASK_TIMEOUT_S = 60
 SHARED = {
@@ -47,6 +47,9 @@ class RunsServers:
     given: dict[str, str]
     missing: dict[str, str] = field(default_factory=dict)
     starting: subprocess.Popen[bytes] | None = None
+    found: list[Running] = field(default_factory=list[Running])
+    started: list[Running] = field(default_factory=list)
+    """Kept: a server that this very process started is its child, until the run takes it down."""
 
     @property
     def token(self) -> str:
@@ -57,7 +60,8 @@ class RunsServers:
         """Where a shared server is; started now if nobody did."""
         if (address := self.given.get(name)) is not None:
             return address
-        return up(self.folder / "shared", [name])[0].address
+        self.started += up(self.folder / "shared", [name])
+        return self.started[-1].address
 
     def own_folder(self) -> Path:
         """A folder for a server of a test's own; what is left in it goes with the run."""
