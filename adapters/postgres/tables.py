@@ -5,19 +5,10 @@ The migrations make them; a test compares the two, so that neither drifts.
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import (
-    Column,
-    Index,
-    MetaData,
-    PrimaryKeyConstraint,
-    Table,
-    column,
-    text,
-)
 from sqlalchemy.dialects.postgresql import BIGINT, BOOLEAN, BYTEA, INTEGER, TEXT, UUID
-from sqlalchemy.types import TypeEngine
+
+from adapters.sql.tables import Tables
+from adapters.sql.tables import index as _index
 
 __all__ = [
     "answers", "approvals", "current_steps", "cursors", "dead_letters", "debts", "definitions",
@@ -25,30 +16,12 @@ __all__ = [
     "processes", "receipts", "relays", "snapshots", "store", "timers", "tracking",
 ]  # fmt: skip
 
-metadata = MetaData()
-
-_KINDS: dict[str, type[TypeEngine[Any]]] = {
+# i integer, n bigint, t text, b bytea, u uuid, o boolean.
+_tables = Tables({
     "i": INTEGER, "n": BIGINT, "t": TEXT, "b": BYTEA, "u": UUID, "o": BOOLEAN,
-}  # fmt: skip
-
-
-def _table(name: str, columns: str, key: str, *indexes: Index) -> Table:
-    """A table from words: `name:kind`, with `?` for a column that may be null.
-
-    Kinds: i integer, n bigint, t text, b bytea, u uuid, o boolean.
-    """
-    made: list[Column[object]] = []
-    for word in columns.split():
-        title, _, kind = word.partition(":")
-        made.append(Column(title, _KINDS[kind[0]], nullable=kind.endswith("?")))
-    return Table(name, metadata, *made, PrimaryKeyConstraint(*key.split()), *indexes)
-
-
-def _index(name: str, columns: str, *, unique: bool = False, where: str | None = None) -> Index:
-    condition = None if where is None else text(where)
-    names = [column(title) for title in columns.split()]
-    return Index(name, *names, unique=unique, postgresql_where=condition)
-
+})  # fmt: skip
+_table = _tables.table
+metadata = _tables.metadata
 
 store = _table("store", "one:i id:t lanes:i incarnation:i created_us:n routing:n", "one")
 lanes = _table(

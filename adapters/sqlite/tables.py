@@ -5,21 +5,10 @@ The migrations make them; a test compares the two, so that neither drifts.
 
 from __future__ import annotations
 
-from typing import Any
+from sqlalchemy import BLOB, INTEGER, TEXT
 
-from sqlalchemy import (
-    BLOB,
-    INTEGER,
-    TEXT,
-    Column,
-    Index,
-    MetaData,
-    PrimaryKeyConstraint,
-    Table,
-    column,
-    text,
-)
-from sqlalchemy.types import TypeEngine
+from adapters.sql.tables import Tables
+from adapters.sql.tables import index as _index
 
 __all__ = [
     "approvals", "current_steps", "dead_letters", "debts", "definitions", "dispatches", "events",
@@ -27,24 +16,9 @@ __all__ = [
     "store", "timers", "tracking",
 ]  # fmt: skip
 
-metadata = MetaData()
-
-
-def _table(name: str, columns: str, key: str, *indexes: Index) -> Table:
-    """A table from words: `name:type`, with `?` for a column that may be null."""
-    kinds: dict[str, type[TypeEngine[Any]]] = {"i": INTEGER, "t": TEXT, "b": BLOB}
-    made: list[Column[object]] = []
-    for word in columns.split():
-        title, _, kind = word.partition(":")
-        made.append(Column(title, kinds[kind[0]], nullable=kind.endswith("?")))
-    return Table(name, metadata, *made, PrimaryKeyConstraint(*key.split()), *indexes)
-
-
-def _index(name: str, columns: str, *, unique: bool = False, where: str | None = None) -> Index:
-    condition = None if where is None else text(where)
-    names = [column(title) for title in columns.split()]
-    return Index(name, *names, unique=unique, sqlite_where=condition)
-
+_tables = Tables({"i": INTEGER, "t": TEXT, "b": BLOB})
+_table = _tables.table
+metadata = _tables.metadata
 
 store = _table("store", "one:i id:t lanes:i incarnation:i created_us:i", "one")
 lanes = _table(
