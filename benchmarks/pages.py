@@ -15,7 +15,7 @@ __all__ = ["PLOTS", "TABLES", "publish", "rendered"]
 
 PAGE = OUT.parents[2] / "docs" / "benchmarks.md"
 MISSING = "not measured"
-PEERS = ("dbos", "langgraph", "celery")
+PEERS = ("dbos", "langgraph", "celery", "celery-fsync")
 Document = Mapping[str, Any]
 Values = dict[tuple[str, str, str], float]
 
@@ -27,6 +27,7 @@ ROWS: tuple[tuple[str, str, str, str], ...] = (
     ("W3", "p99_ms", "W3: 99th percentile, ms", "60 · 130"),
     ("W4", "memory_mb@100000", "W4: memory with 100,000 waiting, MB", "300"),
     ("W4", "rest engine@100000", "W4: engine at rest, % of a core", "1"),
+    ("W4", "rest postgres@100000", "W4: PostgreSQL at rest, % of a core", ""),
     ("W4", "bytes_each@100000", "W4: bytes each waiting", ""),
     ("W4", "woken_per_s", "W4: woken a second", ""),
     ("W5", "all_done_s", "W5: killed to all done, s", "15 · 20"),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks import lane_alone
 from benchmarks.bench import run_sagas
+from benchmarks.peers.environment import FOLDER
 from benchmarks.results import OUT
 from benchmarks.rig import Rig, rig, worker
 from benchmarks.shapes import SHAPES
@@ -39,13 +40,11 @@ def profile(names: Sequence[str], shape: str) -> int:
         if name not in DRIVES:
             print(f"no profile of {name}; there are {', '.join(DRIVES)}", file=sys.stderr)
             return 2
-        spy = shutil.which("py-spy") or shutil.which(
-            "py-spy", path=str(Path(sys.executable).parent)
-        )
+        spy = shutil.which("py-spy") or shutil.which("py-spy", path=str(FOLDER / "bin"))
         target = OUT.parent / f"profile-{name}-{shape}.txt"
         target.parent.mkdir(exist_ok=True)
         if spy is None:
-            print("py-spy is not there (pip install py-spy): cProfile on the lane alone")
+            print("py-spy is not there (`--peers` installs it): cProfile on the lane alone")
             _lane_alone(target)
         else:
             _engine(spy, name, shape, target)

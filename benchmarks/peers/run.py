@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.bench import percentile
@@ -49,7 +50,10 @@ PEERS = (
          "each step's result is committed to PostgreSQL before the next; workflows in process"),
     Peer("langgraph", "langgraph_five.py", database, (1, 2),
          'a checkpoint is committed to PostgreSQL before the next node, durability "sync"'),
-    Peer("celery", "celery_five.py", environment.redis, (1,),
+    Peer("celery", "celery_five.py", partial(environment.redis, "everysec"), (1,),
+         "late acknowledgement, Redis AOF with fsync every second (may lose one); two prefork"
+         " workers"),
+    Peer("celery-fsync", "celery_five.py", partial(environment.redis, "always"), (1,),
          "late acknowledgement, Redis AOF with fsync always; two prefork workers"),
 )  # fmt: skip
 

@@ -98,9 +98,9 @@ def start() -> None:
     given = order()
     os.environ["BENCH_REDIS"] = given.url
     command = [sys.executable, "-m", "celery", "-A", "celery_five", "worker", "--pool", "prefork",
-               "-c", str(WORKERS), "--loglevel", "ERROR", "--quiet", "--without-gossip",
+               "-c", str(WORKERS), "--loglevel", "ERROR", "--without-gossip",
                "--without-mingle", "--without-heartbeat"]  # fmt: skip
-    worker = subprocess.Popen(command, cwd=Path(__file__).parent, stdout=sys.stderr)
+    worker = subprocess.Popen(command, cwd=Path(__file__).parent, stdout=subprocess.DEVNULL)
     try:
         client = subprocess.run([sys.executable, __file__, sys.argv[1], "client"], check=False)
         sys.exit(client.returncode)
