@@ -25,7 +25,7 @@ import psycopg
 import pytest
 from psycopg import conninfo, sql
 
-from tools.servers import Kafka, Missing, Postgres, Running, down, guard, install, up
+from tools.servers import Kafka, Missing, Postgres, down, guard, install, up
 from tools.servers.running import KINDS, ROOT, VARIABLES, Running
 
 ASK_TIMEOUT_S = 60
@@ -47,7 +47,6 @@ class RunsServers:
     given: dict[str, str]
     missing: dict[str, str] = field(default_factory=dict)
     starting: subprocess.Popen[bytes] | None = None
-    found: list[Running] = field(default_factory=list[Running])
     started: list[Running] = field(default_factory=list)
     """Kept: a server that this very process started is its child, until the run takes it down."""
 

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.timeout(BUILD_TIMEOUT_S + 60)
 
 BYTES_MAX = 1_048_576
 BOUND_S = 30
+PARTITIONS = 4
 TIME = "2026-11-30T09:40:12.114Z"
 DATA: Any = {"company": "Zoë & Co", "risk": 0.5, "tags": ["a", None, True]}
 EVENT: Any = {
@@ -38,11 +39,27 @@ async def topic(kafka_bootstrap: str, topic_prefix: str) -> AsyncIterator[str]:
     await admin.start()
     name = f"{topic_prefix}events"
     try:
-        await admin.create_topics([NewTopic(name, 4, 1)])
+        await admin.create_topics([NewTopic(name, PARTITIONS, 1)])
+        await led(kafka_bootstrap, name)
         yield name
         await admin.delete_topics([name])
     finally:
         await admin.close()
+
+
+def places(topic: str) -> list[TopicPartition]:
+    return [TopicPartition(topic, number) for number in range(PARTITIONS)]
+
+
+async def led(bootstrap: str, topic: str) -> None:
+    """Wait until the broker leads every partition: it answers before it takes records."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        async with asyncio.timeout(BOUND_S):
+            await consumer.end_offsets(places(topic))
+    finally:
+        await consumer.stop()
 
 
 async def received(bootstrap: str, topic: str, count: int) -> list[Any]:
@@ -50,7 +67,7 @@ async def received(bootstrap: str, topic: str, count: int) -> list[Any]:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     await consumer.start()
     try:
-        consumer.assign([TopicPartition(topic, number) for number in range(4)])
+        consumer.assign(places(topic))
         await consumer.seek_to_beginning()
         async with asyncio.timeout(BOUND_S):
             found = [await consumer.getone() for _ in range(count)]
