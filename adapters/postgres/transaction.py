@@ -124,7 +124,7 @@ class PostgresTransaction:
         self.path = path
         self.routing = routing
         self._db = db
-        self._beliefs = {belief.lane: belief for belief in beliefs}
+        self._beliefs = {b.lane: b for b in sorted(beliefs, key=lambda b: b.lane)}
         self._lanes = lanes
         self._desk = desk
         self._tell = tell
@@ -341,7 +341,7 @@ def _stream(stream: UUID, rows: Sequence[Row]) -> StoredStream:
     events = [row for row in rows if row[0] == 1]
     if kept:
         _, _, version, topic, state, last = kept[-1]
-        snapshot = StoredEvent(stream, version, topic, state)
+        snapshot = StoredEvent(stream, version, topic, unpack(state))
     found = [StoredEvent(stream, row[2], row[3], unpack(row[4])) for row in events]
     if found:
         newest = found[-1]

@@ -11,6 +11,7 @@ from psycopg import Cursor
 
 from adapters.postgres.arrays import ARRAYS, bools, bytes_, ints, longs, texts, uuids
 from adapters.postgres.link import Db, query
+from adapters.postgres.states import pack
 from adapters.postgres.views import VIEWS, fold
 from domain.ids import lane_of
 from domain.messages import Mail, to_body
@@ -148,7 +149,7 @@ class Rest:
         streams = uuids([e.originator_id for e in events])  # pyright: ignore[reportArgumentType] - the streams of troth are UUIDs
         versions = ints([e.originator_version for e in events])
         lanes = ints([self._lane(e.originator_id) for e in events])
-        states, topics = bytes_([e.state for e in events]), texts([e.topic for e in events])
+        states, topics = bytes_([pack(e.state) for e in events]), texts([e.topic for e in events])
         hashes = bytes_([row.hash for row in rows.values()])
         self._run(_SNAPSHOT, streams, versions, lanes, topics, states, hashes)
         self._run(_SNAPSHOTS_BEFORE, streams, versions)
