@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -35,6 +36,8 @@ PROFILE = "profile"
 def main(words: Sequence[str]) -> int:
     """Run what is named, everything by default; 2 for a word that is none."""
     given = _parser().parse_args(words)
+    # Else what was started (engines, servers, peers) would outlive a run that is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     names = list(given.workloads)
     if names[:1] == [PROFILE]:
         return profiling.profile(names[1:] or ["w1"], given.shape or "embedded")

@@ -188,15 +188,22 @@ def of_broker(bench: Bench, engine: Rig, sagas_per_s: float) -> None:
 async def _read_messages(broker: str, prefix: str) -> list[Message]:
     """Everything in the topics of this run."""
     from aiokafka import AIOKafkaConsumer, TopicPartition
+    from aiokafka.admin import AIOKafkaAdminClient
 
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    await admin.start()
+    try:
+        topics = [name for name in await admin.list_topics() if name.startswith(prefix)]
+        described = await admin.describe_topics(topics)
+    finally:
+        await admin.close()
+    parts = [
+        TopicPartition(topic["topic"], part["partition"])
+        for topic in described
+        for part in topic["partitions"]
+    ]
     found: list[Message] = []
     async with AIOKafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False) as consumer:
-        parts = [
-            TopicPartition(topic, part)
-            for topic in await consumer.topics()
-            if topic.startswith(prefix)
-            for part in consumer.partitions_for_topic(topic) or ()
-        ]
         consumer.assign(parts)
         ends = await consumer.end_offsets(parts)
         await consumer.seek_to_beginning(*parts)

@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import itertools
 import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -59,6 +60,8 @@ def _started(kind: type[Server]) -> str:
         server = kind.start(folder)
     except (Missing, NotUp) as error:
         raise ServerMissing(str(error)) from error
+    # Last in, first out: the server ends, then what is left of its folder goes.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(server.discard)
     return server.address
 
