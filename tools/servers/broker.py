@@ -81,7 +81,9 @@ class Kafka(Server):
 
     def _initialise(self) -> None:
         self.settings.setdefault(CONTROLLER_PORT, str(processes.free_port()))
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Never with a hyphen in front: the command line would take it for an option.
+        drawn = b"\0" + uuid.uuid4().bytes[1:]
+        cluster = base64.urlsafe_b64encode(drawn).decode().rstrip("=")
         done = subprocess.run(
             [
                 *self._java("-Xshare:auto"),
