@@ -29,6 +29,7 @@ class Settings:
         drain_timeout_s: how long a worker waits for its handlers when it is stopped.
         bus_url: `kafka://HOST:PORT` where commands also come by Kafka.
         topic_prefix: of the topics there.
+        outbox_url: the database of `troth outbox`.
     """
 
     url: str = "http://127.0.0.1:8080"
@@ -40,6 +41,7 @@ class Settings:
     drain_timeout_s: float = 25.0
     bus_url: str | None = None
     topic_prefix: str | None = None
+    outbox_url: str | None = None
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:

@@ -14,7 +14,7 @@ import typer
 from troth._errors import TrothError
 from troth._problems import EngineError, exit_code_of
 
-from . import _dev, _events, _people, _project, _read, _worker
+from . import _dev, _events, _outbox, _people, _project, _read, _worker
 from ._session import Session
 
 __all__ = ["app", "main", "run"]
@@ -73,6 +73,7 @@ app.command("settle")(_people.settle)
 app.add_typer(_events.dead, name="dead", no_args_is_help=True)
 app.command("parked")(_events.parked)
 app.command("worker")(_worker.worker)
+app.add_typer(_outbox.outbox_app, name="outbox", no_args_is_help=True)
 app.command("explain")(_project.explain)
 
 

@@ -15,7 +15,7 @@ from troth._worker import CLAIM_WAIT_S, Worker
 from ._params import App, load, session_of
 from ._project import register_all, told
 
-__all__ = ["worker"]
+__all__ = ["log_to_terminal", "worker"]
 
 
 def worker(
@@ -54,7 +54,7 @@ def worker(
         session.say(*told(found, "what is wrong was not registered"))
         if any(one.faults for one in found):
             raise typer.Exit(1)
-    _log(logging.DEBUG if session.debug else logging.INFO)
+    log_to_terminal(debug=session.debug)
     Worker(
         application,
         url=settings.url,
@@ -68,10 +68,10 @@ def worker(
     ).run()
 
 
-def _log(level: int) -> None:
-    """The worker's own lines on standard error; how other loggers print is the app's business."""
+def log_to_terminal(*, debug: bool) -> None:
+    """Our own lines on standard error; how other loggers print is the app's business."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("troth")
     logger.addHandler(handler)
-    logger.setLevel(level)
+    logger.setLevel(logging.DEBUG if debug else logging.INFO)
