@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString, cast
 from uuid import UUID
 
 from psycopg import Connection
@@ -40,9 +41,9 @@ _SETTINGS = f"-c default_transaction_read_only=on -c statement_timeout={STATEMEN
 
 
 @lru_cache(STATEMENTS_KNOWN_MAX)
-def marked(sql: str) -> str:
-    """A statement with `?` for a value, as the driver wants it."""
-    return sql.replace("%", "%%").replace("?", "%s")
+def marked(sql: str) -> LiteralString:
+    """A statement of ours with `?` for a value, as the driver wants it."""
+    return cast(LiteralString, sql.replace("%", "%%").replace("?", "%s"))
 
 
 class _IdLoader(Loader):
@@ -117,21 +118,26 @@ class ReadPool:
         compiled = query.compile(
             dialect=driver.dialect(), compile_kwargs={"render_postcompile": True}
         )
-        return self._ask(str(compiled), dict(compiled.params))
+        return self._ask(cast(LiteralString, str(compiled)), dict(compiled.params))
 
     def id(self, stream: UUID) -> UUID:
         """A stream id as its column holds it."""
         return stream
 
     def state(self, stored: bytes) -> bytes:
-        """The state of an event, from its column."""
-        return unpack(stored)
+        """The state of an event, from its column. Raises StoreFailed (store.corrupt)."""
+        try:
+            return unpack(stored)
+        except (ValueError, zlib.error) as error:
+            raise StoreFailed(
+                "store.corrupt", f"{self.path}: a state of events: {error}"
+            ) from error
 
     def close(self) -> None:
         """Close what is free now, and the rest when its read is over."""
         self._pool.close()
 
-    def _ask(self, sql: str, values: Sequence[Any] | Mapping[str, Any]) -> list[Row]:
+    def _ask(self, sql: LiteralString, values: Sequence[Any] | Mapping[str, Any]) -> list[Row]:
         given = values.values() if isinstance(values, Mapping) else values
         if any(isinstance(value, str) and "\0" in value for value in given):
             # No text of this database holds the character, so there is nothing to find.
@@ -145,9 +151,9 @@ class ReadPool:
         self._pool.check()
         return self._once(sql, values)
 
-    def _once(self, sql: str, values: Any) -> list[Row]:
+    def _once(self, sql: LiteralString, values: Any) -> list[Row]:
         with self.connection() as db:
-            return db.execute(sql, values, binary=True).fetchall()  # pyright: ignore[reportArgumentType] - statements of ours
+            return db.execute(sql, values, binary=True).fetchall()
 
 
 def _failed(error: Exception, path: str) -> StoreFailed:

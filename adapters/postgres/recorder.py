@@ -89,7 +89,7 @@ class _Marked:
         self._db = transaction.connection
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Done:
-        return self._db.execute(marked(sql), values, binary=True)  # pyright: ignore[reportArgumentType] - statements of ours
+        return self._db.execute(marked(sql), values, binary=True)
 
 
 class _Held:

@@ -213,7 +213,8 @@ class ReaderContract:
             commit(store, rows(
                 ViewRow("approvals", {"id": name}, {**common, "asked_us": 9 - number // 2,
                                                     "body": {"id": name}}),
-                ViewRow("debts", {"id": name}, {**common, "opened_us": number, "body": {"id": name}}),
+                ViewRow("debts", {"id": name}, {**common, "opened_us": number,
+                                                "body": {"id": name}}),
             ))  # fmt: skip
         assert [a["id"] for a in pages(reader.approvals, status=None)] == [
             "x4",
@@ -231,7 +232,8 @@ class ReaderContract:
         for number in range(5):
             columns = {
                 "tenant": "north", "key": "k", "type": "t", "event_id": f"e{number}",
-                "reason": "early" if number % 2 else "finished", "kept_us": 7, "expires_us": 1_000_000,
+                "reason": "early" if number % 2 else "finished", "kept_us": 7,
+                "expires_us": 1_000_000,
                 "body": {"id": f"e{number}"},
             }  # fmt: skip
             row = ViewRow("parked_events", {"stream": stream("k"), "position": number}, columns)

@@ -101,8 +101,12 @@ def test_every_lane_is_verified_and_exported(terminal: Terminal, tmp_path: Path)
     assert {line["stream"] for line in read} == {str(stream(name))}
 
 
-def test_a_changed_row_is_found_in_its_lane(terminal: Terminal, written: str) -> None:
-    change(written, "UPDATE events SET topic = 'node.failed' WHERE lane = 1 AND position = 3")
+@pytest.mark.parametrize(
+    "changed", ["topic = 'node.failed'", r"state = '\x0102'", r"state = '\xff'"]
+)
+def test_a_changed_row_is_found_in_its_lane(terminal: Terminal, written: str, changed: str) -> None:
+    """Also one whose state cannot be unpacked any more."""
+    change(written, f"UPDATE events SET {changed} WHERE lane = 1 AND position = 3")
     assert terminal("verify") == 1
     assert "lane 1" in terminal.err
     assert terminal.out.count("the chain holds") == LANES - 1

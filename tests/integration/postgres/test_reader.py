@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -18,7 +20,7 @@ from domain.ports import LaneWrite, Receipt, StoreFailed
 from domain.requests import Reader
 from projections.audit import text_of
 from tests.contract.reader_contract import ReaderContract, fact, search, state
-from tests.contract.store_world import event, events, mail, step_row, stream
+from tests.contract.store_world import commit, event, events, mail, step_row, stream
 from tests.servers import Databases
 
 LANES = 3
@@ -147,6 +149,22 @@ class TestLanes:
         assert reader.applied("north", str(root)) is True
 
 
+def test_a_state_that_cannot_be_read_is_told_as_damage(one_lane: str) -> None:
+    reader = PostgresReader(one_lane, text_of)
+    try:
+        with closing(PostgresStore.open(one_lane, process="test")) as store:
+            write = events(event("a", 1, state(node="n")))
+            write.views.append(step_row("a", 1))
+            commit(store, write)
+        with psycopg.connect(one_lane, autocommit=True) as admin:
+            admin.execute(r"UPDATE events SET state = '\x0102'")
+        with pytest.raises(StoreFailed) as failed:
+            reader.history("north", stream("a"), after=0, limit=9)
+        assert failed.value.alias == "store.corrupt"
+    finally:
+        reader.close()
+
+
 def test_a_reader_cannot_write(one_lane: str) -> None:
     pool = ReadPool(one_lane)
     try:
@@ -184,9 +202,9 @@ def test_a_page_costs_what_it_shows(one_lane: str) -> None:
     seen: list[str] = []
     ask = ReadPool._once
 
-    def note(pool: ReadPool, sql: str, values: object) -> object:
+    def note(pool: ReadPool, sql: LiteralString, values: Any) -> Any:
         with pool.connection() as db:
-            plan = db.execute(f"EXPLAIN {sql}", values).fetchall()  # pyright: ignore[reportArgumentType] - noted, not run
+            plan = db.execute("EXPLAIN " + sql, values).fetchall()
         seen.append("\n".join(line for (line,) in plan))
         return ask(pool, sql, values)
 
