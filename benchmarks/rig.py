@@ -102,7 +102,7 @@ class Rig:
             if self.place.shape.store is not None:
                 self._once("migrate")
         self._run("serve", "--json", "--listen", self.address, "--keys-file", str(keys))
-        self._run("work", "--json", "--processes", str(self.workers))
+        self._run("work", "--processes", str(self.workers), tells=False)
 
     def _key(self, file: Path, name: str, roles: Sequence[str]) -> str:
         options = [word for role in roles for word in ("--role", role)]
@@ -208,15 +208,16 @@ class Rig:
     def _environment(self) -> dict[str, str]:
         return clean_environment({"TROTH_LOG_FORMAT": "json", **self.place.settings(), **self.more})
 
-    def _run(self, *command: str) -> bytes:
-        """Start a command that goes on, and answer its first line."""
+    def _run(self, *command: str, tells: bool = True) -> bytes:
+        """Start a command that goes on, and answer its first line, if it `tells` one."""
         with (self.place.folder / "engine.log").open("ab") as log:
             process = subprocess.Popen(
                 [_console("troth-engine"), *command], cwd=ROOT, env=self._environment(),
-                stdout=subprocess.PIPE, stderr=log, start_new_session=True,
+                stdout=subprocess.PIPE if tells else log, stderr=log, start_new_session=True,
             )  # fmt: skip
         self.processes.append(process)
-        assert process.stdout is not None
+        if process.stdout is None:
+            return b""
         line = process.stdout.readline()
         if not line:
             raise RuntimeError(f"troth-engine {command[0]} did not start: {self.log()}")
@@ -256,7 +257,10 @@ def rig(
 @contextlib.contextmanager
 def worker(rig: Rig, *, counts: Path | None = None) -> Iterator[Process]:
     """The participants' process, in the environment that has the SDK alone."""
-    command = [str(ROOT / ".venv-user" / "bin" / "troth"), "worker", "benchmarks.saga:app"]
+    # The extra for Kafka is not in the users' environment of this repository.
+    pushed = rig.place.shape.transport == "kafka"
+    troth = _console("troth") if pushed else str(ROOT / ".venv-user" / "bin" / "troth")
+    command = [troth, "worker", "benchmarks.saga:app"]
     command += ["--claim-wait", CLAIM_WAIT_S]
     settings = {
         "TROTH_URL": rig.url, "TROTH_API_KEY": rig.keys["participant"],
@@ -283,9 +287,7 @@ def _of_transport(where: Place) -> dict[str, str]:
     """What makes a worker take its commands from Kafka, where the shape has one."""
     if where.shape.transport == "http":
         return {}
-    return {
-        "TROTH_TRANSPORT": f"kafka://{where.broker}", "TROTH_TOPIC_PREFIX": where.topic_prefix
-    }  # fmt: skip
+    return {"TROTH_BUS_URL": f"kafka://{where.broker}?topic_prefix={where.topic_prefix}"}
 
 
 def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,9 @@ from benchmarks import servers
 
 __all__ = ["SHAPES", "Place", "Shape", "place"]
 
+PARTICIPANT = "bench"
+"""As benchmarks/saga.py names it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -55,16 +58,16 @@ class Place:
         """The engine's TROTH_ variables that choose the shape."""
         bus = {"embedded": "in-process", "postgres": "postgres"}.get(self.shape.name)
         if bus is None:
-            bus = f"kafka://{self.broker}"
+            bus = f"kafka://{self.broker}/{self.topic_prefix}"
         found = {"TROTH_STORE_URL": self.store_url, "TROTH_BUS_URL": bus}
         if self.broker is not None:
-            # A prefix of its own, so that no run reads what another one left.
-            found["TROTH_TOPIC_PREFIX"] = self.topic_prefix
+            # One worker has one journal: commands of repeatable steps are pushed to it.
+            found |= {"TROTH_KAFKA_PARTICIPANTS": PARTICIPANT, "TROTH_KAFKA_JOURNALS": PARTICIPANT}
         return found
 
     @property
     def topic_prefix(self) -> str:
-        """Of the topics of this place."""
+        """Of the topics of this place: no run reads what another one left."""
         return f"{urlsplit(self.store_url).path.strip('/')}."
 
     def stored_bytes(self) -> int:
