@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from domain.ports import StoreFailed
+
 if TYPE_CHECKING:
     from adapters.sql.offline import OfflineStore
 
@@ -48,5 +50,8 @@ def bring_forward(url: str, lanes: int | None) -> tuple[str | None, str]:
 
         return migrate(url, lanes)
     from adapters.sqlite.schema import migrate
+    from adapters.sqlite.store import LANES
 
+    if lanes not in (None, LANES):
+        raise StoreFailed("store.lanes", f"a store on SQLite has {LANES} lane, not {lanes}")
     return migrate(url)

@@ -55,11 +55,14 @@ def pack(state: bytes) -> bytes:
 
 
 def unpack(stored: bytes) -> bytes:
-    """The state of a stored form. Raises ValueError for a form of a later release."""
+    """The state of a stored form. Raises ValueError for one cut off, or of a later release."""
     form = stored[:1]
     if form == _DEFLATED:
         inflate = zlib.decompressobj(_WINDOW_BITS, zdict=_NAMES)
-        return inflate.decompress(stored[1:]) + inflate.flush()
+        state = inflate.decompress(stored[1:]) + inflate.flush()
+        if not inflate.eof:
+            raise ValueError("a state ends before its end")
+        return state
     if form == _PLAIN:
         return stored[1:]
     raise ValueError(f"a state has the form {form.hex()}, which this release does not know")

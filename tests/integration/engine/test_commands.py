@@ -60,6 +60,7 @@ def terminal(
         (("keys", "revoke", "nobody"), {}, 3, "TR404"),
         (("keys", "add", "--role", "king"), {}, 2, "TR714"),
         (("keys", "add", "--role", "reader", "--seat", "legal"), {}, 2, "TR714"),
+        (("migrate", "--lanes", "2"), {}, 4, "TR705"),
         (("nothing",), {}, 2, "No such command"),
         (("verify", "--fast"), {}, 2, "No such option"),
     ],
