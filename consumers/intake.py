@@ -130,6 +130,12 @@ class Intake:
                     await self._read_on()
                 except (SourceDown, StoreFailed) as down:
                     self._down(str(down))
+                except asyncio.CancelledError:
+                    # Only who runs this task may end it, not a task that the driver gave up.
+                    task = asyncio.current_task()
+                    if task is None or task.cancelling():
+                        raise
+                    self._down("the connection was given up")
                 await self._source.close()
                 await self._rest(pause_s)
                 pause_s = min(pause_s * 2, self._limits.reopen_cap_s)

@@ -111,8 +111,12 @@ class Relay:
                 try:
                     moved = await self._round()
                     self._fault, pause_s = None, self._limits.retry_first_s
-                except (SinkDown, StoreFailed, StoreConflict) as down:
-                    await self._begin_again(str(down))
+                except (SinkDown, StoreFailed, StoreConflict, asyncio.CancelledError) as down:
+                    # Only who runs this task may end it, not a task that the driver gave up.
+                    task = asyncio.current_task()
+                    if task is None or task.cancelling():
+                        raise
+                    await self._begin_again(str(down) or "the connection was given up")
                     await asyncio.sleep(pause_s)
                     pause_s = min(pause_s * 2, self._limits.retry_cap_s)
                     continue

@@ -22,6 +22,7 @@ from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 from aiokafka.protocol.offset import OffsetRequest
 
+from adapters.kafka.closing import quietly
 from adapters.kafka.metadata import TopicFacts, TopicsRequest, facts_of
 from adapters.kafka.options import KafkaOptions
 from adapters.kafka.security import client_arguments
@@ -34,6 +35,7 @@ READ_COMMITTED = 1
 TOPIC_RESOURCE = 2
 GROUP_COORDINATOR = 0
 NO_REPLICA = -1
+CLOSE_TIMEOUT_S = 5.0
 FAULTS = (KafkaError, OSError, TimeoutError, AssertionError)
 """What a broker that is gone, or going, makes aiokafka raise; an assertion when none is known."""
 
@@ -64,11 +66,10 @@ class Cluster:
         try:
             async with asyncio.timeout(self._options.request_timeout_s):
                 await client.bootstrap()
-        except FAULTS as error:
-            await client.close()
-            raise SourceDown(told(error)) from error
-        except asyncio.CancelledError:
-            await client.close()
+        except BaseException as error:
+            await quietly(client.close, timeout_s=CLOSE_TIMEOUT_S)
+            if isinstance(error, FAULTS):
+                raise SourceDown(told(error)) from error
             raise
         self._client = client
 
@@ -78,7 +79,7 @@ class Cluster:
         self._leaders.clear()
         self._coordinator = None
         if client is not None:
-            await client.close()
+            await quietly(client.close, timeout_s=CLOSE_TIMEOUT_S)
 
     async def __aenter__(self) -> Self:
         await self.open()

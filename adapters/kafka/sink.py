@@ -6,13 +6,13 @@ A producer that failed once is given up: it cannot say what of its batches arriv
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 
+from adapters.kafka.closing import quietly
 from adapters.kafka.cluster import FAULTS, Cluster, told
 from adapters.kafka.options import KafkaOptions
 from adapters.kafka.security import client_arguments
@@ -45,23 +45,28 @@ class KafkaSink:
         acks: list[Any] = []
         for message in messages:
             try:
-                acks.append(await self._put(producer, message))
+                async with asyncio.timeout(self._options.request_timeout_s):
+                    acks.append(await self._put(producer, message))
             except FAULTS as error:
                 acks.append(error)
                 break
-        found = await asyncio.gather(*(_settled(ack) for ack in acks))
+        await self._wait([ack for ack in acks if not isinstance(ack, BaseException)])
+        found = [_fault(ack) for ack in acks]
         return [*found, *["not sent: one before it failed"] * (len(messages) - len(acks))]
+
+    async def _wait(self, acks: Sequence[Any]) -> None:
+        """Wait for acknowledgements, for as long as a request may take.
+
+        An idempotent producer tries for ever: somebody has to see that it stands still.
+        """
+        if acks:
+            await asyncio.wait(acks, timeout=self._options.request_timeout_s)
 
     async def discard(self) -> None:
         producer, self._producer = self._producer, None
         self._bytes_max.clear()
-        if producer is None:
-            return
-        with contextlib.suppress(*FAULTS):
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await producer.stop()
-        with contextlib.suppress(*FAULTS):
-            await producer.client.close()
+        if producer is not None:
+            await _given_up(producer)
 
     async def _ready(self, topics: set[str]) -> Any:
         missing = topics - self._bytes_max.keys()
@@ -92,8 +97,7 @@ class KafkaSink:
             async with asyncio.timeout(options.request_timeout_s):
                 await producer.start()
         except BaseException:
-            with contextlib.suppress(*FAULTS):
-                await producer.stop()
+            await _given_up(producer)
             raise
         return producer
 
@@ -117,11 +121,19 @@ def _size(message: Message) -> int:
     return len(message.key) + len(message.value) + headers + OVERHEAD_BYTES
 
 
-async def _settled(ack: Any) -> str | None:
+def _fault(ack: Any) -> str | None:
     if isinstance(ack, BaseException):
         return told(ack)
-    try:
-        await ack
-    except FAULTS as error:
-        return told(error)
-    return None
+    if not ack.done():
+        return "not acknowledged in time"
+    if ack.cancelled():
+        return "given up"
+    error = ack.exception()
+    return None if error is None else told(error)
+
+
+async def _given_up(producer: Any) -> None:
+    """End it without a flush: what was not acknowledged is sent again by the next one."""
+    # Nothing public ends a producer while a broker is gone: `stop` waits for what it holds.
+    producer._closed = True
+    await quietly(producer._sender.close, producer.client.close, timeout_s=CLOSE_TIMEOUT_S)

@@ -7,7 +7,6 @@ automatic reset: where reading begins is decided here, from the cursor of the da
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,8 +14,9 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import OffsetOutOfRangeError
 
+from adapters.kafka.closing import quietly
 from adapters.kafka.cluster import EARLIEST, FAULTS, LATEST, Cluster, told
 from adapters.kafka.metadata import TopicFacts
 from adapters.kafka.options import KafkaOptions
@@ -113,8 +113,7 @@ class KafkaSource:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await _stopped(consumer, self._limits.close_timeout_s)
-        with contextlib.suppress(*FAULTS):
-            await self._cluster.close()
+        await self._cluster.close()
 
     async def own(self, parts: Mapping[Part, Cursor | None]) -> None:
         fresh = {part: cursor for part, cursor in parts.items() if part not in self._read}
@@ -319,9 +318,6 @@ def _place_of(part: Part) -> TopicPartition:
 
 
 async def _stopped(consumer: Any, timeout_s: float) -> None:
-    """Stop it; what a broker that is gone cannot be told is not told."""
-    # A task of aiokafka that is cancelled before its first step would cancel whoever stops it.
-    await asyncio.sleep(0)
-    with contextlib.suppress(KafkaError, OSError, TimeoutError):
-        async with asyncio.timeout(timeout_s):
-            await consumer.stop()
+    # Its client too: where ending the rest fails, stop leaves the connections open.
+    client = consumer._client
+    await quietly(consumer.stop, client.close, timeout_s=timeout_s)
