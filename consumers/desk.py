@@ -20,12 +20,12 @@ from consumers.batch import Passing
 from consumers.jobs import Job, Passed, Waiting, answer_of, late_answer, weight_of
 from consumers.lane import Lane
 from consumers.limits import DeskLimits
-from consumers.owned import positions
 from consumers.owning import Ownership
 from consumers.parts import ItemsRequest, merged, parts_of
 from consumers.times import DeskClock, Times
 from domain.errors import Refusal, refusal
 from domain.ports import StoreFailed
+from domain.positions import position_of
 from domain.requests import ClaimRequest, Publish, Request, StartRequest
 
 __all__ = ["DeskClock", "LaneDesk"]
@@ -90,7 +90,8 @@ class LaneDesk:
         if self._ownership is not None:
             self._ownership.start(lambda: self.poke("own", ""))
         self.lane.open()
-        self._heads, self._lanes = self.lane.heads, self.lane.lanes
+        elsewhere = {} if self._read_heads is None else self._read_heads()
+        self._heads, self._lanes = {**elsewhere, **self.lane.heads}, self.lane.lanes
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="lanes", daemon=True)
@@ -222,7 +223,7 @@ class LaneDesk:
 
     def position(self) -> str:
         """A position that every lane has reached, at least."""
-        return positions(self.lane.incarnation, self._heads)
+        return position_of(self.lane.incarnation, self._heads)
 
     def state(self) -> Json:
         """For readiness: why it is not ready, if it is not, and where the lanes are."""
@@ -288,6 +289,9 @@ class LaneDesk:
         """Claim and release lanes, between two batches."""
         if self._ownership is not None and not self._is_draining:
             self._ownership.settle(self.lane)
+            for lane, head in self._ownership.heads.items():
+                if lane not in self.lane.lanes:
+                    self._heads[lane] = max(self._heads.get(lane, 0), head)
         if self.lane.lanes != self._lanes:
             self._lanes = lanes = self.lane.lanes
             _log.info("lanes_changed", lanes=list(lanes))

@@ -102,7 +102,6 @@ class Lane:
         }
         self._handlers[Logged] = lambda b, r: logged.take(self._handlers, b, r)
         self._owned: Owned | None = None
-        self._incarnation = 0
         self._routing = 0
         self._has_mail = True
         self._is_careful = True
@@ -158,8 +157,8 @@ class Lane:
 
     @property
     def incarnation(self) -> int:
-        """Of the store; kept while the lanes are not known."""
-        return self._incarnation
+        """Of the store."""
+        return self._store.incarnation
 
     @property
     def parked(self) -> Sequence[UUID]:
@@ -343,14 +342,14 @@ class Lane:
                     beliefs.append(self._store.belief(lane))
                 except LaneLost:
                     self._mine.discard(lane)
-            owned = Owned.of(beliefs, self._incarnation)
+            owned = Owned.of(beliefs, self._store.incarnation)
             tx = self._store.begin(*owned.beliefs.values())
             try:
                 self._parts.parked = dict.fromkeys(tx.parked(), 0) if beliefs else {}
             finally:
                 tx.rollback()
             self._next_due_us = self._due_us(owned)
-            self._owned, self._incarnation = owned, owned.incarnation
+            self._owned = owned
         return self._owned
 
     def _forget(self) -> None:

@@ -37,13 +37,3 @@ class Owned:
         """The head of a lane; None where somebody else owns it."""
         belief = self.beliefs.get(lane)
         return None if belief is None else belief.head
-
-    def heads(self) -> str:
-        """Every lane with its head, as the edges show it."""
-        return positions(self.incarnation, {n: b.head for n, b in self.beliefs.items()})
-
-
-def positions(incarnation: int, heads: Mapping[int, int]) -> str:
-    """A position of several lanes: `1:0:18846,1:77`."""
-    lanes = ",".join(f"{lane}:{head}" for lane, head in sorted(heads.items()))
-    return f"{incarnation}:{lanes}"

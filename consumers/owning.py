@@ -55,7 +55,8 @@ def plan(view: View, process: str, mine: Collection[int]) -> Plan:
 class Ownership:
     """Keeps this process alive in the eyes of the others, and its lanes what they should be.
 
-    A process that does not `work` owns none. `settle` belongs to the writer's thread.
+    A process that does not `work` owns none. `settle` belongs to the writer's thread. `heads` are
+    those of all lanes as they were seen last.
     """
 
     def __init__(
@@ -66,14 +67,19 @@ class Ownership:
         self._works = works
         self._beat_s = beat_s
         self._view: View | None = None
+        self.heads: dict[int, int] = {}
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self, wake: Callable[[], None]) -> None:
         """Say that we live, now and from now on. Raises StoreFailed when that cannot be said."""
-        self._view = self._cluster.beat()
+        self._see(self._cluster.beat())
         self._thread = threading.Thread(target=self._live, args=(wake,), name="beat", daemon=True)
         self._thread.start()
+
+    def _see(self, view: View) -> None:
+        self._view = view
+        self.heads = {state.lane: state.head for state in view.lanes}
 
     def settle(self, owner: Owner) -> None:
         """Claim and release, if the last look at the others asks for it."""
@@ -109,7 +115,7 @@ class Ownership:
     def _live(self, wake: Callable[[], None]) -> None:
         while not self._over.wait(self._beat_s):
             try:
-                self._view = self._cluster.beat()
+                self._see(self._cluster.beat())
             except StoreFailed as failed:
                 _log.warning("beat_failed", alias=failed.alias, detail=failed.detail)
             else:

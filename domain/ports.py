@@ -323,9 +323,13 @@ class Transaction(Protocol):
 
 
 class Store(Protocol):
-    """A store that this process owns lanes of; `lanes` is how many it has in all."""
+    """A store that this process owns lanes of; `lanes` is how many it has in all.
+
+    `incarnation` counts its restores: what was given out before one is refused.
+    """
 
     lanes: int
+    incarnation: int
 
     def belief(self, lane: int) -> LaneBelief: ...
     def begin(self, *beliefs: LaneBelief) -> Transaction:

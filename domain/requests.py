@@ -150,7 +150,7 @@ class Logged:
     asked: Asked
     cursor: Cursor
     accepted_us: int
-    request: Publish | RepliesRequest | None
+    request: Publish | StartsRequest | HeartbeatsRequest | RepliesRequest | None
     raw: bytes
     fault: tuple[str, str] | None = None
 

@@ -12,10 +12,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 
-from adapters.clock import SystemClock
-from adapters.sqlite.gauges import Gauge, SqliteGauges
-from adapters.sqlite.reader import SqliteReader
-from adapters.sqlite.store import SqliteStore
+from adapters.sql.gauges import Gauge
 from api.app import build_app
 from api.key import Keys
 from api.limits import Limits
@@ -23,9 +20,9 @@ from consumers.desk import LaneDesk
 from consumers.lane import Lane
 from consumers.limits import DeskLimits, LaneLimits
 from engine.settings import Settings
-from projections.audit import text_of
+from engine.shapes import Role, Shape, shape_of
 
-__all__ = ["Engine", "build_engine"]
+__all__ = ["Engine", "Role", "build_engine"]
 
 US_PER_S = 1_000_000
 
@@ -38,19 +35,21 @@ GC_ALLOCATIONS, GC_MIDDLE, GC_OLD = 50_000, 20, 50
 
 @dataclass(slots=True)
 class Engine:
-    """One engine: an HTTP application over a lane of a store. `start` it on the loop it serves."""
+    """One process of an engine: an HTTP application over the lanes it owns, of a store.
+
+    `start` it on the loop it serves.
+    """
 
     app: FastAPI
     desk: LaneDesk
-    store: SqliteStore
-    reader: SqliteReader
-    gauges: SqliteGauges
+    shape: Shape
     drain_timeout_s: float
     _begun_s: float = field(default_factory=time.monotonic)
 
     async def start(self) -> None:
-        """Open the lane and begin to write. Raises StoreFailed."""
+        """Open the lanes and begin to write. Raises StoreFailed."""
         await self.desk.start()
+        await self.shape.start(self.desk)
 
     def serving(self) -> None:
         """Requests are taken from now on."""
@@ -60,41 +59,51 @@ class Engine:
         self.desk.serving()
         _log.info(
             "engine_started",
-            store=self.store.path,
+            store=self.shape.store.path,
             pid=os.getpid(),
             after_s=round(time.monotonic() - self._begun_s, 3),
         )
 
     async def stop(self) -> None:
-        """After the last answer: finish what is queued, close the store, let go of its lock."""
+        """After the last answer: finish what is queued, release the lanes, close the store."""
+        await self.shape.stop()
         ended = await self.desk.stop(self.drain_timeout_s)
-        self.reader.close()
-        self.gauges.close()
-        if ended:
-            self.store.close()
+        self.shape.close(ended)
         _log.info("engine_stopped", orderly=ended)
 
 
 def build_engine(
-    settings: Settings, keys: Keys, *, event_clock: bool = False, debug: bool = False
+    settings: Settings,
+    keys: Keys,
+    *,
+    role: Role = Role.ALL,
+    event_clock: bool = False,
+    debug: bool = False,
 ) -> Engine:
-    """An engine on the store of the settings, made if it is not there. Raises StoreFailed.
+    """An engine on the store of the settings; one on SQLite is made if it is not there.
 
-    `event_clock`: accept times come from the events (`dev --clock events`).
+    `role`: whether this process owns lanes, where several may. `event_clock`: accept times come
+    from the events (`dev --clock events`). Raises StoreFailed, and Refusal for a bus that is not
+    as it must be.
     """
-    clock = SystemClock()
-    store = SqliteStore.open(settings.store_url, now_us=clock.now_us(), lanes=settings.lanes)
-    try:
-        reader = SqliteReader(settings.store_url, text_of)
-    except BaseException:
-        store.close()
-        raise
-    lane = Lane(store, limits=_lane_limits(settings), event_time=event_clock)
-    desk = LaneDesk(lane, clock, limits=DeskLimits(batch_messages_max=settings.batch_messages_max))
-    gauges = SqliteGauges(settings.store_url)
-    told = partial(_gauges, desk, gauges, clock)
-    app = build_app(desk, reader, keys, _limits(settings), told, debug=debug)
-    return Engine(app, desk, store, reader, gauges, settings.drain_timeout_s)
+    shape = shape_of(settings, role)
+    lane = Lane(
+        shape.store,
+        limits=_lane_limits(settings),
+        lanes=shape.lanes,
+        event_time=event_clock,
+        process=shape.process,
+    )
+    desk = LaneDesk(
+        lane,
+        shape.clock,
+        ownership=shape.ownership,
+        heads=shape.reader.heads,
+        limits=DeskLimits(batch_messages_max=settings.batch_messages_max),
+    )
+    told = partial(_gauges, desk, shape)
+    app = build_app(desk, shape.reader, keys, _limits(settings), told, debug=debug)
+    return Engine(app, desk, shape, settings.drain_timeout_s)
 
 
 def _lane_limits(settings: Settings) -> LaneLimits:
@@ -108,15 +117,16 @@ def _limits(settings: Settings) -> Limits:
     return Limits(event_bytes_max=settings.event_bytes_max)
 
 
-def _gauges(desk: LaneDesk, gauges: SqliteGauges, clock: SystemClock) -> dict[str, list[Gauge]]:
+def _gauges(desk: LaneDesk, shape: Shape) -> dict[str, list[Gauge]]:
     """What is true now, for whoever scrapes /metrics."""
     state: dict[str, Any] = desk.state()
-    heads = [({"lane": str(one["lane"])}, one["head"]) for one in state["lanes"]]
     return {
-        "lane_head": heads,
+        "lane_head": [({"lane": str(one["lane"])}, one["head"]) for one in state["lanes"]],
         "lane_lag_messages": [({}, state["lag"])],
         "lane_commit_seconds": [({}, desk.round_s)],
         "claims_waiting": [({}, state["claims_waiting"])],
+        "requests_passed_on": [({}, state["passed_on"])],
         "parked_streams": [({}, state["parked"])],
-        **gauges.read(clock.now_us()),
+        **shape.gauges.read(shape.clock.now_us()),
+        **shape.bus_gauges(),
     }

@@ -23,7 +23,9 @@ from api.key import ANY_TENANT, Key
 from api.roles import ROLE_NAMES, SEAT_NAMES
 from domain.errors import Refusal, refusal
 
-__all__ = ["ACTOR_TYPES", "KeyFile", "Listed", "add_key", "default_actor_type", "new_text"]
+__all__ = [
+    "ACTOR_TYPES", "KeyFile", "Listed", "NoKeys", "add_key", "default_actor_type", "new_text",
+]  # fmt: skip
 
 ACTOR_TYPES = (
     "human", "observer_agent", "recommender_agent", "executor_system", "automated_workflow"
@@ -56,6 +58,14 @@ def default_actor_type(roles: Iterable[str]) -> str:
     if held & {"approver", "operator"}:
         return "human"
     return "executor_system" if "participant" in held else "automated_workflow"
+
+
+class NoKeys:
+    """Implements `api.key.Keys` for a process that takes no requests."""
+
+    def find(self, digest: str) -> Key | None:  # noqa: ARG002 - of the port
+        """None: nobody has a key here."""
+        return None
 
 
 class KeyFile:

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -33,10 +34,15 @@ FILE = Path("troth.toml")
 OF_THE_SDK = frozenset(
     {"url", "api_key", "tenant", "app", "engine", "worker_concurrency", "journal_url"}
 )
+# Of a run of the tests, which start engines.
+OF_TESTS = frozenset({"test_postgres", "test_kafka", "require_servers"})
 
 _LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]/\s]+):(?P<port>[0-9]{1,5})")
 PORT_MAX = 65_535
 STORES = ("sqlite:///", "postgresql://", "postgres://")
+
+
+Names: TypeAlias = Annotated[tuple[str, ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -47,9 +53,28 @@ class Settings(BaseSettings):
     )
 
     store_url: str = Field("sqlite:///troth.db", description="The store.")
-    bus_url: Literal["in-process"] = Field("in-process", description="The bus.")
+    bus_url: str = Field(
+        "in-process",
+        description="in-process or postgres (the store is the bus), or kafka://HOST:PORT.",
+    )
+    kafka_tenants: Names = Field(
+        (), description="Tenants whose events may come over Kafka, with commas; none: all."
+    )
+    kafka_tenant: str | None = Field(None, description="Tenant of events that name none.")
+    kafka_participants: Names = Field((), description="Participants served over Kafka.")
+    kafka_journals: Names = Field(
+        (), description="Of these, those with a journal that all their workers share."
+    )
+    kafka_sasl_password: SecretStr | None = Field(
+        None, description="Password of SCRAM, for a bus_url that does not hold it."
+    )
     listen: str = Field("127.0.0.1:8080", description="Address and port of the HTTP API.")
-    lanes: int = Field(1, ge=1, le=1024, description="Shards; fixed when the store is created.")
+    lanes: int | None = Field(
+        None,
+        ge=1,
+        le=1024,
+        description="Shards, fixed when the store is made: 1 on SQLite, else 16.",
+    )
     batch_messages_max: int = Field(
         500, ge=1, le=10_000, description="Requests that share a transaction."
     )
@@ -87,6 +112,36 @@ class Settings(BaseSettings):
             )
         return url
 
+    @field_validator("bus_url")
+    @classmethod
+    def _bus_is_known(cls, url: str) -> str:
+        if url not in ("in-process", "postgres") and not url.startswith("kafka"):
+            raise ValueError("want in-process, postgres, or kafka://HOST:PORT")
+        return url
+
+    @field_validator("kafka_tenants", "kafka_participants", "kafka_journals", mode="before")
+    @classmethod
+    def _names_have_commas(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        return tuple(name.strip() for name in given.split(",") if name.strip())
+
+    @model_validator(mode="after")
+    def _bus_fits_the_store(self) -> Settings:
+        if self.bus_url != "in-process" and self.is_embedded:
+            raise ValueError(f"bus_url {self.bus_url} needs a store_url of postgresql://")
+        return self
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the store is a file of this machine."""
+        return self.store_url.startswith("sqlite:")
+
+    @property
+    def has_kafka(self) -> bool:
+        """Whether Kafka is the bus."""
+        return self.bus_url.startswith("kafka")
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -119,7 +174,7 @@ def listen_parts(text: str) -> tuple[str, int]:
 def read_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     """The settings of this process. Raises Refusal (TR711, TR714); overrides that are None pass."""
     given = {name: value for name, value in (overrides or {}).items() if value is not None}
-    _refuse_unknown(_of_environment(), f"the environment ({PREFIX}...)", OF_THE_SDK)
+    _refuse_unknown(_of_environment(), f"the environment ({PREFIX}...)", OF_THE_SDK | OF_TESTS)
     _refuse_unknown(_of_file(), str(FILE), frozenset())
     try:
         return Settings(**given)

@@ -92,9 +92,9 @@ def bytes_(values: Sequence[bytes | None]) -> Bytes:
     return _of(Bytes, values)
 
 
-def uuids(values: Sequence[UUID | None]) -> Uuids:
-    """An array of uuid."""
-    return _of(Uuids, [None if v is None else v.bytes for v in values])
+def uuids(values: Sequence[UUID | bytes | None]) -> Uuids:
+    """An array of uuid, each given as such or as its 16 bytes."""
+    return _of(Uuids, [v.bytes if isinstance(v, UUID) else v for v in values])
 
 
 ARRAYS: dict[str, Any] = {

@@ -63,7 +63,7 @@ class SqliteStore:
         self.lanes = LANES
         self.connection = db
         self._lock = lock
-        self._incarnation: int = db.execute("SELECT incarnation FROM store").fetchone()[0]
+        self.incarnation: int = db.execute("SELECT incarnation FROM store").fetchone()[0]
         # Whom each participant's work was last given to: only fairness hangs on it.
         self._served: dict[str, str] = {}
 
@@ -108,7 +108,7 @@ class SqliteStore:
         row = self.connection.execute(_LANE, (lane,)).fetchone()
         if row is None:
             raise StoreFailed("store.lanes", f"there is no lane {lane}")
-        return LaneBelief(lane, *row, incarnation=self._incarnation)
+        return LaneBelief(lane, *row, incarnation=self.incarnation)
 
     @guarded
     def begin(self, *beliefs: LaneBelief) -> SqliteTransaction:

@@ -44,6 +44,7 @@ class FaultyStore:
         self._dice = dice
         self._leases = leases
         self.lanes = inner.lanes
+        self.incarnation = inner.incarnation
 
     def belief(self, lane: int) -> LaneBelief:
         return self._inner.belief(lane)

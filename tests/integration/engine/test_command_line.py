@@ -96,7 +96,7 @@ def test_a_signal_ends_the_engine_in_order(tmp_path: Path, by: signal.Signals) -
         waiting.join(BOUND_S)
     assert (code, answers) == (0, [204])
     assert [line["action"] for line in logged] == [
-        "lane_claimed",
+        "lanes_opened",
         "engine_started",
         "engine_draining",
         "engine_stopped",
