@@ -88,6 +88,8 @@ class Rig:
             _accepted(self.http.put(path, json=document))
 
     def _start_dev(self) -> None:
+        if self.place.broker is not None and not self.keys:
+            self._once("migrate")  # topics are made on purpose, never by their first use
         line = self._run("dev", "--json", "--state", str(self.place.folder / "dev"),
                          "--store", self.place.store_url, "--listen", self.address)  # fmt: skip
         told = json.loads(line)
