@@ -186,6 +186,9 @@ def test_a_saga_or_its_document_is_registered(engine: FakeEngine, client: Client
          {"status": "open", "cursor": "9"}),
         (lambda c: c.list(status="waiting", key="a"), "/v1/commitments",
          {"status": "waiting", "key": "a"}),
+        (lambda c: c.facts(), "/v1/facts", {}),
+        (lambda c: c.facts(after="0:7,1:2", limit=9), "/v1/facts",
+         {"after": "0:7,1:2", "limit": "9"}),
     ],
 )  # fmt: skip
 def test_lists_come_in_pages(
