@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from adapters.postgres import dispatch_sql as sql
 from adapters.postgres.arrays import bools, bytes_, longs, texts
 from adapters.postgres.link import Db, query
 from domain.ports import Claim, ClaimAsk, Dispatch, Overdue, Reply, Verdict
@@ -24,100 +25,23 @@ __all__ = ["Desk"]
 PUSHED_LEASE_US = 30_000_000
 """How long a withdrawn attempt that was published may still be answered: somebody may do it."""
 
-LINE_CHUNK_MIN = 8
+LINE_CHUNK_MIN = 4
 """Offered rows of one tenant and contract that are locked in one query, at least."""
 
-_COLUMNS = (
-    "effect, stream, tenant, participant, contract, kind, attempt, position, body, needs_start,"
-    " start_by_us, timeout_us, not_after_us, state, worker, reservation, lease_until_us, ends_us,"
-    " cancelled, lane, pushed_us, offered_us"
-)
+LINE_GROWTH = 4
+"""How much longer the next query looks when the tenants' lines were too short."""
+
+LINE_SHARES = 2
+"""How much of a claim's share one contract of a tenant may be in the first query. What is locked and
+not given out is skipped by other processes until the commit."""
+
+# Places in COLUMNS.
 _POSITION, _START_BY, _TIMEOUT, _NOT_AFTER = 7, 10, 11, 12
 (
     _STATE, _WORKER, _RESERVATION, _LEASE, _ENDS, _CANCELLED, _LANE, _PUSHED, _OFFERED,
 ) = range(13, 22)  # fmt: skip
 _TOKEN_DIGITS_MAX = 18
 _TOKEN_PARTS = 4
-
-_ROW = f"SELECT {_COLUMNS} FROM dispatches WHERE effect = %s FOR UPDATE"  # noqa: S608 - names of our own
-_ROWS = f"SELECT {_COLUMNS} FROM dispatches WHERE effect = ANY(%s) FOR UPDATE"  # noqa: S608 - as above
-# One look into the index for each tenant: those behind the one served last, then round to it.
-_NEXT = """
-SELECT min(found.tenant) FROM unnest(%(contracts)s) AS c (name), LATERAL (
-  SELECT d.tenant FROM dispatches d WHERE d.state = 'offered'
-  AND d.participant = %(participant)s AND d.contract = c.name AND d.tenant > {above}
-  ORDER BY d.tenant LIMIT 1) found
-"""
-_CIRCLE = """
-{name} (tenant, place) AS (
-  SELECT ({first}), 1 UNION ALL
-  SELECT ({next}), place + 1 FROM {name} WHERE tenant IS NOT NULL AND place < %(limit)s)
-"""
-_TENANTS = "WITH RECURSIVE {behind}, {round} {select}".format(
-    behind=_CIRCLE.format(
-        name="behind",
-        first=_NEXT.format(above="%(after)s"),
-        next=_NEXT.format(above="behind.tenant"),
-    ),
-    round=_CIRCLE.format(
-        name="round", first=_NEXT.format(above="''"), next=_NEXT.format(above="round.tenant")
-    ),
-    select="""
-SELECT tenant FROM (SELECT 1 AS half, tenant FROM behind UNION ALL
-  SELECT 2, tenant FROM round WHERE tenant <= %(after)s) AS found
-WHERE tenant IS NOT NULL ORDER BY half, tenant LIMIT %(limit)s
-""",
-)
-_LINES = f"""
-SELECT line.* FROM unnest(%(tenants)s) AS t (name), unnest(%(contracts)s) AS c (name), LATERAL (
-  SELECT {_COLUMNS} FROM dispatches WHERE state = 'offered' AND participant = %(participant)s
-  AND contract = c.name AND tenant = t.name AND pushed_us IS NULL
-  AND (start_by_us IS NULL OR start_by_us > %(now_us)s)
-  AND (not_after_us IS NULL OR not_after_us >= %(now_us)s)
-  ORDER BY offered_us, position LIMIT %(chunk)s FOR UPDATE SKIP LOCKED) line
-"""  # noqa: S608 - as above
-_TAKE = """
-UPDATE dispatches d SET state = CASE WHEN n.started THEN 'started' ELSE 'reserved' END,
-  worker = %s, reservation = d.reservation + 1, lease_until_us = n.lease_until_us,
-  ends_us = n.ends_us
-FROM unnest(%s, %s, %s, %s) AS n (effect, started, lease_until_us, ends_us)
-WHERE d.effect = n.effect
-"""
-_START = """
-UPDATE dispatches SET state = 'started', worker = %s, lease_until_us = %s, ends_us = %s
-WHERE effect = %s
-"""
-_EXTEND = "UPDATE dispatches SET lease_until_us = %s WHERE effect = %s"
-_WITHDRAW = """
-DELETE FROM dispatches WHERE effect = %s AND state <> 'started'
-AND (state <> 'offered' OR pushed_us IS NULL)
-"""
-# A published attempt may be under way, and nobody said so: it counts as started.
-_CANCEL = """
-UPDATE dispatches SET cancelled = true, state = 'started',
-  lease_until_us = CASE WHEN state = 'started' THEN lease_until_us
-    ELSE now.us + least(%s, timeout_us) END,
-  ends_us = CASE WHEN state = 'started' THEN ends_us ELSE now.us + timeout_us END
-FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS us) AS now
-WHERE effect = %s
-"""
-_OFFER_AGAIN = """
-UPDATE dispatches SET state = 'offered', worker = NULL, lease_until_us = NULL
-WHERE effect = ANY(%s)
-"""
-_GONE = "DELETE FROM dispatches WHERE effect = ANY(%s)"
-_UNSTARTED = "state <> 'started' AND not_after_us IS NOT NULL"
-# A row that somebody is just now taking or holding is looked at by the next sweep.
-_OVERDUE = tuple(
-    f"SELECT due.* FROM unnest(%(lanes)s) AS l (number), LATERAL ("  # noqa: S608 - as above
-    f"SELECT {_COLUMNS} FROM dispatches WHERE lane = l.number AND {due}"
-    " LIMIT %(limit)s FOR UPDATE SKIP LOCKED) due"
-    for due in (
-        "state <> 'offered' AND lease_until_us <= %(now_us)s ORDER BY lease_until_us",
-        "state = 'offered' AND start_by_us <= %(now_us)s ORDER BY start_by_us",
-        f"{_UNSTARTED} AND not_after_us < %(now_us)s ORDER BY not_after_us",
-    )
-)
 
 Row = tuple[Any, ...]
 
@@ -141,20 +65,27 @@ class Desk:
         keys = sorted(key for key in set(keys) if key not in self._rows)
         if keys:
             self._rows.update(dict.fromkeys(keys))
-            found = self.db.execute(_ROWS, (bytes_(keys),), binary=True)
+            found = query(self.db, sql.ROWS, (bytes_(keys),))
             self._rows.update({row[0]: row for row in found})
 
     def claim(self, ask: ClaimAsk, *, now_us: int, lease_us: int) -> Sequence[Claim]:
-        """Reserve up to `ask.limit` rows: one of each tenant in turn, each tenant's oldest first."""
+        """Reserve up to `ask.limit` rows: one of each tenant in turn, each tenant's oldest first.
+
+        What was published to a log is not given out here: whoever reads it there has it.
+        """
         tenants = [ask.tenant] if ask.tenant is not None else self._tenants(ask)
         if not tenants:
             return ()
-        chunk = min(max(LINE_CHUNK_MIN, ask.limit // len(tenants) + 1), ask.limit)
-        lines = self._lines(ask, tenants, chunk, now_us)
-        taken = _in_turns(lines, ask.limit)
-        if len(taken) < ask.limit and any(chunk <= len(line) for line in lines.values()):
-            # Some tenants had less than their share: what is locked already comes again.
-            taken = _in_turns(self._lines(ask, tenants, ask.limit, now_us), ask.limit)
+        share = LINE_SHARES * ask.limit // (len(tenants) * len(ask.contracts)) + 1
+        chunk = min(max(LINE_CHUNK_MIN, share), ask.limit)
+        taken: list[Row] = []
+        is_whole = False
+        while len(taken) < ask.limit and not is_whole:
+            # Once more when some lines are longer: what is locked already comes again.
+            lines, is_whole = self._lines(ask, tenants, chunk, now_us)
+            taken = _in_turns(lines, ask.limit)
+            is_whole = is_whole or chunk >= ask.limit
+            chunk = min(chunk * LINE_GROWTH, ask.limit)
         if not taken:
             return ()
         self.served[ask.participant] = taken[-1][2]
@@ -163,7 +94,7 @@ class Desk:
             ask.worker, bytes_([row[0] for row in taken]), bools([c.started for c in claims]),
             longs([c.lease_until_us for c in claims]), longs([c.ends_us for c in claims]),
         )  # fmt: skip
-        self.db.execute(_TAKE, values, binary=True)
+        query(self.db, sql.TAKE, values)
         self._forget(*(row[0] for row in taken))
         return claims
 
@@ -182,7 +113,7 @@ class Desk:
         dispatch = _dispatch(row)
         lease_until_us = min(_lease_until(dispatch, now_us, lease_us), ends_us)
         values = (reply.worker, lease_until_us, ends_us, row[0])
-        self.db.execute(_START, values, binary=True)
+        query(self.db, sql.START, values)
         self._forget(row[0])
         return Verdict("ok", dispatch, reply.worker, lease_until_us, ends_us)
 
@@ -201,7 +132,7 @@ class Desk:
         if started and "heartbeat_us" in dispatch.body and not reply.progress:
             wanted_us = held_us
         until_us = max(min([wanted_us, *(b for b in bounds if b is not None)]), held_us)
-        self.db.execute(_EXTEND, (until_us, row[0]), binary=True)
+        query(self.db, sql.EXTEND, (until_us, row[0]))
         self._forget(row[0])
         return Verdict(
             "ok", dispatch, row[_WORKER], until_us, row[_ENDS], cancelled=row[_CANCELLED]
@@ -223,9 +154,9 @@ class Desk:
         """Delete a row that nobody started (True); ask a started one to stop (False)."""
         key = bytes.fromhex(effect)
         self._forget(key)
-        if self.db.execute(_WITHDRAW, (key,), binary=True).rowcount:
+        if query(self.db, sql.WITHDRAW, (key,)).rowcount:
             return True
-        self.db.execute(_CANCEL, (PUSHED_LEASE_US, key), binary=True)
+        query(self.db, sql.CANCEL, (PUSHED_LEASE_US, key))
         return False
 
     def sweep(self, lanes: Sequence[int], *, now_us: int, limit: int) -> Sequence[Overdue]:
@@ -234,7 +165,7 @@ class Desk:
         again: list[bytes] = []
         values = {"lanes": longs(lanes), "now_us": now_us, "limit": limit}
         with self.db.pipeline():
-            found = [query(self.db, sql, values) for sql in _OVERDUE]
+            found = [query(self.db, statement, values) for statement in sql.OVERDUE]
         for row in (row for rows in found for row in rows.fetchall()):
             reason = _why(row, now_us)
             if reason is None:
@@ -242,9 +173,9 @@ class Desk:
             elif row[0] not in overdue and len(overdue) < limit:
                 overdue[row[0]] = Overdue(_dispatch(row), reason)
         if again:
-            self.db.execute(_OFFER_AGAIN, (bytes_(again),), binary=True)
+            query(self.db, sql.OFFER_AGAIN, (bytes_(again),))
         if overdue:
-            self.db.execute(_GONE, (bytes_(list(overdue)),), binary=True)
+            query(self.db, sql.GONE, (bytes_(list(overdue)),))
         self._forget(*again, *overdue)
         return list(overdue.values())
 
@@ -254,23 +185,25 @@ class Desk:
             "participant": ask.participant, "contracts": texts(ask.contracts),
             "after": self.served.get(ask.participant, ""), "limit": ask.limit,
         }  # fmt: skip
-        return [tenant for (tenant,) in query(self.db, _TENANTS, values)]
+        return [tenant for (tenant,) in query(self.db, sql.TENANTS, values)]
 
     def _lines(
         self, ask: ClaimAsk, tenants: Sequence[str], chunk: int, now_us: int
-    ) -> dict[str, list[Row]]:
-        """The oldest rows of each tenant over all contracts asked for, locked, oldest first."""
+    ) -> tuple[list[list[Row]], bool]:
+        """The oldest rows of each tenant over all contracts asked for, locked, oldest first.
+
+        At most `chunk` of each contract; and whether that was all.
+        """
         values = {
             "participant": ask.participant, "contracts": texts(ask.contracts),
             "tenants": texts(tenants), "now_us": now_us, "chunk": chunk,
         }  # fmt: skip
         found: dict[str, dict[str, list[Row]]] = {tenant: {} for tenant in tenants}
-        for row in self.db.execute(_LINES, values, binary=True):
+        for row in query(self.db, sql.LINES, values):
             found[row[2]].setdefault(row[4], []).append(row)
-        return {
-            tenant: list(merge(*(sorted(line, key=_place) for line in lines.values()), key=_place))
-            for tenant, lines in found.items()
-        }
+        lines = [_oldest(list(by_contract.values()), chunk) for by_contract in found.values()]
+        longest = max((len(line) for c in found.values() for line in c.values()), default=0)
+        return lines, longest < chunk
 
     def _taken(self, row: Row, ask: ClaimAsk, *, now_us: int, lease_us: int) -> Claim:
         dispatch = _dispatch(row)
@@ -323,7 +256,7 @@ class Desk:
         if key is None:
             return None
         if key not in self._rows:
-            self._rows[key] = self.db.execute(_ROW, (key,), binary=True).fetchone()
+            self._rows[key] = query(self.db, sql.ROW, (key,)).fetchone()
         return self._rows[key]
 
     def _forget(self, *keys: bytes) -> None:
@@ -331,13 +264,22 @@ class Desk:
             self._rows.pop(key, None)
 
     def forget(self, effects: Sequence[str]) -> None:
-        """What was known of these rows is no longer true: they were written."""
+        """These rows were written: read them again."""
         self._forget(*map(bytes.fromhex, effects))
 
 
-def _in_turns(lines: dict[str, list[Row]], limit: int) -> list[Row]:
+def _oldest(lines: Sequence[list[Row]], chunk: int) -> list[Row]:
+    """One line of several, up to where the first of them may go on with rows not seen."""
+    for line in lines:
+        line.sort(key=_place)
+    ends = [_place(line[-1]) for line in lines if len(line) >= chunk]
+    merged = merge(*lines, key=_place)
+    return [row for row in merged if not ends or _place(row) <= min(ends)]
+
+
+def _in_turns(lines: Sequence[list[Row]], limit: int) -> list[Row]:
     """One row of each tenant in turn, up to `limit`."""
-    turns: deque[Iterator[Row]] = deque(iter(line) for line in lines.values())
+    turns: deque[Iterator[Row]] = deque(iter(line) for line in lines)
     taken: list[Row] = []
     while turns and len(taken) < limit:
         line = turns.popleft()

@@ -18,11 +18,12 @@ from domain.ports import LaneBelief, LaneLost, PassedAnswer, StoreFailed
 
 __all__ = ["PostgresStore"]
 
-WAIT_FOR_ROW_MS = 10_000
+WAIT_FOR_ROW_MS = 5_000
 """How long a statement of the writer waits for a row that another process holds."""
 
-IDLE_MS = 60_000
-"""A writer that says nothing for so long within a transaction is ended by the server."""
+IDLE_MS = 15_000
+"""A writer that says nothing for so long within a transaction is ended by the server: one that was
+stopped without holding a lane (nobody takes over from it) must not keep a receipt for ever."""
 
 END_TIMEOUT_MS = 5_000
 """How long an ended backend of ours may take to be gone."""

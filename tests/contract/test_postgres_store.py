@@ -402,6 +402,17 @@ def test_two_processes_never_give_out_the_same_work(
     other.close()
 
 
+def test_the_oldest_come_first_though_one_contract_has_most_of_them(store: PostgresStore) -> None:
+    offers = [dispatch(f"a{n}", contract="crm/a@1", position=n + 1) for n in range(60)]
+    offers += [dispatch(f"b{n}", contract="crm/b@1", position=n + 100) for n in range(60)]
+    transaction = store.begin(*beliefs(store))
+    transaction.write(LaneWrite(offered=offers), clock_us=1)
+    wanted = ClaimAsk("crm", "w", ("crm/a@1", "crm/b@1", "crm/c@1"), 70, True)
+    got = transaction.claim(wanted, now_us=5, lease_us=SECOND)
+    transaction.rollback()
+    assert [c.dispatch.position for c in got] == [*range(1, 61), *range(100, 110)]
+
+
 def test_a_published_attempt_is_started_and_answered_with_reservation_0(
     world: PostgresWorld, store: PostgresStore
 ) -> None:
