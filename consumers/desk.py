@@ -43,7 +43,8 @@ class LaneDesk:
     """Implements `domain.requests.Desk` for the lanes of one process and one event loop.
 
     `ownership` says which lanes are ours where several processes share the store. `heads` reads
-    the heads of lanes from the store, for those of others. `boot_s` is a clock that nobody can
+    the heads of lanes from the store, for those of others; `beside` says why what runs beside
+    the lanes is not ready, if it is not. `boot_s` is a clock that nobody can
     set, in seconds; tests hand in their own. `round_s` is how long the last round took.
     """
 
@@ -54,12 +55,14 @@ class LaneDesk:
         *,
         ownership: Ownership | None = None,
         heads: Callable[[], Mapping[int, int]] | None = None,
+        beside: Callable[[], str | None] | None = None,
         limits: DeskLimits | None = None,
         boot_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.lane = lane
         self._ownership = ownership
         self._read_heads = heads
+        self._beside = beside
         self._limits = DeskLimits() if limits is None else limits
         self._times = Times(clock, self._limits.clock_skew_max_s, boot_s)
         self._boot_s = boot_s
@@ -80,7 +83,8 @@ class LaneDesk:
         self._fault: str | None = None
         self._heads: dict[int, int] = {}
         self._lanes: tuple[int, ...] = ()
-        self._followers: list[Callable[[tuple[int, ...]], None]] = []
+        self._readers: list[Callable[[], None]] = []
+        self._followers: list[Callable[[], None]] = []
         self.round_s = 0.0
 
     # --- for the edges, on the loop ------------------------------------------------------------
@@ -115,16 +119,20 @@ class LaneDesk:
         """The lanes that are ours now."""
         return self._lanes
 
-    def when_lanes_change(self, follow: Callable[[tuple[int, ...]], None]) -> None:
-        """Call `follow` on the loop, with the lanes that are ours, whenever they change."""
-        self._followers.append(follow)
+    def when_lanes_change(self, callback: Callable[[], None]) -> None:
+        """Call it, on the loop, whenever `lanes` has changed."""
+        self._followers.append(callback)
 
-    def read_until(self, until_us: int | None) -> None:
+    def when_committed(self, callback: Callable[[], None]) -> None:
+        """Call it, on the loop, after commits that moved the head of a lane of ours."""
+        self._readers.append(callback)
+
+    def read_until(self, us: int | None) -> None:
         """Everything in the logs outside up to then was applied: timers fire up to it.
 
         None: there is no log outside.
         """
-        self._fires_until_us = until_us
+        self._fires_until_us = us
 
     async def submit(self, request: Request) -> Json:
         """The answer, after the commit. Raises Refusal."""
@@ -246,7 +254,7 @@ class LaneDesk:
             return "the engine is stopping"
         if self.lane.fault is not None:
             return str(self.lane.fault)
-        return self._times.doubt
+        return self._times.doubt or (self._beside() if self._beside is not None else None)
 
     async def stop(self, timeout_s: float) -> bool:
         """Finish what is queued and end the writer; False if it did not end within the time."""
@@ -293,13 +301,13 @@ class LaneDesk:
                 if lane not in self.lane.lanes:
                     self._heads[lane] = max(self._heads.get(lane, 0), head)
         if self.lane.lanes != self._lanes:
-            self._lanes = lanes = self.lane.lanes
-            _log.info("lanes_changed", lanes=list(lanes))
-            self._call_loop(lambda: self._tell(lanes))
+            self._lanes = self.lane.lanes
+            _log.info("lanes_changed", lanes=list(self._lanes))
+            self._call_loop(self._tell_lanes)
 
-    def _tell(self, lanes: tuple[int, ...]) -> None:
-        for follow in self._followers:
-            follow(lanes)
+    def _tell_lanes(self) -> None:
+        for callback in self._followers:
+            callback()
 
     def _take(self) -> list[Job] | None:
         """Everything that is there, up to a bound; waits for the first. None: stop."""
@@ -420,8 +428,13 @@ class LaneDesk:
             self._is_draining = True
 
     def _resolve(self, answers: list[tuple[Job, Json]], heads: Mapping[int, int]) -> None:
+        moved = False
         for lane, head in heads.items():
+            moved = moved or head > self._heads.get(lane, 0)
             self._heads[lane] = max(self._heads.get(lane, 0), head)
+        if moved:
+            for callback in self._readers:
+                callback()
         for job, answer in answers:
             if job.future.done():
                 continue

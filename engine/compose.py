@@ -99,6 +99,7 @@ def build_engine(
         shape.clock,
         ownership=shape.ownership,
         heads=shape.reader.heads,
+        beside=shape.fault,
         limits=DeskLimits(batch_messages_max=settings.batch_messages_max),
     )
     told = partial(_gauges, desk, shape)

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Protocol
 
 from adapters.sql.gauges import Gauge, Gauges
 from adapters.sql.reader import SqlReader
@@ -42,6 +42,7 @@ class Bus(Protocol):
 
     async def start(self, desk: LaneDesk) -> None: ...
     async def stop(self) -> None: ...
+    def fault(self) -> str | None: ...
     def gauges(self) -> dict[str, list[Gauge]]: ...
 
 
@@ -86,6 +87,10 @@ class Shape:
             ear.start()
         if self.bus is not None:
             await self.bus.start(desk)
+
+    def fault(self) -> str | None:
+        """Why what runs beside the desk is not ready, if it is not."""
+        return None if self.bus is None else self.bus.fault()
 
     async def stop(self) -> None:
         """End what brings work."""
@@ -141,6 +146,13 @@ def _postgres(settings: Settings, role: Role) -> Shape:
     clock = DatabaseClock()
     notifier = Notifier(url, process)
     store = PostgresStore.open(url, process=process, lanes=settings.lanes, on_commit=notifier.tell)
+    bus: Bus | None = None
+    if settings.has_kafka and works:
+        from engine.kafka_bus import KafkaBus
+
+        bus = KafkaBus(
+            settings, process=process, clock=clock, incarnation=store.incarnation, lanes=store.lanes
+        )
     cluster = PostgresCluster(
         url, process=process, backend=lambda: store.backend, works=works, clock=clock
     )
@@ -152,19 +164,11 @@ def _postgres(settings: Settings, role: Role) -> Shape:
         lanes=(),
         process=process,
         ownership=Ownership(cluster, process, works=works),
-        bus=_bus(settings, store, works),
+        bus=bus,
     )
     listener = Listener(url, process, shape.heard)
     shape.ears = (notifier, listener)
     return shape
-
-
-def _bus(settings: Settings, store: Any, works: bool) -> Bus | None:
-    if not settings.bus_url.startswith("kafka") or not works:
-        return None
-    from engine.kafka_bus import KafkaBus
-
-    return KafkaBus(settings, store.path, store.incarnation)
 
 
 def _process_name() -> str:
