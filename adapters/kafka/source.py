@@ -26,6 +26,8 @@ from domain.source import Arrival, Ends, Lost, Part, SourceDown
 
 __all__ = ["KafkaSource", "SourceLimits", "record_digest"]
 
+FETCHER_PAUSE_MS = 1_000
+"""How often the fetcher looks up though nothing happened; what happens wakes it."""
 _log = structlog.get_logger("consumers")
 
 
@@ -33,6 +35,7 @@ _log = structlog.get_logger("consumers")
 class SourceLimits:
     """Bounds of reading; times in seconds, of the event loop's clock.
 
+    A partition that is resumed waits for a fetch of others under way, so `fetch_wait_s` at most.
     `identity_every_s`: how often it is looked whether a topic is still the same one.
     """
 
@@ -94,6 +97,7 @@ class KafkaSource:
             enable_auto_commit=False,
             isolation_level="read_committed",
             fetch_max_wait_ms=int(limits.fetch_wait_s * 1000),
+            consumer_timeout_ms=FETCHER_PAUSE_MS,
             fetch_max_bytes=limits.fetch_bytes_max,
             max_partition_fetch_bytes=limits.partition_bytes_max,
         )
