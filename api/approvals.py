@@ -13,6 +13,7 @@ from api.bodies import read_form
 from api.docs import documented
 from api.edge import Edge, answer, edge_of
 from api.identity import asked, identified
+from api.passing import later
 from api.waits import PAGE_DEFAULT, Cursor, Limit, fresh, listed
 from domain.errors import refusal
 from domain.requests import DecideRequest
@@ -63,7 +64,7 @@ async def approval(request: Request, id: Id) -> Response:
     summary="Decide",
     **documented(
         body="decision",
-        answers={200: "decision_answer"},
+        answers={200: "decision_answer", 202: "later_answer"},
         problems=(
             "http.body", "http.not_found", "decision.no_digest", "decision.changed",
             "decision.closed", "decision.seat", "decision.actor", "decision.twice",
@@ -76,6 +77,7 @@ async def decide(request: Request, id: Id) -> Response:
     """Send the digest of what you saw as `If-Match: "digest"`: a changed action is refused.
 
     Every seat of the level must decide, each another person; one reject is enough to reject.
+    202: it is recorded once the owner of its lane, which is silent, or the next has come to it.
     """
     edge, who = edge_of(request), asked(request)
     digest = _digest(request)
@@ -92,7 +94,8 @@ async def decide(request: Request, id: Id) -> Response:
             payload=body.get("payload"),
         )
     )
-    return answer(decided, position=decided.get("recorded"))
+    waits = later(decided, f"/v1/approvals/{id}")
+    return waits or answer(decided, position=decided.get("recorded"))
 
 
 async def _found(edge: Edge, tenant: str, approval_id: str) -> Json:

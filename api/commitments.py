@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -14,6 +15,7 @@ from api.definitions import Saga
 from api.docs import documented
 from api.edge import Edge, answer, edge_of
 from api.identity import asked, identified
+from api.passing import later
 from api.waits import NUMBER_MAX, PAGE_DEFAULT, Cursor, Limit, fresh
 from domain.errors import refusal
 from domain.requests import StartRequest
@@ -40,7 +42,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
     summary="Start a commitment",
     **documented(
         body="start",
-        answers={201: "start_answer", 200: "start_answer"},
+        answers={201: "start_answer", 200: "start_answer", 202: "later_answer"},
         problems=(
             "http.body", "start.unknown_saga", "start.input", "start.key", "start.conflict",
             "key_reused", "start.queue_full",
@@ -51,7 +53,8 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
 async def start(request: Request) -> Response:
     """201 with the address of the new one; 200 with the running one, or the same start again.
 
-    Send `Idempotency-Key`: a start that is repeated with it is answered as before.
+    Send `Idempotency-Key`: a start that is repeated with it is answered as before. 202: the process
+    that owns its lane is silent; it is started once, when that one or the next has come to it.
     """
     edge, who = edge_of(request), asked(request)
     body = await read_form(request, "start")
@@ -61,6 +64,9 @@ async def start(request: Request) -> Response:
     found = await edge.desk.submit(
         StartRequest(who, body["saga"], body["input"], body.get("version"), once)
     )
+    named = quote(found.get("key", ""), safe="")
+    if (waits := later(found, f"/v1/sagas/{body['saga']}/keys/{named}")) is not None:
+        return waits
     where = {"Location": f"/v1/commitments/{found['id']}"}
     return answer(found, 201 if found["created"] else 200, headers=where)
 

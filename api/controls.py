@@ -10,6 +10,7 @@ from api.commitments import Id, commitment_of, id_of
 from api.docs import documented
 from api.edge import answer, edge_of
 from api.identity import asked, identified
+from api.passing import later
 from domain.requests import ControlRequest
 
 __all__ = ["router"]
@@ -52,4 +53,4 @@ async def control(request: Request, id: Id) -> Response:
             evidence=body.get("evidence"),
         )
     )
-    return answer(found, 202)
+    return later(found, f"/v1/commitments/{id}") or answer(found, 202)

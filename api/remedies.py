@@ -12,6 +12,7 @@ from api.commitments import Id, id_of
 from api.docs import documented
 from api.edge import Edge, answer, edge_of
 from api.identity import asked, identified
+from api.passing import later
 from api.waits import PAGE_DEFAULT, Cursor, Limit, listed
 from domain.cloudevents import checked
 from domain.errors import code_of, refusal
@@ -138,7 +139,8 @@ async def release(request: Request, id: Id) -> Response:
     if await edge.read(edge.reader.parked_stream, who.tenant, stream) is None:
         raise refusal("http.not_found", f"{stream} is not parked")
     done = ControlRequest(who, commitment=stream, action="release", reason=body["reason"])
-    return answer(await edge.desk.submit(done), 202)
+    found = await edge.desk.submit(done)
+    return later(found, "/v1/parked-streams") or answer(found, 202)
 
 
 @router.get("/debts", summary="List debts", **documented(answers={200: "page"}))

@@ -231,13 +231,12 @@ def start(acceptance: Acceptance, batch: Batch, request: StartRequest) -> Json:
     if request.idempotency_key is not None:
         known = batch.receipt(asked.tenant, _STARTS, request.idempotency_key)
         if known is not None:
-            what = f"idempotency key {request.idempotency_key}"
-            return _repeated_start(known, digest, batch, what)
+            return _repeated_start(known, digest, batch, request)
     _check_input(definition, request.input, batch)
     key = _start_key(definition, request.input)
     to = saga_key_id(asked.tenant, definition.saga, key)
     if not batch.owns(to):
-        return batch.pass_on(request, batch.lane_of(to))
+        return batch.pass_on(request, batch.lane_of(to), key)
     cause = request.idempotency_key or f"{request.saga}/{key}"
     ctx = asked.ctx(correlation=cause, causation=cause)
     root = batch.tx.next_root()
@@ -268,12 +267,15 @@ def start(acceptance: Acceptance, batch: Batch, request: StartRequest) -> Json:
     }  # fmt: skip
 
 
-def _repeated_start(known: Receipt, digest: bytes, batch: Batch, what: str) -> Json:
+def _repeated_start(known: Receipt, digest: bytes, batch: Batch, request: StartRequest) -> Json:
+    what = f"idempotency key {request.idempotency_key}"
     answer = _repeated(known, digest, "key_reused", what)
     commitment = UUID(answer["id"])
-    placed = batch.placed(commitment)
-    status = _status_of(batch, answer["id"], None) if placed else "repeated"
-    return {**answer, "status": status, "created": False, **placed}
+    if not batch.owns(commitment):
+        # Its status is known where its lane is.
+        return batch.pass_on(request, batch.lane_of(commitment), answer["key"])
+    status = _status_of(batch, answer["id"], None)
+    return {**answer, "status": status, "created": False, "position": batch.position(commitment)}
 
 
 def _status_of(batch: Batch, commitment: str, code: str | None) -> str:

@@ -82,9 +82,13 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """Instead of an answer: the request was passed on as `ask`, and its answer will come."""
+    """Instead of an answer: the request was passed on as `ask`, and its answer will come.
+
+    `key` is that of a start, for whoever asks what became of it.
+    """
 
     ask: str
+    key: str = ""
 
 
 def system_ctx(tenant: str) -> Ctx:
@@ -151,13 +155,13 @@ class Batch:
         """{"position"} for an answer about a stream; nothing where another owner has its lane."""
         return {"position": self.position(stream)} if self.owns(stream) else {}
 
-    def pass_on(self, request: Any, lane: int) -> Passing:
+    def pass_on(self, request: Any, lane: int, key: str = "") -> Passing:
         """Hand a request to the owner of a lane, in this transaction; the answer comes later."""
         passed = Passed(
             lane, self.parts.process, uuid4().hex, request.asked.tenant, request, self.real_us
         )
         self.write.passed.append(passed)
-        return Passing(passed.ask)
+        return Passing(passed.ask, key)
 
     def move(self, cursor: Cursor) -> None:
         """What stood before it in a log outside is taken in, in this transaction."""

@@ -281,7 +281,7 @@ class LaneDesk:
                 self._batch(jobs)
             self._hand_over([(job, {"claims": []}) for job in self._waiting.clear()])
             self._hand_over(
-                [(job, late_answer(job.request, ask)) for ask, job in self._passed.clear()]
+                [(job, late_answer(job.request, way)) for way, job in self._passed.clear()]
             )
         # A dead writer must be seen, whatever killed it.
         except BaseException as fault:  # noqa: BLE001 - kept, and told by readiness
@@ -385,7 +385,7 @@ class LaneDesk:
             self._waiting.remove(waiting[index])
         for job, answer in zip(jobs, out.answers, strict=True):
             if isinstance(answer, Passing):
-                self._passed.add(answer.ask, job, now_s + self._limits.passed_wait_s)
+                self._passed.add(answer, job, now_s + self._limits.passed_wait_s)
             elif isinstance(job.request, ClaimRequest) and self._may_wait(job.request, answer):
                 self._waiting.add(job, now_s + job.request.wait_s)
             else:
@@ -406,7 +406,7 @@ class LaneDesk:
             if job is not None:
                 answers.append((job, answer_of(answer.body)))
         late = self._passed.prune(self._boot_s())
-        return [*answers, *((job, late_answer(job.request, ask)) for ask, job in late)]
+        return [*answers, *((job, late_answer(job.request, way)) for way, job in late)]
 
     def _may_wait(self, request: ClaimRequest, answer: Json) -> bool:
         is_empty = not isinstance(answer, Refusal) and not answer["claims"]

@@ -6,6 +6,7 @@ from asyncio import Future
 from dataclasses import dataclass
 from typing import Any
 
+from consumers.batch import Passing
 from domain.errors import Refusal, refusal
 from domain.requests import (
     ControlRequest,
@@ -75,32 +76,32 @@ class Passed:
     """Requests that another process answers, by the number they were passed on under."""
 
     def __init__(self) -> None:
-        self._jobs: dict[str, tuple[Job, float]] = {}
+        self._jobs: dict[str, tuple[Passing, Job, float]] = {}
 
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def add(self, ask: str, job: Job, ends_s: float) -> None:
+    def add(self, passing: Passing, job: Job, ends_s: float) -> None:
         """Wait for an answer until `ends_s`."""
-        self._jobs[ask] = (job, ends_s)
+        self._jobs[passing.ask] = (passing, job, ends_s)
 
     def take(self, ask: str) -> Job | None:
         """It was answered; None where nobody waits any more."""
         found = self._jobs.pop(ask, None)
-        return None if found is None else found[0]
+        return None if found is None else found[1]
 
-    def prune(self, now_s: float) -> list[tuple[str, Job]]:
+    def prune(self, now_s: float) -> list[tuple[Passing, Job]]:
         """Take out those whose wait is over."""
-        over = [ask for ask, (_, ends_s) in self._jobs.items() if ends_s <= now_s]
-        return [(ask, self._jobs.pop(ask)[0]) for ask in over]
+        over = [ask for ask, (*_, ends_s) in self._jobs.items() if ends_s <= now_s]
+        return [self._jobs.pop(ask)[:2] for ask in over]
 
     def next_end_s(self) -> float | None:
         """When the first wait ends."""
-        return min((ends_s for _, ends_s in self._jobs.values()), default=None)
+        return min((ends_s for *_, ends_s in self._jobs.values()), default=None)
 
-    def clear(self) -> list[tuple[str, Job]]:
+    def clear(self) -> list[tuple[Passing, Job]]:
         """Take all out."""
-        found = [(ask, job) for ask, (job, _) in self._jobs.items()]
+        found = [(passing, job) for passing, job, _ in self._jobs.values()]
         self._jobs.clear()
         return found
 
@@ -113,13 +114,14 @@ def answer_of(body: Json) -> Json:
     return Refusal(refused["alias"], refused["detail"], tuple(refused["errors"]))
 
 
-def late_answer(request: Request, ask: str) -> Json:
+def late_answer(request: Request, passing: Passing) -> Json:
     """What to say when the owner of a lane was silent: what was passed on is durable all the same.
 
     A worker asks again; whoever started, decided or steered is told under what to look for it.
     """
     if isinstance(request, (StartRequest, DecideRequest, ControlRequest)):
-        return {"status": "accepted", "receipt": ask}
+        key = {"key": passing.key} if passing.key else {}
+        return {"status": "accepted", "receipt": passing.ask, **key}
     return refusal("lane.silent", "the process that owns the lane did not answer in time")
 
 
