@@ -66,17 +66,17 @@ class Publishing:
         spare = Message(self.topics.facts, key, short, headers)
         return Message(self.topics.facts, key, value, headers, spare)
 
-    def is_pushed(self, offer: Offer) -> bool:
+    def may_push(self, offer: Offer) -> bool:
         """Whether its worker may act on the command as it reads it."""
         return not offer.needs_start and offer.participant in self.journals
 
-    def command(self, offer: Offer) -> Message:
-        """All that a worker needs, where it may act at once; else word that there is work."""
+    def command(self, offer: Offer, *, is_pushed: bool) -> Message:
+        """All that a worker needs to act at once; or only word that there is work to claim."""
         bell = self._message(offer, {
             "form": FORM, "effect": offer.effect, "participant": offer.participant,
             "contract": offer.contract, "commitment": str(offer.stream),
         })  # fmt: skip
-        if not self.is_pushed(offer):
+        if not is_pushed:
             return bell
         claim = {
             **offer.body, "token": f"{self.incarnation}.{offer.lane}.{offer.position}.0",

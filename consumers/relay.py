@@ -7,7 +7,7 @@ everything behind the cursor is published again, with the same ids and bytes: re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,8 +170,7 @@ class Relay:
             upto[row.lane] = max(row.position, upto.get(row.lane, 0))
         states = [None if row.state is None else orjson.loads(row.state) for row in rows]
         offers = await self._offers(states, positions, upto)
-        placed = self._placed(rows, states, offers)
-        await self._mark(offers)
+        placed = self._placed(rows, states, offers, await self._mark(offers))
         faults = await self._sink.send([message for message, _, _ in placed])
         self.published += faults.count(None)
         stuck: dict[int, int] = {}
@@ -202,7 +201,11 @@ class Relay:
         ]
 
     def _placed(
-        self, rows: Sequence[Row], states: Sequence[Json], offers: Sequence[Offer]
+        self,
+        rows: Sequence[Row],
+        states: Sequence[Json],
+        offers: Sequence[Offer],
+        pushed: Collection[str],
     ) -> list[Placed]:
         """What to publish with where it stands, in order of the log."""
         placed: list[Placed] = []
@@ -210,15 +213,20 @@ class Relay:
             fact = None if state is None else self._publishing.fact(row, state)
             if fact is not None:
                 placed.append((fact, row.lane, row.position))
-        placed += [(self._publishing.command(o), o.lane, o.position) for o in offers]
+        placed += [(self._command(o, pushed), o.lane, o.position) for o in offers]
         placed.sort(key=lambda found: found[1:])
         return placed
 
-    async def _mark(self, offers: Sequence[Offer]) -> None:
-        """Before a command is published its row says so: from then on nobody else claims it."""
-        pushed = [offer.effect for offer in offers if self._publishing.is_pushed(offer)]
-        if pushed:
-            await self._outbox.pushed(pushed, self._now_us())
+    async def _mark(self, offers: Sequence[Offer]) -> Collection[str]:
+        """Say in the rows that they are pushed, before they are: from then on nobody claims them.
+
+        One that somebody had reserved before becomes a doorbell.
+        """
+        wanted = [offer.effect for offer in offers if self._publishing.may_push(offer)]
+        return await self._outbox.pushed(wanted, self._now_us()) if wanted else ()
+
+    def _command(self, offer: Offer, pushed: Collection[str]) -> Message:
+        return self._publishing.command(offer, is_pushed=offer.effect in pushed)
 
     # --- what was not answered, and letters ------------------------------------------------------
 
@@ -232,8 +240,8 @@ class Relay:
         )
         if not found:
             return
-        await self._mark(found)
-        self._raise_first(await self._sink.send([self._publishing.command(o) for o in found]))
+        pushed = await self._mark(found)
+        self._raise_first(await self._sink.send([self._command(o, pushed) for o in found]))
 
     async def _publish_letters(self) -> None:
         """Publish letters by id. Ids become visible out of order: the cursor stays behind."""

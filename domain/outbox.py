@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -98,8 +98,11 @@ class Outbox(Protocol):
         """The attempts of these effects that are offered now."""
         ...
 
-    async def pushed(self, effects: Sequence[str], now_us: int) -> None:
-        """Say of offered attempts that they were published for somebody to act on."""
+    async def pushed(self, effects: Sequence[str], now_us: int) -> Collection[str]:
+        """Say of offered attempts that they are published for somebody to act on.
+
+        Gives those of which it can be said: nobody had reserved them.
+        """
         ...
 
     async def passed(self, positions: Mapping[int, int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -35,7 +35,7 @@ SELECT {_OFFER} FROM dispatches WHERE effect = ANY(%s) AND state = 'offered' AND
 """  # noqa: S608 - names of our own
 _PUSHED = """
 UPDATE dispatches SET pushed_us = %s
-WHERE effect = ANY(%s) AND state = 'offered' AND reservation = 0
+WHERE effect = ANY(%s) AND state = 'offered' AND reservation = 0 RETURNING effect
 """
 _PASSED = """
 INSERT INTO relays (name, lane, position) SELECT %s, lane, position
@@ -75,8 +75,9 @@ class PostgresOutbox:
         rows = await self._rows(_OFFERS, [bytes.fromhex(effect) for effect in effects])
         return [_offer(row) for row in rows]
 
-    async def pushed(self, effects: Sequence[str], now_us: int) -> None:
-        await self._done(_PUSHED, now_us, [bytes.fromhex(effect) for effect in effects])
+    async def pushed(self, effects: Sequence[str], now_us: int) -> Collection[str]:
+        rows = await self._rows(_PUSHED, now_us, [bytes.fromhex(effect) for effect in effects])
+        return {bytes(effect).hex() for (effect,) in rows}
 
     async def passed(self, positions: Mapping[int, int]) -> None:
         await self._done(_PASSED, RELAY, list(positions), list(positions.values()))

@@ -183,6 +183,7 @@ class MemoryOutbox:
     cursors: dict[int, int] = field(default_factory=dict)
     marked: dict[str, int] = field(default_factory=dict)
     due: list[Offer] = field(default_factory=list)
+    reserved: set[str] = field(default_factory=set)
     letter_cursor: int = 0
     steps: list[str] = field(default_factory=list)
 
@@ -199,9 +200,11 @@ class MemoryOutbox:
     async def offers(self, effects: Sequence[str]) -> Sequence[Offer]:
         return [offer for offer in self.offered if offer.effect in effects]
 
-    async def pushed(self, effects: Sequence[str], now_us: int) -> None:
+    async def pushed(self, effects: Sequence[str], now_us: int) -> Collection[str]:
         self.steps.append("marked")
-        self.marked |= dict.fromkeys(effects, now_us)
+        free = [effect for effect in effects if effect not in self.reserved]
+        self.marked |= dict.fromkeys(free, now_us)
+        return free
 
     async def passed(self, positions: Mapping[int, int]) -> None:
         self.cursors |= positions

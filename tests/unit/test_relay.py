@@ -152,6 +152,18 @@ async def test_a_doorbell_carries_no_arguments() -> None:
         assert orjson.loads(bell.value)["effect"] == EFFECT
 
 
+async def test_what_somebody_reserved_meanwhile_is_not_pushed() -> None:
+    """Claimed over HTTP between the look and the mark: only word that there was work."""
+    world = World(0)
+    world.outbox.rows = [intended(0, 7)]
+    world.outbox.offered = [offer(0, 7)]
+    world.outbox.reserved = {EFFECT}
+    async with world.running():
+        await world.until(lambda: world.outbox.cursors == {0: 7})
+    (bell,) = [m for m in world.sink.sent if m.topic.startswith("t.commands.")]
+    assert "push" not in orjson.loads(bell.value)
+
+
 async def test_who_is_not_served_over_kafka_gets_nothing() -> None:
     """A participant that claims over HTTP, and a row that was offered again later."""
     world = World(0)

@@ -95,7 +95,8 @@ async def test_a_pushed_attempt_is_due_again_with_doubling_pauses(world: World) 
         return bool(await world.outbox.unanswered(Relayed([1], now_us, 10, 60), 5))
 
     assert not await is_due(99 * second)
-    await world.outbox.pushed([EFFECT], 1 * second)
+    world.dispatch("cd" * 32, 8, state="reserved", worker="w", reservation=1, lease_until_us=1)
+    assert await world.outbox.pushed([EFFECT, "cd" * 32], 1 * second) == {EFFECT}
     assert not await is_due(10 * second)
     assert await is_due(11 * second)
     await world.outbox.pushed([EFFECT], 30 * second)
