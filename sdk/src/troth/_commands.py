@@ -141,7 +141,7 @@ class Commands:
     # --- the consumer ---
 
     async def _open(self) -> None:
-        if not await self._bus.has(self._topic):
+        if not await self._bus.partitions(self._topic):
             self._tell_missing()
             raise _Restart
         self._missing = False
@@ -155,7 +155,19 @@ class Commands:
             stopping.cancel()
             if not starting.done():
                 starting.cancel()
+        if await self._is_first(consumer):
+            await self._line.first_worker()
         log.info("action=commands_read topic=%s group=%s", self._topic, self._line.name)
+
+    async def _is_first(self, consumer: Any) -> bool:
+        """Whether no worker of this participant ever finished a command."""
+        if self._stopping.is_set():
+            return False
+        for number in await self._bus.partitions(self._topic):
+            where = kafka().TopicPartition(self._topic, number)
+            if await consumer.committed(where) is not None:
+                return False
+        return True
 
     async def _close(self) -> None:
         consumer, self._consumer = self._consumer, None
@@ -281,20 +293,22 @@ class Commands:
             fault = Unreadable(why, claim["effect"], claim, push.to)
             self._poison(fault, slot, record, code="contract")
             return None
-        if not may_act(claim, served, self._line.journal_kind):
-            self._line.ring()
-            slot.settle()
-            return None
+        acts = may_act(claim, served, self._line.journal_kind)
         key = (claim["effect"], claim["token"])
-        if (running := self._flights.get(key)) is not None:
+        if acts and (running := self._flights.get(key)) is not None:
             running.slots.append(slot)
             return None
         try:
-            lease = Lease.of(claim, self._now_s(), wake=self._line.progressed)
+            lease = Lease.of({**claim, "started": acts}, self._now_s(), wake=self._line.progressed)
         except (TypeError, ValueError) as error:
             fault = Unreadable(f"the claim: {error}", claim["effect"], claim, push.to)
             self._poison(fault, slot, record)
             return None
+        if not acts:
+            # The engine says over HTTP whether it may start, with this token or another.
+            self._line.ring()
+            slot.settle()
+            return lease
         intended_us = record.timestamp * 1000 if record.timestamp > 0 else None
         flight = _Flight(key, claim["commitment"], push.to, intended_us, [slot], self)
         lease.push(flight)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from . import _journal_sql as sql
 from ._durations import seconds_of
 from ._errors import NotDone
 from ._journal_rules import (
@@ -34,7 +35,7 @@ from ._journal_rules import (
 from ._json import dumps
 from ._sql import Connection, connect, dialect_of, run, run_async
 
-__all__ = ["DDL", "Connection", "Journal"]
+__all__ = ["Connection", "Journal"]
 
 RETENTION_S = 30 * 24 * 3600
 """How long answered and barred entries are kept; longer than any commitment is open to a retry."""
@@ -44,36 +45,6 @@ CHANGE_TRIES_MAX = 5
 """How often an entry that another worker changes at the same moment is read again."""
 CLOCK_SLACK_US = 60_000_000
 """How far the clocks of workers and brokers may differ, where old commands are told apart."""
-
-DDL = (
-    """CREATE TABLE IF NOT EXISTS troth_journal (
-  effect TEXT PRIMARY KEY, digest TEXT NOT NULL, token TEXT NOT NULL, state TEXT NOT NULL,
-  attempt INTEGER NOT NULL, outcome TEXT, at_us BIGINT NOT NULL)""",
-    """CREATE TABLE IF NOT EXISTS troth_journal_since (
-  one INTEGER PRIMARY KEY CHECK (one = 1), since_us BIGINT NOT NULL)""",
-)
-"""The same for SQLite and PostgreSQL. `since_us`: every command from then on would be known."""
-
-_LOOK = "SELECT since_us FROM troth_journal_since WHERE one = 1"
-_BORN = "INSERT INTO troth_journal_since (one, since_us) VALUES (1, ?) ON CONFLICT DO NOTHING"
-_FORGET = "UPDATE troth_journal_since SET since_us = ? WHERE one = 1 AND since_us < ?"
-_INSERT = (
-    "INSERT INTO troth_journal (effect, digest, token, state, attempt, outcome, at_us) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (effect) DO NOTHING"
-)
-_SELECT = "SELECT digest, token, state, attempt, outcome FROM troth_journal WHERE effect = ?"
-_CHANGE = (
-    "UPDATE troth_journal SET digest = ?, token = ?, state = ?, attempt = ?, outcome = ?, "
-    "at_us = ? WHERE effect = ? AND token = ? AND state = ? AND attempt = ?"
-)
-_ANSWER = (
-    "UPDATE troth_journal SET state = 'answered', outcome = ?, at_us = ? "
-    "WHERE effect = ? AND token = ? AND attempt = ? AND state = 'started'"
-)
-_PURGE = (
-    "DELETE FROM troth_journal WHERE effect IN (SELECT effect FROM troth_journal "
-    "WHERE state <> 'started' AND at_us < ? LIMIT ?)"
-)
 
 
 class Journal:
@@ -165,14 +136,25 @@ class Journal:
         write. Raises NotDone if the effect was barred or taken over meanwhile: let it pass, so that
         the transaction rolls back.
         """
-        _allowed(run(connection, _ANSWER, self._answered(effect, token, attempt, result)))
+        _allowed(run(connection, sql.ANSWER, self._answered(effect, token, attempt, result)))
 
     async def answer_in_async(
         self, connection: object, effect: str, token: str, attempt: int, result: Any
     ) -> None:
         """`answer_in` on an async connection."""
         arguments = self._answered(effect, token, attempt, result)
-        _allowed(await run_async(connection, _ANSWER, arguments))
+        _allowed(await run_async(connection, sql.ANSWER, arguments))
+
+    def first_worker(self) -> None:
+        """No command was ever run: one that is older than an empty journal is not in doubt."""
+        self.open()
+        assert self._connection is not None
+        try:
+            self._execute(self._connection, sql.NOTHING_LACKS, ())
+            self._connection.commit()
+        except BaseException:
+            self._drop()
+            raise
 
     def prune(self, older_than: str) -> int:
         """Remove all answered and barred entries older than a duration (`"90d"`); how many.
@@ -205,7 +187,7 @@ class Journal:
     def _is_born(self, connection: Connection) -> bool:
         """Whether the tables are there. A role that may not make tables can use them."""
         try:
-            found = self._first(connection, _LOOK, ())
+            found = self._first(connection, sql.LOOK, ())
             connection.commit()
         except Exception:  # noqa: BLE001  drivers have errors of their own; this one is "no table"
             connection.rollback()
@@ -214,9 +196,9 @@ class Journal:
 
     def _bear(self, connection: Connection) -> None:
         try:
-            for statement in DDL:
+            for statement in sql.DDL:
                 self._execute(connection, statement, ())
-            self._execute(connection, _BORN, (self._now_us(),))
+            self._execute(connection, sql.BORN, (self._now_us(),))
             connection.commit()
         except Exception:
             # Another worker made them at the same moment: then they are there now.
@@ -258,7 +240,7 @@ class Journal:
         """From when on the journal knows every command; read only where it matters."""
         if not any(isinstance(one, Begin) and one.intended_us is not None for one in writes):
             return 0
-        found = self._first(connection, _LOOK, ())
+        found = self._first(connection, sql.LOOK, ())
         return 0 if found is None else int(found[0])
 
     def _purged(self, before_us: int) -> int:
@@ -266,10 +248,10 @@ class Journal:
         assert self._connection is not None
         connection = self._connection
         try:
-            count = self._execute(connection, _PURGE, (before_us, PURGE_ROWS_MAX))
+            count = self._execute(connection, sql.PURGE, (before_us, PURGE_ROWS_MAX))
             if count:
                 since_us = before_us + CLOCK_SLACK_US
-                self._execute(connection, _FORGET, (since_us, since_us))
+                self._execute(connection, sql.FORGET, (since_us, since_us))
             connection.commit()
         except BaseException:
             self._drop()
@@ -324,7 +306,7 @@ class Journal:
     def _answer(self, connection: Connection, answer: Answer) -> Verdict:
         mine = (answer.effect, answer.token, answer.attempt)
         text = dumps(answer.outcome)
-        if self._execute(connection, _ANSWER, (text, self._now_us(), *mine)) != 1:
+        if self._execute(connection, sql.ANSWER, (text, self._now_us(), *mine)) != 1:
             entry = self._read(connection, answer.effect)
             recorded = None if entry is None or entry.state != "answered" else entry.outcome
             if entry is not None and (entry.token, entry.attempt) == mine[1:] and recorded:
@@ -334,14 +316,14 @@ class Journal:
 
     def _insert(self, connection: Connection, effect: str, entry: Entry) -> bool:
         arguments = (effect, *_columns(entry), self._now_us())
-        return self._execute(connection, _INSERT, arguments) == 1
+        return self._execute(connection, sql.INSERT, arguments) == 1
 
     def _change(self, connection: Connection, effect: str, old: Entry, new: Entry) -> bool:
         guard = (effect, old.token, old.state, old.attempt)
-        return self._execute(connection, _CHANGE, (*_columns(new), self._now_us(), *guard)) == 1
+        return self._execute(connection, sql.CHANGE, (*_columns(new), self._now_us(), *guard)) == 1
 
     def _read(self, connection: Connection, effect: str) -> Entry | None:
-        row = self._first(connection, _SELECT, (effect,))
+        row = self._first(connection, sql.SELECT, (effect,))
         if row is None:
             return None
         digest, token, state, attempt, outcome = row
@@ -349,24 +331,24 @@ class Journal:
             digest, token, state, attempt, None if outcome is None else json.loads(outcome)
         )
 
-    def _execute(self, connection: Connection, sql: str, arguments: tuple[Any, ...]) -> int:
+    def _execute(self, connection: Connection, text: str, arguments: tuple[Any, ...]) -> int:
         cursor = connection.cursor()
-        cursor.execute(self._sql(sql), arguments)
+        cursor.execute(self._marked(text), arguments)
         count = int(cursor.rowcount)
         cursor.close()
         return count
 
     def _first(
-        self, connection: Connection, sql: str, arguments: tuple[Any, ...]
+        self, connection: Connection, text: str, arguments: tuple[Any, ...]
     ) -> tuple[Any, ...] | None:
         cursor = connection.cursor()
-        cursor.execute(self._sql(sql), arguments)
+        cursor.execute(self._marked(text), arguments)
         row: tuple[Any, ...] | None = cursor.fetchone()
         cursor.close()
         return row
 
-    def _sql(self, sql: str) -> str:
-        return sql.replace("?", "%s") if self._marks else sql
+    def _marked(self, text: str) -> str:
+        return text.replace("?", "%s") if self._marks else text
 
 
 def _columns(entry: Entry) -> tuple[str, str, str, int, str | None]:

@@ -159,6 +159,11 @@ class Line:
         """What a lease calls when its handler reports progress."""
         return self._wake
 
+    async def first_worker(self) -> None:
+        """No worker of this participant ever ran a command, so the journal lacks none."""
+        if self._journal is not None:
+            await self._journal.first_worker()
+
     async def freed(self, timeout_s: float) -> None:
         """Wait until a handler ends or the worker stops, for so long at most."""
         self._freed.clear()

@@ -133,7 +133,7 @@ class ToKafka:
 
     async def _ready(self) -> Any:
         if self._producer is None:
-            if not await self._bus.has(self._topic):
+            if not await self._bus.partitions(self._topic):
                 raise kafka().errors.UnknownTopicOrPartitionError(f"no topic {self._topic}")
             producer = self._bus.producer()
             try:

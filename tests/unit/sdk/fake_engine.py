@@ -209,7 +209,8 @@ class FakeEngine:
         results: list[dict[str, Any]] = []
         for item in asked.body["starts"]:
             dispatch = self.dispatches.get(item["effect"])
-            if dispatch is None or item["effect"] in self.refuse_starts:
+            held = dispatch is not None and dispatch.claim["token"] == item["token"]
+            if dispatch is None or not held or item["effect"] in self.refuse_starts:
                 results.append({"effect": item["effect"], "status": "refused", "code": "TR612"})
                 continue
             dispatch.state = "started"

@@ -258,6 +258,25 @@ class JournalContract:
         assert isinstance(one(journal, Begin("g", "d", "1.0.1.1", 1, True, now[0])), Run)
         journal.close()
 
+    def test_an_empty_journal_of_the_first_worker_lacks_nothing(
+        self, make: Callable[..., Journal]
+    ) -> None:
+        """Commands that waited for it run; once it knows something, it is no first one."""
+        journal = make(now_us=lambda: 500_000_000)
+        journal.first_worker()
+        assert isinstance(one(journal, begin(intended_us=1)), Run)
+        journal.close()
+        now = [500_000_000]
+        journal = make(now_us=lambda: now[0])
+        journal.write([answer(DONE)])
+        now[0] += 7200 * 1_000_000
+        assert journal.prune("1h") == 1
+        journal.write([Begin("g", "d", "1.0.1.1", 1, True)])
+        journal.first_worker()
+        older = Begin("f", "d", "1.0.1.1", 1, True, intended_us=1)
+        assert outcome_of(one(journal, older))["code"] == "journal.older"
+        journal.close()
+
     def test_pruning_moves_what_the_journal_remembers(self, make: Callable[..., Journal]) -> None:
         now = [1_000_000]
         journal = make(now_us=lambda: now[0])

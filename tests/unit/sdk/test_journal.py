@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from troth._errors import TrothError
-from troth._journal import DDL, Journal
+from troth._journal import Journal
 from troth._journal_rules import Run
+from troth._journal_sql import DDL
 
 from .journal_contract import Connect, JournalContract, begin, one
 

@@ -9,7 +9,7 @@ import typer
 
 from troth import inbox, outbox
 from troth._errors import TrothError
-from troth._journal import DDL as JOURNAL_DDL
+from troth._journal_sql import DDL as JOURNAL_DDL
 from troth._sql import Connection, Dialect, connect
 
 from ._params import session_of
