@@ -29,7 +29,7 @@ RAW_BYTES_MAX = 1_048_576
 DETAIL_MAX = 2_000
 _log = structlog.get_logger("consumers")
 
-Read = Callable[[Arrival], Logged]
+Read = Callable[[Arrival], Sequence[Logged]]
 Cursors = Callable[[Sequence[int]], Coroutine[Any, Any, Sequence[Cursor]]]
 
 
@@ -216,14 +216,14 @@ class Intake:
         if state is None:
             return
         try:
-            logged = self._readers[arrival.part.topic](arrival)
+            found = self._readers[arrival.part.topic](arrival)
         # A record that no reader foresaw becomes a dead letter like any other unreadable one.
         except Exception as fault:  # noqa: BLE001 - logged, and kept as a dead letter
             _log.exception("engine_failed", topic=arrival.part.topic)
             raw = (arrival.value or b"")[:RAW_BYTES_MAX]
             said = f"{type(fault).__name__}: {fault}"[:DETAIL_MAX]
-            logged = Logged(NOBODY, arrival.cursor, arrival.at_us, None, raw, ("bug", said))
-        state.put(logged)
+            found = [Logged(NOBODY, arrival.cursor, arrival.at_us, None, raw, ("bug", said))]
+        state.put(*found)
 
     async def _hand_on(self, part: PartInput) -> None:
         try:

@@ -76,6 +76,7 @@ class PartInput:
         self.part = part
         self.cursor = cursor
         self.accepted = 0 if cursor is None else cursor.offset
+        self._read_to = cursor
         self._desk = desk
         self._limits = limits
         self._rest = rest
@@ -92,11 +93,18 @@ class PartInput:
         """Records that were read and not yet accepted."""
         return len(self._waiting) + self._in_flight
 
-    def put(self, logged: Logged) -> None:
-        """What was read next."""
+    def put(self, *found: Logged) -> None:
+        """What the next record asks. Only the last of it moves the cursor past the record."""
+        for logged in found[:-1]:
+            # Without a record before it there is nothing to go back to but this one.
+            self._add(replace(logged, cursor=self._read_to or logged.cursor))
+        self._add(found[-1])
+        self._read_to = found[-1].cursor
+        self._came.set()
+
+    def _add(self, logged: Logged) -> None:
         self._waiting.append(logged)
         self._bytes += len(logged.raw)
-        self._came.set()
 
     def should_pause(self) -> bool:
         """Whether enough waits: more than the bound, or once it is paused half of it."""

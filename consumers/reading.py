@@ -42,8 +42,12 @@ class ReadAs:
     actor_type: str = "executor_system"
 
 
-def of_event(arrival: Arrival, who: ReadAs) -> Logged:
+def of_event(arrival: Arrival, who: ReadAs) -> tuple[Logged, ...]:
     """The event of a record, asked for by its source."""
+    return (_event(arrival, who),)
+
+
+def _event(arrival: Arrival, who: ReadAs) -> Logged:
     record = Record(arrival.headers, arrival.key, arrival.value)
     found = read(record, bytes_max=RECORD_BYTES_MAX)
     if not isinstance(found, Readable):
@@ -71,19 +75,22 @@ def _fault_of_tenant(who: ReadAs, named: Json) -> Refusal | None:
     return None
 
 
-def of_reply(arrival: Arrival, who: ReadAs) -> Logged:
-    """What a worker says: a body of `POST …/replies` or `…/starts`, or one reply with `worker`."""
-    asked = _asked(who, ANY_TENANT, arrival.part.topic, None)
+def of_reply(arrival: Arrival, who: ReadAs) -> tuple[Logged, ...]:
+    """What a worker says: the body of `POST …/replies` or `…/starts`, or one reply with `worker`.
+
+    Words that something started, among the replies, are a request of their own, before them.
+    """
     raw = (arrival.value or b"")[:RAW_BYTES_MAX]
     try:
-        request = _said(arrival.value or b"", who)
+        requests = _said(arrival.value or b"", who)
     except Refusal as refused:
-        return _faulty(arrival, asked, raw, refused.alias, refused.detail)
-    # Asked again: who says it is the worker, not the topic.
-    return Logged(request.asked, arrival.cursor, arrival.at_us, request, raw)
+        asked = _asked(who, ANY_TENANT, arrival.part.topic, None)
+        return (_faulty(arrival, asked, raw, refused.alias, refused.detail),)
+    # Who says it is the worker, not the topic.
+    return tuple(Logged(r.asked, arrival.cursor, arrival.at_us, r, raw) for r in requests)
 
 
-def _said(value: bytes, who: ReadAs) -> Any:
+def _said(value: bytes, who: ReadAs) -> list[StartsRequest | RepliesRequest]:
     if len(value) > RECORD_BYTES_MAX:
         told = f"the record has {len(value)} bytes, {RECORD_BYTES_MAX} are allowed"
         raise refusal("event.too_large", told)
@@ -99,25 +106,27 @@ def _said(value: bytes, who: ReadAs) -> Any:
         body = {"worker": body.get("worker"), "replies": [reply]}
     starts, replies = _sorted(body)
     worker: Any = body.get("worker")
-    if starts and not replies:
+    requests: list[StartsRequest | RepliesRequest] = []
+    if starts:
         _check("starts", {"worker": worker, "starts": starts})
-        return StartsRequest(_asked(who, ANY_TENANT, worker, None), worker, tuple(starts))
-    _check("replies", {"worker": worker, "replies": replies})
-    return RepliesRequest(_asked(who, ANY_TENANT, worker, None), worker, tuple(replies))
+        asked = _asked(who, ANY_TENANT, worker, None)
+        requests.append(StartsRequest(asked, worker, tuple(starts)))
+    if replies or not starts:
+        _check("replies", {"worker": worker, "replies": replies})
+        asked = _asked(who, ANY_TENANT, worker, None)
+        requests.append(RepliesRequest(asked, worker, tuple(replies)))
+    return requests
 
 
 def _sorted(body: Json) -> tuple[list[Json], list[Json]]:
-    """Words that something started, and replies. Among replies the former may be dropped.
-
-    A step of which nobody heard that it started is only published again, and its journal knows it.
-    """
+    """What started, as `starts` has it, and the replies."""
     starts: list[Json] = body.get("starts", [])
     replies: list[Json] = body.get("replies", [])
     if not isinstance(starts, list) or not isinstance(replies, list):
         raise refusal("reply.outcome", "replies: a list is wanted")
     told = [item["started"] for item in replies if isinstance(item, dict) and "started" in item]
-    found = [i for i in (*starts, *told) if isinstance(i, dict)]
-    kept = [{name: i.get(name) for name in ("effect", "token")} for i in found]
+    found = [item if isinstance(item, dict) else {} for item in (*starts, *told)]
+    kept = [{name: item.get(name) for name in ("effect", "token")} for item in found]
     return kept, [i for i in replies if not (isinstance(i, dict) and "started" in i)]
 
 

@@ -28,9 +28,9 @@ def arrival(part: Part, offset: int, value: bytes) -> Arrival:
     return Arrival(part, cursor_of(part, offset + 1), 1_000 + offset, None, value, ())
 
 
-def logged(found: Arrival) -> Logged:
+def logged(found: Arrival) -> list[Logged]:
     """A reader that takes everything."""
-    return Logged(ASKED, found.cursor, found.at_us, None, found.value or b"")
+    return [Logged(ASKED, found.cursor, found.at_us, None, found.value or b"")]
 
 
 class MemorySource:

@@ -26,7 +26,7 @@ QUICK = IntakeLimits(
 async def intake_of(
     source: MemorySource,
     desk: MemoryDesk,
-    read: Callable[[Arrival], Logged] = logged,
+    read: Callable[[Arrival], list[Logged]] = logged,
     limits: IntakeLimits = QUICK,
 ) -> AsyncIterator[Intake]:
     intake = Intake(
@@ -109,7 +109,7 @@ async def test_a_reader_that_fails_keeps_the_record() -> None:
     source, desk = MemorySource(P0), MemoryDesk(0)
     source.put(P0, *letters("aXb"))
 
-    def read(found: Arrival) -> Logged:
+    def read(found: Arrival) -> list[Logged]:
         if found.value == b"X":
             raise ZeroDivisionError("who would have thought")
         return logged(found)
@@ -117,6 +117,19 @@ async def test_a_reader_that_fails_keeps_the_record() -> None:
     async with intake_of(source, desk, read):
         await until(desk, lambda: len(desk.taken) == 3)
     assert [found.fault and found.fault[0] for found in desk.taken] == [None, "bug", None]
+
+
+async def test_a_record_that_asks_twice_is_passed_by_its_last_request() -> None:
+    """The first one moves the cursor no further than the record before."""
+    source, desk = MemorySource(P0), MemoryDesk(0)
+    source.put(P0, *letters("ab"))
+
+    def read(found: Arrival) -> list[Logged]:
+        return logged(found) * (2 if found.value == b"b" else 1)
+
+    async with intake_of(source, desk, read):
+        await until(desk, lambda: len(desk.taken) == 3)
+    assert [found.cursor.offset for found in desk.taken] == [1, 1, 2]
 
 
 async def test_a_partition_is_paused_and_read_again() -> None:

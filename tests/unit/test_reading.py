@@ -9,7 +9,7 @@ import pytest
 
 from consumers.reading import ReadAs, of_event, of_reply
 from domain.ports import Cursor
-from domain.requests import Publish, RepliesRequest
+from domain.requests import Publish, RepliesRequest, StartsRequest
 from domain.source import Arrival, Part
 
 STRUCTURED = [("content-type", b"application/cloudevents+json")]
@@ -23,7 +23,7 @@ def arrival(body: Any, headers: Any = STRUCTURED) -> Arrival:
 
 
 def test_the_source_asks_for_the_tenant_that_the_event_names() -> None:
-    found = of_event(arrival({**EVENT, "tenantid": "north"}), ReadAs())
+    (found,) = of_event(arrival({**EVENT, "tenantid": "north"}), ReadAs())
     assert isinstance(found.request, Publish)
     assert found.request.event["id"] == "e1"
     assert (found.asked.tenant, found.asked.actor) == ("north", "urn:shop")
@@ -42,28 +42,30 @@ def test_the_source_asks_for_the_tenant_that_the_event_names() -> None:
 )
 def test_which_tenants_may_come(who: ReadAs, tenant: str | None, fault: str | None) -> None:
     named = {} if tenant is None else {"tenantid": tenant}
-    found = of_event(arrival({**EVENT, **named}), who)
+    (found,) = of_event(arrival({**EVENT, **named}), who)
     assert (found.fault and found.fault[0]) == fault
     assert (found.request is None) == (fault is not None)
 
 
 def test_what_is_no_event_says_where_it_lies() -> None:
-    found = of_event(arrival(b"\xff"), ReadAs(tenant="north"))
+    (found,) = of_event(arrival(b"\xff"), ReadAs(tenant="north"))
     assert found.fault is not None
     assert found.fault[1].endswith("(t.events/3 at 7)")
     assert (found.asked.tenant, found.raw) == ("north", b"\xff")
 
 
-def test_a_started_word_among_replies_gives_way_to_them() -> None:
-    """Nobody heard that it started: it is published again, and its journal knows it."""
+def test_what_started_comes_before_the_replies_beside_it() -> None:
     reply = {
         "effect": "ab" * 32, "attempt": 1, "token": "1.0.7.0", "kind": "do", "outcome": "done",
         "commitment": "5b1c9e07-0000-8000-8000-000000000000",
     }  # fmt: skip
-    started = {"started": {"effect": "cd" * 32, "token": "1.0.9.0", "attempt": 1}}
-    found = of_reply(arrival({"form": 1, "worker": "w", "replies": [started, reply]}), ReadAs())
-    assert isinstance(found.request, RepliesRequest)
-    assert found.request.items == (reply,)
+    begun = {"effect": "cd" * 32, "token": "1.0.9.0", "attempt": 1}
+    told = {"form": 1, "worker": "w", "replies": [reply, {"started": begun}]}
+    first, second = of_reply(arrival(told), ReadAs())
+    assert isinstance(first.request, StartsRequest)
+    assert first.request.items == ({"effect": "cd" * 32, "token": "1.0.9.0"},)
+    assert isinstance(second.request, RepliesRequest)
+    assert second.request.items == (reply,)
 
 
 @pytest.mark.parametrize(
@@ -71,4 +73,5 @@ def test_a_started_word_among_replies_gives_way_to_them() -> None:
              b'{"worker": "w", "starts": [{"effect": 1}]}', b"x" * 1_100_000],
 )  # fmt: skip
 def test_what_is_no_reply_is_a_fault(body: bytes) -> None:
-    assert of_reply(arrival(body), ReadAs()).fault is not None
+    (found,) = of_reply(arrival(body), ReadAs())
+    assert found.fault is not None
