@@ -72,7 +72,7 @@ def work(
     if processes > 1:
         from engine.supervise import supervise
 
-        raise typer.Exit(supervise(processes, settings, listen, debug=ctx.obj.debug))
+        raise typer.Exit(supervise(processes, settings, listen, debug=ctx.obj.debug, as_json=json))
     address = listen or "127.0.0.1:0"
     quiet = settings.model_copy(update={"listen": address})
     _run(quiet, NoKeys(), ctx.obj.debug, lambda url: _working(url, settings, as_json=json),

@@ -7,10 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from types import FrameType
 
 import structlog
 
+from engine.cli_errors import Exit
+from engine.logs import set_up_logs
 from engine.settings import PREFIX, Settings, listen_parts
 
 __all__ = ["supervise"]
@@ -20,6 +23,10 @@ AGAIN_FIRST_S, AGAIN_CAP_S = 0.5, 30.0
 """Before a process that ended is started again; longer each time it ends soon."""
 STEADY_S = 60.0
 """A process that lived so long begins anew with the shortest pause."""
+STOP_MORE_S = 10.0
+"""Beyond the time to drain, for closing down."""
+REFUSED = frozenset({Exit.USAGE, Exit.STATE_SAYS_NO, Exit.NOT_ALLOWED})
+"""Exit codes of a process that will say no as often as it is started."""
 _log = structlog.get_logger("engine")
 
 
@@ -56,11 +63,15 @@ class _Worker:
             self.start()
 
 
-def supervise(count: int, settings: Settings, listen: str | None, *, debug: bool) -> int:
+def supervise(
+    count: int, settings: Settings, listen: str | None, *, debug: bool, as_json: bool = False
+) -> int:
     """Run `count` processes of `work` until SIGTERM or SIGINT; 0 when all of them drained.
 
-    A process that ends is started again: the others own its lanes meanwhile.
+    A process that ends is started again: the others own its lanes meanwhile. One that refuses to
+    start (settings, tables or lanes that do not fit) ends all, and its exit code is ours.
     """
+    set_up_logs(settings.log_format, "debug" if debug else settings.log_level)
     stopping = False
 
     # A signal handler is called with the frame.
@@ -72,26 +83,32 @@ def supervise(count: int, settings: Settings, listen: str | None, *, debug: bool
         signal.signal(number, stop)
     # Not as an argument, where everybody on the machine could read its password.
     environment = {**os.environ, f"{PREFIX}STORE_URL": settings.store_url}
-    workers = [_Worker(_command(listen, n, debug=debug), environment) for n in range(count)]
+    more = [*(["--debug"] if debug else []), *(["--json"] if as_json else [])]
+    workers = [_Worker([*_command(listen, n), *more], environment) for n in range(count)]
     while not stopping:
         time.sleep(LOOK_S)
         for worker in workers:
             worker.look()
-    return _stop([worker.process for worker in workers], settings.drain_timeout_s)
+        refused = [w.process.returncode for w in workers if w.process.returncode in REFUSED]
+        if refused:
+            _stop(workers, settings.drain_timeout_s)
+            return refused[0]
+    return _stop(workers, settings.drain_timeout_s)
 
 
-def _command(listen: str | None, number: int, *, debug: bool) -> list[str]:
+def _command(listen: str | None, number: int) -> list[str]:
     command = [sys.executable, "-m", "engine.cli", "work"]
     if listen is not None:
         host, port = listen_parts(listen)
         command += ["--listen", f"{host}:{port + number if port else 0}"]
-    return [*command, "--debug"] if debug else command
+    return command
 
 
-def _stop(processes: list[subprocess.Popen[bytes]], drain_timeout_s: float) -> int:
+def _stop(workers: Sequence[_Worker], drain_timeout_s: float) -> int:
+    """Stop those that run; 1 when one of them did not end in order."""
+    processes = [worker.process for worker in workers if worker.process.poll() is None]
     for process in processes:
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGTERM)
+        process.terminate()
     ends_s = time.monotonic() + drain_timeout_s + STOP_MORE_S
     for process in processes:
         try:
@@ -100,7 +117,3 @@ def _stop(processes: list[subprocess.Popen[bytes]], drain_timeout_s: float) -> i
             process.kill()
             process.wait()
     return int(any(process.returncode for process in processes))
-
-
-STOP_MORE_S = 10.0
-"""Beyond the time to drain, for closing down."""
