@@ -55,7 +55,8 @@ class People(Operations):
         """Decide what the approval showed; `digest` is the one that was seen.
 
         `edit` needs a payload, `reject` a reason. Raises EngineError TR433 if the action changed
-        since, TR432 if it is decided already, TR440 without a seat that is wanted.
+        since, TR432 if it is decided already, TR440 without a seat that is wanted, TR709 where it
+        is accepted and the process that will record it is silent.
         """
         body: dict[str, Any] = {"answer": answer}
         if reason is not None:
@@ -64,7 +65,7 @@ class People(Operations):
             body["payload"] = payload_of(payload)
         path = f"/v1/approvals/{part_of(approval_id)}/decision"
         call = Call("POST", path, body, headers={"If-Match": f'"{digest}"'})
-        return Decided.model_validate(await self._json(call))
+        return Decided.model_validate(await self._applied(call))
 
     async def control(
         self,

@@ -12,7 +12,7 @@ from uuid import uuid4
 from pydantic import BaseModel
 
 from ._models import CurrentStep, HistoryEvent, HistoryPage, Page, Registered, Sent, Started
-from ._problems import TIMED_OUT, EngineError
+from ._problems import SILENT, TIMED_OUT, EngineError
 from ._registering import Definable, Named, definition_of, event_type_of, name_of, payload_of
 from ._transport import Call, Transport
 
@@ -80,7 +80,8 @@ class Operations:
         """Start a commitment; durable when this returns.
 
         With the same idempotency key and the same input the first answer comes again. Raises
-        EngineError TR421 if its key is taken and the saga's double_start refuses.
+        EngineError TR421 if its key is taken and the saga's double_start refuses, and TR709 when it
+        is accepted but the process that owns its lane is silent: it is started when that is back.
         """
         body: dict[str, Any] = {"saga": name_of(saga), "input": payload_of(input)}
         if version is not None:
@@ -89,7 +90,7 @@ class Operations:
         # With a key the same start again is answered as before.
         again = idempotency_key is not None
         call = Call("POST", "/v1/commitments", body, headers=headers, again=again)
-        return Started.model_validate(await self._json(call))
+        return Started.model_validate(await self._applied(call))
 
     async def send(
         self,
@@ -236,6 +237,17 @@ class Operations:
 
     async def _json(self, call: Call) -> Json:
         return (await self._transport.send(call)).json
+
+    async def _applied(self, call: Call) -> Json:
+        """The answer of whoever applied it. Raises EngineError TR709 where nobody did so far."""
+        found = await self._json(call)
+        if "receipt" in found and "follow" in found:
+            detail = f"it is accepted as {found['receipt']} and will be applied once"
+            raise EngineError(
+                SILENT, "The process that owns the lane did not answer in time", detail,
+                do=f"look for it at {found['follow']}; do not send it again as a new one", status=202,
+            )  # fmt: skip
+        return found
 
     async def _get(self, path: str, query: Mapping[str, str | int | None] | None = None) -> Json:
         return await self._json(Call("GET", path, query=query or {}))

@@ -11,6 +11,7 @@ __all__ = ["NO_ENGINE", "EngineError", "exit_code_of", "no_engine", "problem_of"
 
 NO_ENGINE = "TR740"
 TIMED_OUT = "TR431"
+SILENT = "TR709"
 
 EXIT_BAD, EXIT_USAGE, EXIT_NOT_FOUND, EXIT_STATE = 1, 2, 3, 4
 EXIT_NOT_ALLOWED, EXIT_NO_ENGINE, EXIT_TIMED_OUT = 5, 6, 7
