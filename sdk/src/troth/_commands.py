@@ -146,7 +146,7 @@ class Commands:
             raise _Restart
         self._missing = False
         consumer = self._bus.consumer(self._line.name)
-        consumer.subscribe([self._topic], listener=_listener(self._revoked, self._assigned))
+        consumer.subscribe([self._topic], listener=_listener(self._revoked))
         self._consumer = consumer
         async with asyncio.TaskGroup() as group:
             starting = group.create_task(consumer.start())
@@ -257,10 +257,6 @@ class Commands:
         for where in gone:
             self._offsets.pop(where, None)
 
-    async def _assigned(self, partitions: Iterable[Any]) -> None:
-        for where in partitions:
-            self._offsets.pop(where, None)
-
     # --- commands ---
 
     def _take(self, records: Iterable[Any]) -> None:
@@ -340,10 +336,7 @@ def _nothing() -> None:
     """Nobody waits for this acknowledgement."""
 
 
-def _listener(
-    revoked: Callable[[Iterable[Any]], Awaitable[None]],
-    assigned: Callable[[Iterable[Any]], Awaitable[None]],
-) -> Any:
+def _listener(revoked: Callable[[Iterable[Any]], Awaitable[None]]) -> Any:
     base: Any = kafka().ConsumerRebalanceListener
 
     class Listener(base):
@@ -351,6 +344,7 @@ def _listener(
             await revoked(revoked_now)
 
         async def on_partitions_assigned(self, assigned_now: Iterable[Any]) -> None:
-            await assigned(assigned_now)
+            # Records may be here before this is called: what is known of them must stay.
+            del assigned_now
 
     return Listener()
