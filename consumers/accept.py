@@ -7,34 +7,29 @@ kept as a dead letter.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from consumers.batch import Batch
 from consumers.delivering import Carried, deliver
-from consumers.envelope import RESERVED, checked, rfc3339, time_us
-from consumers.registry import Registry, Starting
+from consumers.envelope import RESERVED, rfc3339
+from consumers.prepared import Prepared, check_input, prepare, start_key, start_message
+from consumers.registry import Registry
 from domain import key_stream as ks
-from domain.canonical import CanonicalError, unsound
+from domain.canonical import unsound
 from domain.errors import CODES, Refusal, refusal
 from domain.events import Ctx
-from domain.ids import content_digest, key_id, saga_key_id, start_digest
+from domain.ids import key_id, saga_key_id, start_digest
 from domain.messages import Arrive, Mail, Start
 from domain.ports import DeadLetter, Receipt
 from domain.requests import Publish, StartRequest
-from domain.streams import time_at
-from sagas.definition import Definition, EventSpec
-from sagas.expressions import MISSING, Expr, ExprError
 
 __all__ = ["Acceptance", "publish", "start"]
 
 Json = Any
 _STARTS = f"{RESERVED}start>"
-KEY_TEXT_MAX = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +49,10 @@ def publish(
     A redriven one is accepted now, whenever it was sent, and makes no second dead letter.
     """
     try:
-        event = checked(request.event)
-        tenant = _tenant(request, event)
-        return _accept(acceptance, batch, request, event, tenant, is_redriven)
+        prepared = batch.prepared.pop(id(request), None)
+        if prepared is None:
+            prepared = prepare(acceptance.registry, batch.parts.limits, request, batch.accept_us)
+        return _accept(acceptance, batch, request, prepared, is_redriven)
     except Refusal as refused:
         # Another tenant's event is nobody's letter here; a full mailbox is the sender's to retry.
         if not is_redriven and refused.alias not in ("event.foreign_tenant", "bound.mailbox"):
@@ -65,28 +61,19 @@ def publish(
 
 
 def _accept(
-    acceptance: Acceptance, batch: Batch, request: Publish, event: dict[str, Json], tenant: str,
-    is_redriven: bool,
-) -> Json:  # fmt: skip
-    digest = _digest(event)
+    acceptance: Acceptance, batch: Batch, request: Publish, prepared: Prepared, is_redriven: bool
+) -> Json:
+    event, tenant, wanted = prepared.event, prepared.tenant, prepared.wanted
     known = batch.receipt(tenant, event["source"], event["id"])
     if known is not None:
-        return _repeated(known, digest, "event.id_reused", f"event {event['id']}")
-    sent_us = time_us(event["time"]) if "time" in event else None
-    spec = _spec(acceptance.registry, event)
-    key = _key_of_event(spec, event["data"])
-    if acceptance.is_event_time and sent_us is not None and not is_redriven:
-        _advance(batch, sent_us)
-    event_us = batch.accept_us if sent_us is None else sent_us
-    record = {
-        "id": event["id"], "source": event["source"], "type": event["type"],
-        "time": rfc3339(event_us), "data": event["data"],
-    }  # fmt: skip
-    starts = [
-        found
-        for starting in acceptance.registry.starting(spec.type, spec.version)
-        if (found := _start_by_event(starting, record, event_us, tenant, batch)) is not None
-    ]
+        return _repeated(known, prepared.digest, "event.id_reused", f"event {event['id']}")
+    if isinstance(wanted, Refusal):
+        raise wanted
+    if acceptance.is_event_time and wanted.sent_us is not None and not is_redriven:
+        _advance(batch, wanted.sent_us)
+    if isinstance(wanted.starts, Refusal):
+        raise wanted.starts
+    spec, key, starts = wanted.spec, wanted.key, wanted.starts
     # What nothing starts on and nothing waits for is kept too: parked, where it is seen.
     is_kept = not starts or acceptance.registry.wants(spec.type)
     home = key_id(tenant, key)
@@ -95,18 +82,20 @@ def _accept(
     root = batch.tx.next_root()
     arrive = None
     if is_kept:
-        arrive = Arrive(tenant, key, record, acceptance.registry.ttl_us(spec.type))
+        arrive = Arrive(tenant, key, wanted.record, acceptance.registry.ttl_us(spec.type))
     carried = Carried(tenant, _event_ctx(request, event, tenant), batch.accept_us, root)
     deliver(batch, carried, starts, home, arrive)
     answer = {"id": event["id"], "status": "accepted", "root": root}
     batch.accept(
-        Receipt(tenant, event["source"], event["id"], digest, root, batch.accept_us, answer)
+        Receipt(
+            tenant, event["source"], event["id"], prepared.digest, root, batch.accept_us, answer
+        )
     )
     reached = _reached(batch, starts, home, event["id"])
     return {**answer, **batch.placed(home), **({"reached": reached} if reached else {})}
 
 
-def _reached(batch: Batch, starts: list[Start], home: UUID, id: str) -> list[str] | None:
+def _reached(batch: Batch, starts: Sequence[Start], home: UUID, id: str) -> list[str] | None:
     """Saga and key of one commitment that the event went to; None when it was only kept."""
     if starts:
         return [starts[0].saga, starts[0].key]
@@ -121,53 +110,11 @@ def _reached(batch: Batch, starts: list[Start], home: UUID, id: str) -> list[str
     return list(newest.takers[0])
 
 
-def _digest(event: dict[str, Json]) -> bytes:
-    try:
-        return bytes.fromhex(content_digest(event))
-    except CanonicalError as bad:
-        alias, detail = unsound(event) or ("event.json", str(bad))
-        raise refusal(alias, detail) from bad
-
-
-def _tenant(request: Publish, event: dict[str, Json]) -> str:
-    named, own = event.get("tenantid"), request.asked.tenant
-    if not own:
-        raise refusal("event.tenant", "neither the event nor the key names a tenant")
-    if named not in (None, own):
-        raise refusal("event.foreign_tenant", f"the event names {named}, the key has {own}")
-    return own
-
-
 def _repeated(known: Receipt, digest: bytes, alias: str, what: str) -> Json:
     if known.digest != digest:
         raise refusal(alias, f"{what} was accepted with another content")
     answer = known.outcome or {"root": known.root}
     return {**answer, "status": "repeated"}
-
-
-def _spec(registry: Registry, event: dict[str, Json]) -> EventSpec:
-    """How this type is checked; the event is held against it. Raises Refusal."""
-    type_, version = event["type"], event.get("schemaversion")
-    if not registry.knows(type_):
-        raise refusal("event.unknown_type", f"no registered definition knows {type_}")
-    spec = registry.spec(type_, None if version is None else int(version))
-    if spec is None:
-        known = ", ".join(map(str, registry.versions(type_)))
-        raise refusal("event.schema_version", f"{type_} is registered in version {known}")
-    problems = spec.validator.check(event["data"]) if event.get("data") is not None else None
-    if problems is None:
-        raise refusal("event.schema", f"{type_} version {spec.version} wants data")
-    if problems:
-        raise _misfit("event.schema", problems)
-    return spec
-
-
-def _key_of_event(spec: EventSpec, data: Json) -> str:
-    value = data.get(spec.key) if isinstance(data, dict) else None
-    key = str(value) if type(value) is int else value
-    if not isinstance(key, str) or not 1 <= len(key) <= KEY_TEXT_MAX:
-        raise refusal("event.key", f"data.{spec.key} must be a text of 1 to 256 characters")
-    return key
 
 
 def _advance(batch: Batch, sent_us: int) -> None:
@@ -232,15 +179,15 @@ def start(acceptance: Acceptance, batch: Batch, request: StartRequest) -> Json:
         known = batch.receipt(asked.tenant, _STARTS, request.idempotency_key)
         if known is not None:
             return _repeated_start(known, digest, batch, request)
-    _check_input(definition, request.input, batch)
-    key = _start_key(definition, request.input)
+    check_input(definition, request.input, batch.parts.limits)
+    key = start_key(definition, request.input)
     to = saga_key_id(asked.tenant, definition.saga, key)
     if not batch.owns(to):
         return batch.pass_on(request, batch.lane_of(to), key)
     cause = request.idempotency_key or f"{request.saga}/{key}"
     ctx = asked.ctx(correlation=cause, causation=cause)
     root = batch.tx.next_root()
-    message = _start_message(definition, asked.tenant, key, request.input, None)
+    message = start_message(definition, asked.tenant, key, request.input, None)
     sent = Mail(to, asked.tenant, message, ctx, batch.accept_us, root)
     outcome = batch.send(sent, is_recorded=False).outcome
     code = outcome.get("code")
@@ -283,69 +230,3 @@ def _status_of(batch: Batch, commitment: str, code: str | None) -> str:
     if entry is not None and entry.state is not None:
         return entry.state.status
     return "open" if code is None else "replacing"
-
-
-def _start_by_event(
-    starting: Starting, record: Json, event_us: int, tenant: str, batch: Batch
-) -> Start | None:
-    """The start of one saga by an event; None where its guard says no. Raises Refusal."""
-    definition = starting.definition
-    bind = _binder("event", {**record, "time": time_at(event_us)})
-    if starting.when is not None and not _value(starting.when, bind, definition):
-        return None
-    value = _value(starting.input, bind, definition)
-    _check_input(definition, value, batch)
-    key = _start_key(definition, value)
-    return _start_message(definition, tenant, key, value, record)
-
-
-def _start_message(
-    definition: Definition, tenant: str, key: str, value: Json, event: Json
-) -> Start:
-    digest = start_digest(definition.saga, None, value)
-    return Start(
-        tenant, definition.saga, definition.version, definition.hash, key, value, digest, event
-    )
-
-
-def _check_input(definition: Definition, value: Json, batch: Batch) -> None:
-    problems = definition.input_validator.check(value, root="input")
-    if problems:
-        raise _misfit("start.input", problems)
-    limit = batch.parts.limits.payload_bytes_max
-    size = len(orjson.dumps(value))
-    if size > limit:
-        raise refusal("bound.payload", f"the input has {size} bytes, {limit} are allowed")
-
-
-def _misfit(alias: str, problems: list[str]) -> Refusal:
-    errors: list[dict[str, object]] = [
-        {"code": CODES[alias].number, "message": problem} for problem in problems
-    ]
-    return Refusal(alias, "; ".join(problems), tuple(errors))
-
-
-def _start_key(definition: Definition, value: Json) -> str:
-    try:
-        key = definition.key.evaluate(_binder("input", value))
-    except ExprError as bad:
-        raise refusal("start.key", f"{definition.key.text}: {bad.message}") from bad
-    text = str(key) if type(key) is int else key
-    if not isinstance(text, str) or not 1 <= len(text) <= KEY_TEXT_MAX:
-        raise refusal("start.key", f"{definition.key.text} gave {text!r}"[:200])
-    return text
-
-
-def _value(expr: Expr, bind: Callable[[str, str | None], Any], definition: Definition) -> Any:
-    try:
-        return expr.evaluate(bind)
-    except ExprError as bad:
-        where = f"starts_on of {definition.saga} version {definition.version}"
-        raise refusal("start.input", f"{where}: {expr.text}: {bad.message}") from bad
-
-
-def _binder(root: str, value: Json) -> Callable[[str, str | None], Any]:
-    def bind(name: str, _: str | None) -> Any:
-        return value if name == root else MISSING
-
-    return bind

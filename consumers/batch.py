@@ -122,6 +122,7 @@ class Batch:
         self._cursors: dict[tuple[str, int], Cursor] = {}
         self.offered_to: set[tuple[str, str]] = set()
         self.was_swept = False
+        self.prepared: dict[int, Any] = {}
         self.notes: list[tuple[str, dict[str, Json]]] = []
         self.applied = 0
         self.desk_calls = 0

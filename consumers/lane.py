@@ -256,7 +256,7 @@ class Lane:
         owned = self._current()
         call.looks_again = False
         round_ = Round(
-            self._handlers, call.group(), call.waiting, has_mail, takes_due,
+            self._handlers, self.registry, call.group(), call.waiting, has_mail, takes_due,
             sweeps=takes_due and call.now_us >= (self._sweeps_from_us or 0), quota=self._quota,
             rows=rows, fires_until_us=call.fires_until_us, offered=call.offered,
         )  # fmt: skip

@@ -14,6 +14,8 @@ from uuid import UUID
 from consumers import work
 from consumers.batch import Batch
 from consumers.envelope import time_us
+from consumers.foresight import foresee
+from consumers.registry import Registry
 from domain.errors import Refusal
 from domain.messages import Mail
 from domain.ports import InboxRow, Passed, PassedAnswer
@@ -56,6 +58,7 @@ class Round:
     """
 
     handlers: dict[type, Callable[[Batch, Any], Json]]
+    registry: Registry
     requests: Sequence[Request]
     waiting: Sequence[ClaimRequest]
     has_mail: bool
@@ -76,6 +79,8 @@ class Round:
         if rows and self.quota is not None:
             self._take_rows(batch, rows)
             return
+        if batch.tx.foresees:
+            foresee(batch, self.registry, rows, self.requests)
         until_us = self._arm(batch)
         self._take_rows(batch, rows, until_us)
         if self.done.has_mail or batch.is_full:

@@ -51,6 +51,9 @@ class Streams:
         self._cached_max = cached_max
         self._entries: dict[UUID, Entry] = {}
 
+    def __contains__(self, stream: UUID) -> bool:
+        return stream in self._entries
+
     def __len__(self) -> int:
         return len(self._entries)
 

@@ -295,7 +295,12 @@ class Transaction(Protocol):
     """
 
     routing: int
+    foresees: bool
+    """Whether telling it beforehand what will be asked for spares anything."""
 
+    def foresee(self, *, streams: Sequence[UUID] = (),
+                receipts: Sequence[tuple[str, str, str]] = (),
+                effects: Sequence[str] = ()) -> None: ...  # fmt: skip
     def load(self, stream: UUID) -> StoredStream: ...
     def receipt(self, tenant: str, source: str, id: str) -> Receipt | None: ...
     def next_root(self) -> int: ...

@@ -166,7 +166,7 @@ def _postgres(settings: Settings, role: Role) -> Shape:
         ownership=Ownership(cluster, process, works=works),
         bus=bus,
     )
-    listener = Listener(url, process, shape.heard)
+    listener = Listener(url, process, shape.heard, notifier.is_own)
     shape.ears = (notifier, listener)
     return shape
 

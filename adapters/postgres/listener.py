@@ -41,6 +41,7 @@ class Notifier:
 
     def __init__(self, url: str, process: str) -> None:
         self.is_alone = False
+        self._pid = 0
         self._link = Link(url, f"troth {process} notifier", settings="-c synchronous_commit=off")
         self._told = Told()
         self._wake = threading.Condition()
@@ -57,6 +58,10 @@ class Notifier:
             with self._wake:
                 self._told.add(told)
                 self._wake.notify()
+
+    def is_own(self, pid: int) -> bool:
+        """Whether a notification came from here: who sent it knows already."""
+        return pid == self._pid
 
     def close(self) -> None:
         """End the thread. What was not sent yet is found by polling."""
@@ -86,18 +91,28 @@ class Notifier:
         pairs += [("troth_answer", asker) for asker in sorted(told.askers)]
         for first in range(0, len(pairs), PAYLOADS_MAX):
             channels, payloads = zip(*pairs[first : first + PAYLOADS_MAX], strict=True)
-            self._link.db().execute(_NOTIFY, (texts(channels), texts(payloads)))
+            db = self._link.db()
+            self._pid = db.info.backend_pid
+            db.execute(_NOTIFY, (texts(channels), texts(payloads)))
 
 
 class Listener:
-    """Hears what other processes were told, and this one, on a connection and thread of its own.
+    """Hears what other processes told, on a connection and thread of its own.
 
-    `on_heard(kind, value)` is called on that thread: kind is lane, work or answer. After a time
+    `on_heard(kind, value)` is called on that thread: kind is lane, work or answer. What `is_own`
+    is left out: given is the server's process that sent it. After a time
     without a connection it is called with ("missed", ""): anything may have happened meanwhile.
     """
 
-    def __init__(self, url: str, process: str, on_heard: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        process: str,
+        on_heard: Callable[[str, str], None],
+        is_own: Callable[[int], bool] = lambda _: False,
+    ) -> None:
         self._link = Link(url, f"troth {process} listener")
+        self._is_own = is_own
         self._on_heard = on_heard
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
@@ -128,6 +143,7 @@ class Listener:
         self._on_heard("missed", "")
         while not self._is_over.is_set():
             for heard in db.notifies(timeout=LOOK_S):
-                self._on_heard(CHANNELS.get(heard.channel, heard.channel), heard.payload)
+                if not self._is_own(heard.pid):
+                    self._on_heard(CHANNELS.get(heard.channel, heard.channel), heard.payload)
                 if self._is_over.is_set():
                     return

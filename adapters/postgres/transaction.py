@@ -137,6 +137,8 @@ class PostgresTransaction:
         """The open connection, for what a recorder writes beside the log."""
         return self._db
 
+    foresees = True
+
     @guarded
     def foresee(
         self,

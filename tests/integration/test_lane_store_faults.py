@@ -119,16 +119,16 @@ def test_a_fault_of_the_loop_itself_refuses_the_request_that_brings_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its neighbours are answered."""
-    from consumers import accept
+    from consumers import prepared
 
-    real = accept.content_digest
+    real = prepared.content_digest
 
     def brittle(event: dict[str, Any]) -> str:
         if event["data"]["company"] == "bad":
             raise RuntimeError("a bug")
         return real(event)
 
-    monkeypatch.setattr(accept, "content_digest", brittle)
+    monkeypatch.setattr(prepared, "content_digest", brittle)
     out = world.process(*[world.event("applied", c) for c in ("a", "bad", "b")])
     assert aliases(out.answers) == ["", "internal.fault", ""]
     assert "RuntimeError: a bug" in out.notes[0][1]["detail"]

@@ -74,7 +74,7 @@ class FaultyTransaction:
     """Fills `domain.ports.Transaction`: before and after every write the process may die."""
 
     def __init__(self, inner: Transaction, dice: Dice, leases: Leases) -> None:
-        self.routing = inner.routing
+        self.routing, self.foresees = inner.routing, inner.foresees
         self._inner = inner
         self._dice = dice
         self._leases = leases
