@@ -105,6 +105,12 @@ class Commands:
                     await self._open()
                     failures = 0
                     await self._consume()
+                except asyncio.CancelledError as error:
+                    # A client that lost its broker may cancel its own waits: that is not for us.
+                    if _is_cancelled():
+                        raise
+                    failures += 1
+                    await self._pause(failures, error)
                 except Exception as error:  # noqa: BLE001  the doorbell is a help, not a need
                     failures += 1
                     await self._pause(failures, error)
@@ -148,13 +154,17 @@ class Commands:
         consumer = self._bus.consumer(self._line.name)
         consumer.subscribe([self._topic], listener=_listener(self._revoked))
         self._consumer = consumer
-        async with asyncio.TaskGroup() as group:
-            starting = group.create_task(consumer.start())
-            stopping = group.create_task(self._stopping.wait())
+        starting = asyncio.ensure_future(consumer.start())
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
             await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
             stopping.cancel()
             if not starting.done():
                 starting.cancel()
+        ended: list[Any] = await asyncio.gather(starting, return_exceptions=True)
+        if isinstance(ended[0], Exception):
+            raise ended[0]
         if await self._is_first(consumer):
             await self._line.first_worker()
         log.info("action=commands_read topic=%s group=%s", self._topic, self._line.name)
@@ -180,7 +190,7 @@ class Commands:
         except Exception as error:  # noqa: BLE001  it is given up anyhow
             log.info("action=consumer_given_up topic=%s error=%r", self._topic, error)
 
-    async def _pause(self, failures: int, error: Exception) -> None:
+    async def _pause(self, failures: int, error: BaseException) -> None:
         await self._close()
         if isinstance(error, _Restart):
             wait_s = TOPIC_WAIT_S
@@ -330,6 +340,11 @@ class Commands:
 
 
 _REPLY_MEMBERS = ("effect", "attempt", "token", "kind", "commitment")
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _nothing() -> None:
