@@ -154,7 +154,7 @@ class Commands:
         consumer = self._bus.consumer(self._line.name)
         consumer.subscribe([self._topic], listener=_listener(self._revoked))
         self._consumer = consumer
-        starting = asyncio.ensure_future(consumer.start())
+        starting: asyncio.Future[None] = asyncio.ensure_future(consumer.start())
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -162,7 +162,7 @@ class Commands:
             stopping.cancel()
             if not starting.done():
                 starting.cancel()
-        ended: list[Any] = await asyncio.gather(starting, return_exceptions=True)
+        ended = await asyncio.gather(starting, return_exceptions=True)
         if isinstance(ended[0], Exception):
             raise ended[0]
         if await self._is_first(consumer):
