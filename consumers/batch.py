@@ -7,7 +7,7 @@ this lane is applied in the same batch, in the order it was sent.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from typing import Any
 from uuid import UUID, uuid4
@@ -54,7 +54,8 @@ IDLE_WAKE_US = 1_000_000
 class Parts:
     """What outlives a batch. `parked` counts what each parked stream holds.
 
-    `lanes` is how many the store has; `process` is who we are, to those who answer us.
+    `lanes` is how many the store has; `process` is who we are, to those who answer us; `cursors`
+    are those of logs outside that were looked up or moved.
     """
 
     core: Core
@@ -65,6 +66,7 @@ class Parts:
     is_event_time: bool = False
     lanes: int = 1
     process: str = ""
+    cursors: dict[tuple[str, int], Cursor | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,15 @@ class Batch:
         )
         self.write.passed.append(passed)
         return Passing(passed.ask, key)
+
+    def cursor(self, topic: str, partition: int) -> Cursor | None:
+        """How far a partition of a log outside was read, in this batch and before."""
+        key = (topic, partition)
+        if key in self._cursors:
+            return self._cursors[key]
+        if key not in self.parts.cursors:
+            self.parts.cursors[key] = self.tx.cursor(topic, partition)
+        return self.parts.cursors[key]
 
     def move(self, cursor: Cursor) -> None:
         """What stood before it in a log outside is taken in, in this transaction."""

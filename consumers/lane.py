@@ -304,6 +304,7 @@ class Lane:
         self._owned = owned
         streams, parked, write = self._parts.streams, self._parts.parked, batch.write
         streams.keep(batch.touched)
+        self._parts.cursors.update({(c.topic, c.partition): c for c in write.cursors})
         for stream in write.released_streams:
             streams.drop(stream)
             parked.pop(stream, None)
@@ -356,6 +357,7 @@ class Lane:
         """Drop what is believed: no state outlives a commit that failed or is unclear."""
         self._owned = None
         self._parts.streams.clear()
+        self._parts.cursors.clear()
         self._has_mail = True
 
     # --- requests that stand alone ---------------------------------------------------------------

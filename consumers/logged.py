@@ -30,9 +30,21 @@ def take(
     lane = record.cursor.partition % batch.parts.lanes
     if not batch.owns_lane(lane):
         raise refusal("store.lane_lost", f"lane {lane} belongs to another process")
+    if _is_ahead(batch, record):
+        raise refusal("store.lane_lost", "a record before it was not taken: read again from there")
     answer = _applied(handlers, batch, record)
     batch.move(record.cursor)
     return answer
+
+
+def _is_ahead(batch: Batch, record: Logged) -> bool:
+    """Whether something between the lane's cursor and the record is missing."""
+    if not record.after:
+        return False
+    known = batch.cursor(record.cursor.topic, record.cursor.partition)
+    if known is None or known.topic_id != record.cursor.topic_id:
+        return True
+    return known.offset < record.after
 
 
 def _applied(

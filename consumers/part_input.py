@@ -95,12 +95,20 @@ class PartInput:
 
     def put(self, *found: Logged) -> None:
         """What the next record asks. Only the last of it moves the cursor past the record."""
+        after = self._before(found[-1].cursor)
         for logged in found[:-1]:
             # Without a record before it there is nothing to go back to but this one.
-            self._add(replace(logged, cursor=self._read_to or logged.cursor))
-        self._add(found[-1])
+            self._add(replace(logged, cursor=self._read_to or logged.cursor, after=after))
+        self._add(replace(found[-1], after=after))
         self._read_to = found[-1].cursor
         self._came.set()
+
+    def _before(self, cursor: Cursor) -> int:
+        """What a record follows; 0 where the log begins anew, as another one or from its start."""
+        before = self._read_to
+        if before is None or before.topic_id != cursor.topic_id or before.offset >= cursor.offset:
+            return 0
+        return before.offset
 
     def _add(self, logged: Logged) -> None:
         self._waiting.append(logged)

@@ -143,7 +143,8 @@ class RedriveRequest:
 class Logged:
     """What a record of a log outside asks: applied in the transaction that moves the cursor.
 
-    `accepted_us` is the record's time in that log. A record that cannot be read comes with
+    `accepted_us` is the record's time in that log, `after` the cursor that it follows: it is
+    refused while the lane's is behind that, so that nothing in between is skipped. A record that cannot be read comes with
     `fault` (alias and detail) instead of a request: it becomes a dead letter of `raw`.
     """
 
@@ -153,6 +154,7 @@ class Logged:
     request: Publish | StartsRequest | HeartbeatsRequest | RepliesRequest | None
     raw: bytes
     fault: tuple[str, str] | None = None
+    after: int = 0
 
 
 Request = (

@@ -33,6 +33,7 @@ from domain.messages import Mail, from_body
 from domain.ports import (
     Claim,
     ClaimAsk,
+    Cursor,
     InboxRow,
     LaneBelief,
     LaneWrite,
@@ -102,6 +103,8 @@ VALUES (%s, %s, %s, %s, %s, %s)
 _REDRIVEN = "UPDATE dead_letters SET status = %s, remedy = %s WHERE id = %s"
 
 Row = tuple[Any, ...]
+
+_CURSOR = "SELECT topic_id, next_offset, digest FROM cursors WHERE topic = %s AND partition = %s"
 
 
 class PostgresTransaction:
@@ -182,6 +185,12 @@ class PostgresTransaction:
             row = self._db.execute(_RECEIPT, key, binary=True).fetchone()
             self._receipts[key] = None if row is None else _receipt(key, row)
         return self._receipts[key]
+
+    @guarded
+    def cursor(self, topic: str, partition: int) -> Cursor | None:
+        """How far a partition of a log outside was read into this store."""
+        row = self._db.execute(_CURSOR, (topic, partition), binary=True).fetchone()
+        return None if row is None else Cursor(topic, row[0], partition, row[1], row[2])
 
     def next_root(self) -> int:
         """A number for a new acceptance; drawn, so that no process has to ask another."""

@@ -86,6 +86,9 @@ class SqliteTransaction:
     def foresee(self, **_: object) -> None:
         """Nothing: in one process a question costs no more for being asked alone."""
 
+    def cursor(self, topic: str, partition: int) -> None:
+        """None: no log outside is read into a store on SQLite."""
+
     @guarded
     def load(self, stream: UUID) -> StoredStream:
         """The newest snapshot of a stream, the events after it, and the hash of the last one."""
