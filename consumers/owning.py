@@ -46,7 +46,12 @@ def plan(view: View, process: str, mine: Collection[int]) -> Plan:
     share += 1 if workers.index(process) < more else 0
     if len(mine) > share:
         return Plan((), tuple(sorted(mine)[share:]))
-    free = [s.lane for s in view.lanes if s.lane not in mine and (not s.owner or s.is_overdue)]
+    # Also what is ours in the store alone: the answer to its claim was lost.
+    free = [
+        s.lane
+        for s in view.lanes
+        if s.lane not in mine and (s.owner in ("", process) or s.is_overdue)
+    ]
     # Everybody begins somewhere else, so that two seldom want the same lane.
     turn = workers.index(process) * len(free) // len(workers)
     return Plan(tuple((free[turn:] + free[:turn])[: share - len(mine)]), ())
@@ -68,6 +73,7 @@ class Ownership:
         self._beat_s = beat_s
         self._view: View | None = None
         self.heads: dict[int, int] = {}
+        self._epochs: dict[int, int] = {}
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -87,6 +93,11 @@ class Ownership:
         if view is None or not self._works:
             return
         mine = set(owner.lanes)
+        if taken := self._taken(view, mine):
+            # We were silent, and did nothing since that would have told us.
+            mine -= taken
+            owner.own(mine)
+            _log.warning("lanes_taken", lanes=sorted(taken))
         wanted = plan(view, self._process, mine)
         try:
             if wanted.releases:
@@ -94,12 +105,26 @@ class Ownership:
                 owner.own(mine - set(wanted.releases))
                 self._cluster.release(*wanted.releases)
             overdue = {state.lane for state in view.lanes if state.is_overdue}
-            claimed = [n for n in wanted.claims if self._cluster.claim(n) is not None]
+            claimed = [n for n in wanted.claims if self._claim(n)]
         except StoreFailed as failed:
             _log.warning("lanes_not_claimed", alias=failed.alias, detail=failed.detail)
             return
         if claimed:
             owner.own(mine | set(claimed), is_careful=not overdue.isdisjoint(claimed))
+
+    def _taken(self, view: View, mine: Collection[int]) -> set[int]:
+        """Lanes of ours that somebody else claimed after us."""
+        return {
+            s.lane
+            for s in view.lanes
+            if s.lane in mine and s.epoch > self._epochs.get(s.lane, s.epoch)
+        }
+
+    def _claim(self, lane: int) -> bool:
+        belief = self._cluster.claim(lane)
+        if belief is not None:
+            self._epochs[lane] = belief.epoch
+        return belief is not None
 
     def stop(self) -> None:
         """Give every lane away and say that we are gone."""

@@ -28,7 +28,7 @@ stopped without holding a lane (nobody takes over from it) must not keep a recei
 END_TIMEOUT_MS = 5_000
 """How long an ended backend of ours may take to be gone."""
 
-_LANE = "SELECT epoch, head, chain, clock_us FROM lanes WHERE lane = %s"
+_LANE = "SELECT owner, epoch, head, chain, clock_us FROM lanes WHERE lane = %s"
 # Locked in order of lane, so that two owners of the same lanes wait, but never crosswise.
 _HOLD = """
 SELECT l.lane, (SELECT routing FROM store) FROM unnest(%s, %s, %s) AS b (lane, epoch, head)
@@ -135,11 +135,14 @@ class PostgresStore:
 
     @guarded
     def belief(self, lane: int) -> LaneBelief:
-        """The lane as the database holds it now."""
+        """The lane as the database holds it now. Raises LaneLost where another process owns it."""
         row = self._link.db().execute(_LANE, (lane,), binary=True).fetchone()
         if row is None:
             raise StoreFailed("store.lanes", f"there is no lane {lane}")
-        return LaneBelief(lane, *row, incarnation=self.incarnation)
+        owner, *known = row
+        if owner not in ("", self.process):
+            raise LaneLost(f"lane {lane} is owned by {owner}")
+        return LaneBelief(lane, *known, incarnation=self.incarnation)
 
     def begin(self, *beliefs: LaneBelief) -> PostgresTransaction:
         """Open a transaction on these lanes, or on none. Raises LaneLost when one is not as believed."""
