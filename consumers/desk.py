@@ -212,7 +212,9 @@ class LaneDesk:
         while lane not in self._lanes and self._read_heads is not None:
             # Another process writes there: nobody tells us, so it is looked at.
             heads = await asyncio.to_thread(self._read_heads)
-            self._heads |= {n: head for n, head in heads.items() if n not in self._lanes}
+            for n, head in heads.items():
+                # A look that took longer than the next one must not move a head back.
+                self._heads[n] = max(self._heads.get(n, 0), head)
             if self._heads.get(lane, -1) >= position:
                 return True
             left_s = until_s - self._loop.time()
