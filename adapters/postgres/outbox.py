@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -11,7 +12,9 @@ import orjson
 
 from adapters.postgres.faults import guarded
 from adapters.postgres.link import Link
+from adapters.postgres.states import unpack
 from domain.outbox import Letter, Offer, Relayed, Row
+from domain.ports import StoreFailed
 
 __all__ = ["PostgresOutbox"]
 
@@ -69,7 +72,7 @@ class PostgresOutbox:
 
     async def read(self, after: Mapping[int, int], limit: int) -> Sequence[Row]:
         rows = await self._rows(_READ, list(after), list(after.values()), limit)
-        return [Row(*row) for row in rows]
+        return [self._row(row) for row in rows]
 
     async def offers(self, effects: Sequence[str]) -> Sequence[Offer]:
         rows = await self._rows(_OFFERS, [bytes.fromhex(effect) for effect in effects])
@@ -102,6 +105,16 @@ class PostgresOutbox:
     async def close(self) -> None:
         await self._call(self._link.drop)
         self._thread.shutdown(wait=False)
+
+    def _row(self, row: Sequence[Any]) -> Row:
+        lane, position, stream, version, topic, stored = row
+        try:
+            state = None if stored is None else unpack(stored)
+        except (ValueError, zlib.error) as error:
+            raise StoreFailed(
+                "store.corrupt", f"{self.path}: a state of events: {error}"
+            ) from error
+        return Row(lane, position, stream, version, topic, state)
 
     # --- on the thread -------------------------------------------------------------------------
 

@@ -11,12 +11,15 @@ import pytest
 
 from adapters.postgres import migrate
 from adapters.postgres.outbox import PostgresOutbox
+from adapters.postgres.states import pack
 from domain.outbox import Relayed
 from domain.ports import StoreFailed
 from tools.servers import free_port
 
 STREAM = UUID(int=7)
 EFFECT = "ab" * 32
+STATE = b'{"node":"%s"}' % (b"a" * 200)
+"""Long enough to be stored packed."""
 
 
 class World:
@@ -34,7 +37,7 @@ class World:
         query = "INSERT INTO events (lane, position, stream, version, topic, prev, state)"
         self.change(
             f"{query} VALUES (%s, %s, %s, %s, %s, %s, %s)",
-            lane, position, UUID(int=lane), position, topic, bytes(32), b"{}",
+            lane, position, UUID(int=lane), position, topic, bytes(32), pack(STATE),
         )  # fmt: skip
 
     def dispatch(self, effect: str, position: int, **columns: Any) -> None:
@@ -64,7 +67,7 @@ async def test_each_lane_is_read_in_order_behind_its_cursor(world: World) -> Non
             world.event(lane, position, "key.event_kept" if position == 2 else "node.done")
     rows = await world.outbox.read({0: 1, 1: 0, 2: 0}, 2)
     assert [(r.lane, r.position, r.state) for r in rows] == [
-        (0, 2, None), (0, 3, b"{}"), (1, 1, b"{}"), (1, 2, None),
+        (0, 2, None), (0, 3, STATE), (1, 1, STATE), (1, 2, None),
     ]  # fmt: skip
     assert rows[1].stream == UUID(int=0)
 
