@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -145,7 +145,7 @@ class Site:
             rows = db.execute(
                 "SELECT l.lane, p.pid FROM lanes l JOIN processes p ON p.process = l.owner"
             )
-            return {lane: pid for lane, pid in rows}
+            return dict(rows.fetchall())
 
     def shares(self, *children: Child) -> list[int]:
         """How many lanes each of these owns."""
@@ -181,10 +181,8 @@ class Site:
     def stop(self) -> None:
         """End every process, whatever state it is in, with what it started."""
         for child in self.children:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             child.process.communicate()
 
 
