@@ -14,7 +14,8 @@ from typing import Protocol
 
 import structlog
 
-from domain.ports import Cluster, StoreFailed, View
+from domain.cluster import Cluster, View
+from domain.ports import StoreFailed
 
 __all__ = ["Owner", "Ownership", "Plan", "plan"]
 

@@ -14,7 +14,8 @@ from adapters.postgres.clock import DatabaseClock
 from adapters.postgres.faults import guarded, is_locked
 from adapters.postgres.link import Link
 from adapters.postgres.schema import FORMAT
-from domain.ports import LaneBelief, LaneState, View
+from domain.cluster import LaneState, View
+from domain.ports import LaneBelief
 
 __all__ = ["SILENCE_MAX_US", "PostgresCluster"]
 
