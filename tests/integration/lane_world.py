@@ -1,21 +1,20 @@
-"""A lane on a real SQLite store, a clock that tests turn, and a participant that answers."""
+"""A lane on a real store, a clock that tests turn, and a participant that answers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import orjson
 
-from adapters.sqlite import SqliteStore
 from consumers.core import Core
 from consumers.lane import Lane, Processed
 from consumers.limits import LaneLimits
+from consumers.registry import Registry
 from domain.errors import Refusal
-from domain.ids import commitment_id
+from domain.ids import commitment_id, key_id, lane_of
 from domain.mapper import event_mapper
 from domain.ports import Asked, ClaimAsk
 from domain.requests import (
@@ -27,6 +26,7 @@ from domain.requests import (
     Request,
     StartRequest,
 )
+from tests.integration.lane_places import PROCESS, Place
 
 START_US = 1_800_000_000_000_000
 SECOND_US = 1_000_000
@@ -84,9 +84,9 @@ def sale(version: int = 1, **changes: Any) -> dict[str, Any]:
 
 @dataclass
 class World:
-    """One store with its lane. `at` turns the clock; `restart` opens the same file again."""
+    """One store, all its lanes owned by `lane`. `restart` opens the same store again."""
 
-    path: Path
+    place: Place
     limits: LaneLimits = field(default_factory=LaneLimits)
     event_time: bool = False
     make_core: Any = None
@@ -97,26 +97,21 @@ class World:
         self._open()
 
     def _open(self) -> None:
-        self.store = SqliteStore.open(self.url, now_us=self.now_us, durable=False)
-        self.lane = Lane(self.store, limits=self.limits, event_time=self.event_time)
-        if self.make_core is not None:
-            core: Core = self.make_core(self.lane.registry)
-            self.lane = Lane(
-                self.store, registry=self.lane.registry, core=core, limits=self.limits,
-                event_time=self.event_time,
-            )  # fmt: skip
+        self.store: Any = self.place.open(self.now_us)
+        registry = Registry()
+        core: Core | None = None if self.make_core is None else self.make_core(registry)
+        self.lane = Lane(
+            self.store, registry=registry, core=core, limits=self.limits,
+            lanes=range(self.place.lanes), event_time=self.event_time, process=PROCESS,
+        )  # fmt: skip
         self.lane.open()
         self.lane.serve_from(self.now_us - self.limits.lease_us)
-
-    @property
-    def url(self) -> str:
-        return f"sqlite:///{self.path}"
 
     def close(self) -> None:
         self.store.close()
 
     def restart(self) -> None:
-        """End this owner without a word and begin another one on the same file."""
+        """End this owner without a word and begin another one on the same store."""
         self.store.close()
         self._open()
 
@@ -183,31 +178,40 @@ class World:
         return commitment_id("north", saga, company, run)
 
     def rows(self, sql: str, *values: Any) -> list[Any]:
-        return self.store.connection.execute(sql, values).fetchall()
+        """What a look from outside finds."""
+        return self.place.rows(sql, values)
 
     def step(self, company: str = "acme", run: int = 1, saga: str = "sale") -> dict[str, Any]:
         """The current step as readers see it."""
         found = self.rows(
             "SELECT body FROM current_steps WHERE commitment = ?",
-            self.id(company, run, saga).bytes,
+            self.id(company, run, saga),
         )
         return orjson.loads(found[0][0]) if found else {}
 
     def topics(self, stream: UUID) -> list[str]:
         sql = "SELECT topic FROM events WHERE stream = ? ORDER BY version"
-        return [topic for (topic,) in self.rows(sql, stream.bytes)]
+        return [topic for (topic,) in self.rows(sql, stream)]
 
     def count(self, table: str) -> int:
         return self.rows(f"SELECT count(*) FROM {table}")[0][0]
 
+    def home(self, key: str = "acme") -> int:
+        """The lane in which everything about a key lives."""
+        return lane_of(key_id("north", key), self.place.lanes)
+
+    def stored(self, stream: UUID) -> Any:
+        """The newest snapshot of a stream and the events after it, as they are stored."""
+        tx = self.store.begin(self.store.belief(lane_of(stream, self.place.lanes)))
+        try:
+            return tx.load(stream)
+        finally:
+            tx.rollback()
+
     def folded(self, stream: UUID) -> Any:
         """The state of a stream, folded from all its stored events."""
         state: Any = None
-        tx = self.store.begin(self.store.belief(0))
-        try:
-            stored = tx.load(stream)
-        finally:
-            tx.rollback()
+        stored = self.stored(stream)
         mapper = event_mapper()
         if stored.snapshot is not None:
             snapshot: Any = mapper.to_domain_event(stored.snapshot)

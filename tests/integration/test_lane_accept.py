@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from domain import key_stream
 from domain.ids import key_id, saga_key_id
 from domain.ports import Asked
 from domain.requests import Publish, RedriveRequest, RegisterRequest, StartRequest
+from tests.integration.lane_places import Place
 from tests.integration.lane_world import (
     COMPANY,
     DAY_US,
@@ -27,8 +27,8 @@ from tests.integration.lane_world import (
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path / "troth.db")
+def world(place: Place) -> Iterator[World]:
+    world = World(place)
     assert world.register(sale())["created"]
     yield world
     world.close()
@@ -88,10 +88,10 @@ def test_bad_events_are_dead_letters_with_their_code(
 ) -> None:
     """Nothing of them is applied; the bytes are kept; a second time is only counted."""
     event = world.event("applied", **changes)
-    before = world.lane.heads[0]
+    before = world.lane.heads
     assert alias_of(world.ask(event)) == alias
     assert alias_of(world.ask(event)) == alias
-    assert world.lane.heads[0] == before
+    assert world.lane.heads == before
     found = world.rows("SELECT code, raw, seen FROM dead_letters")
     assert found == [(alias, event.raw, 2)]
 
@@ -171,9 +171,9 @@ def test_a_guard_decides_which_events_start(world: World) -> None:
     assert world.step("small")["step"] == "create"
 
 
-def test_an_event_that_a_guard_turned_away_is_parked_not_dropped(tmp_path: Path) -> None:
+def test_an_event_that_a_guard_turned_away_is_parked_not_dropped(place: Place) -> None:
     """Nothing accepted disappears."""
-    world = World(tmp_path / "guard.db")
+    world = World(place)
     rule = {"event": "applied", "when": "event.data.company != 'small'", "input": "event.data"}
     world.register(sale(starts_on=[rule]))
     world.publish("applied", "small")
@@ -250,7 +250,7 @@ def test_a_second_start_returns_the_running_one_or_is_refused(world: World) -> N
 
 def test_bad_starts_have_their_codes(world: World) -> None:
     """Nothing is written for any of them."""
-    before = world.lane.heads[0]
+    before = world.lane.heads
     bad = [
         StartRequest(NORTH, "sail", {"company": "acme"}),
         StartRequest(NORTH, "sale", {"company": "acme"}, 9),
@@ -261,7 +261,7 @@ def test_bad_starts_have_their_codes(world: World) -> None:
     assert aliases(world.process(*bad).answers) == [
         "start.unknown_saga", "start.unknown_saga", "start.input", "start.key", "bound.payload",
     ]  # fmt: skip
-    assert world.lane.heads[0] == before
+    assert world.lane.heads == before
 
 
 def test_a_start_that_replaces_waits_for_the_end_of_the_running_one(world: World) -> None:
@@ -312,8 +312,8 @@ def test_a_letter_that_is_still_bad_stays_as_it_is(world: World) -> None:
 
 
 @pytest.fixture
-def past(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path / "past.db", event_time=True)
+def past(place: Place) -> Iterator[World]:
+    world = World(place, event_time=True)
     world.register(sale())
     yield world
     world.close()

@@ -7,7 +7,6 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from consumers.limits import DeskLimits
 from domain.errors import Refusal
 from domain.ports import StoreFailed
 from domain.requests import Publish, RegisterRequest
+from tests.integration.lane_places import Place
 from tests.integration.lane_world import (
     DAY_US,
     NORTH,
@@ -65,8 +65,8 @@ class Office:
 
 
 @asynccontextmanager
-async def office(path: Path, **limits: Any) -> AsyncIterator[Office]:
-    world = World(path / "troth.db")
+async def office(place: Place, **limits: Any) -> AsyncIterator[Office]:
+    world = World(place)
     world.register(sale())
     opened = Office(world, **limits)
     await opened.desk.start()
@@ -96,28 +96,29 @@ class Gate:
         await asyncio.to_thread(self.entered.wait, SOON_S)
 
 
-async def test_an_answer_comes_after_the_commit(tmp_path: Path) -> None:
+async def test_an_answer_comes_after_the_commit(place: Place) -> None:
     """What was answered is there, and the head has moved."""
-    async with office(tmp_path) as o:
+    async with office(place) as o:
         answer = await o.ask(o.world.event("applied"))
         assert answer["status"] == "accepted"
-        assert o.desk.state()["lanes"] == [{"lane": 0, "head": o.world.lane.heads[0]}]
+        heads = o.world.lane.heads
+        assert o.desk.state()["lanes"] == [{"lane": n, "head": heads[n]} for n in heads]
         assert o.world.step()["step"] == "create"
         assert await o.ask(o.world.event("nothing")) == "event.unknown_type"
 
 
-async def test_a_registration_is_no_warning(tmp_path: Path) -> None:
+async def test_a_registration_is_no_warning(place: Place) -> None:
     """A parked stream is one."""
     with capture_logs() as logs:
-        async with office(tmp_path) as o:
+        async with office(place) as o:
             await o.ask(RegisterRequest(NORTH, sale(2)))
     (registered,) = [one for one in logs if one["event"] == "definition_registered"]
     assert (registered["log_level"], registered["version"]) == ("info", 2)
 
 
-async def test_what_comes_at_once_shares_a_transaction(tmp_path: Path) -> None:
+async def test_what_comes_at_once_shares_a_transaction(place: Place) -> None:
     """Each caller gets its own answer, in the order asked."""
-    async with office(tmp_path) as o:
+    async with office(place) as o:
         gate = Gate(o.world)
         first = asyncio.ensure_future(o.ask(o.world.event("applied", "first")))
         await gate.is_entered()
@@ -130,9 +131,9 @@ async def test_what_comes_at_once_shares_a_transaction(tmp_path: Path) -> None:
         assert o.world.lane.counts.commits == commits + 2
 
 
-async def test_a_batch_is_bounded_by_its_messages(tmp_path: Path) -> None:
+async def test_a_batch_is_bounded_by_its_messages(place: Place) -> None:
     """A request with many items counts as many."""
-    async with office(tmp_path, batch_messages_max=5) as o:
+    async with office(place, batch_messages_max=5) as o:
         gate = Gate(o.world)
         first = asyncio.ensure_future(o.ask(o.world.event("applied", "first")))
         await gate.is_entered()
@@ -144,9 +145,9 @@ async def test_a_batch_is_bounded_by_its_messages(tmp_path: Path) -> None:
         assert o.world.lane.counts.commits == commits + 3
 
 
-async def test_a_claim_waits_for_work_without_holding_anybody_up(tmp_path: Path) -> None:
+async def test_a_claim_waits_for_work_without_holding_anybody_up(place: Place) -> None:
     """It is answered by the very transaction that offers the work."""
-    async with office(tmp_path) as o:
+    async with office(place) as o:
         waiting = asyncio.ensure_future(o.ask(claim_request(wait_s=SOON_S)))
         await _until(lambda: o.desk.state()["claims_waiting"] == 1)
         commits = o.world.lane.counts.commits
@@ -158,17 +159,17 @@ async def test_a_claim_waits_for_work_without_holding_anybody_up(tmp_path: Path)
         assert done["results"][0]["status"] == "recorded"
 
 
-async def test_a_claim_that_waited_in_vain_is_answered_empty(tmp_path: Path) -> None:
+async def test_a_claim_that_waited_in_vain_is_answered_empty(place: Place) -> None:
     """After the time it asked for; at once when it asked for none."""
-    async with office(tmp_path) as o:
+    async with office(place) as o:
         assert await o.ask(claim_request(wait_s=0.02)) == {"claims": []}
         assert await o.ask(claim_request()) == {"claims": []}
         assert o.desk.state()["claims_waiting"] == 0
 
 
-async def test_a_worker_that_left_is_not_given_work(tmp_path: Path) -> None:
+async def test_a_worker_that_left_is_not_given_work(place: Place) -> None:
     """Its claim is withdrawn with it; the next one gets the work."""
-    async with office(tmp_path) as o:
+    async with office(place) as o:
         gone = asyncio.ensure_future(o.ask(claim_request(wait_s=SOON_S, worker="gone")))
         await _until(lambda: o.desk.state()["claims_waiting"] == 1)
         gone.cancel()
@@ -177,9 +178,9 @@ async def test_a_worker_that_left_is_not_given_work(tmp_path: Path) -> None:
         assert len((await o.ask(claim_request()))["claims"]) == 1
 
 
-async def test_waiting_claims_take_turns(tmp_path: Path) -> None:
+async def test_waiting_claims_take_turns(place: Place) -> None:
     """The longest waiting first."""
-    async with office(tmp_path) as o:
+    async with office(place) as o:
         waiting: list[asyncio.Future[Any]] = []
         for worker in ("w1", "w2"):
             ask = claim_request(wait_s=SOON_S, worker=worker, limit=1)
@@ -192,33 +193,35 @@ async def test_waiting_claims_take_turns(tmp_path: Path) -> None:
         assert (await waiting[1])["claims"][0]["key"] == "b"
 
 
-async def test_a_timer_wakes_the_writer(tmp_path: Path) -> None:
+async def test_a_timer_wakes_the_writer(place: Place) -> None:
     """Nobody asks; time passes."""
-    async with office(tmp_path) as o:
+    async with office(place) as o:
         await o.ask(o.world.event("applied"))
         (claim,) = (await o.ask(claim_request()))["claims"]
         await o.ask(reply_request(claim))
-        head = o.desk.lane.heads[0]
+        home = o.world.home()
+        head = o.desk.lane.heads[home]
         o.clock.wall_us += 15 * DAY_US
-        assert await o.desk.wait_position(0, head + 1, SOON_S)
+        assert await o.desk.wait_position(home, head + 1, SOON_S)
         assert o.world.step()["status"] == "compensating"
 
 
-async def test_a_reader_can_wait_for_a_position(tmp_path: Path) -> None:
+async def test_a_reader_can_wait_for_a_position(place: Place) -> None:
     """Reached, or not within the time."""
-    async with office(tmp_path) as o:
-        head = o.desk.lane.heads[0]
-        assert await o.desk.wait_position(0, head, 0.0)
-        assert not await o.desk.wait_position(0, head + 1, 0.01)
-        reached = asyncio.ensure_future(o.desk.wait_position(0, head + 1, SOON_S))
+    async with office(place) as o:
+        home = o.world.home()
+        head = o.desk.lane.heads[home]
+        assert await o.desk.wait_position(home, head, 0.0)
+        assert not await o.desk.wait_position(home, head + 1, 0.01)
+        reached = asyncio.ensure_future(o.desk.wait_position(home, head + 1, SOON_S))
         await asyncio.sleep(0)
         await o.ask(o.world.event("applied"))
         assert await reached
 
 
-async def test_too_much_at_once_is_refused(tmp_path: Path) -> None:
+async def test_too_much_at_once_is_refused(place: Place) -> None:
     """In all, and of one tenant's events; work of participants still gets in."""
-    async with office(tmp_path, queue_max=8, tenant_queue_max=3, claims_waiting_max=1) as o:
+    async with office(place, queue_max=8, tenant_queue_max=3, claims_waiting_max=1) as o:
         gate = Gate(o.world)
         first = asyncio.ensure_future(o.ask(o.world.event("applied", "first")))
         await gate.is_entered()
@@ -240,9 +243,9 @@ async def test_too_much_at_once_is_refused(tmp_path: Path) -> None:
         waiting.cancel()
 
 
-async def test_stopping_finishes_what_is_queued_and_takes_nothing_new(tmp_path: Path) -> None:
+async def test_stopping_finishes_what_is_queued_and_takes_nothing_new(place: Place) -> None:
     """Waiting claims are answered empty; readiness says why."""
-    async with office(tmp_path) as o:
+    async with office(place) as o:
         waiting = asyncio.ensure_future(o.ask(claim_request("crm/other@1", wait_s=SOON_S)))
         await _until(lambda: o.desk.state()["claims_waiting"] == 1)
         gate = Gate(o.world)
@@ -260,9 +263,9 @@ async def test_stopping_finishes_what_is_queued_and_takes_nothing_new(tmp_path: 
         assert await waiting == {"claims": []}
 
 
-async def test_stopping_is_bounded(tmp_path: Path) -> None:
+async def test_stopping_is_bounded(place: Place) -> None:
     """What could not be finished is told so."""
-    async with office(tmp_path) as o:
+    async with office(place) as o:
         gate = Gate(o.world)
         first = asyncio.ensure_future(o.ask(o.world.event("applied", "first")))
         await gate.is_entered()
@@ -277,9 +280,9 @@ async def test_stopping_is_bounded(tmp_path: Path) -> None:
         assert o.world.step("queued") == {}
 
 
-async def test_a_dead_writer_is_seen(tmp_path: Path) -> None:
+async def test_a_dead_writer_is_seen(place: Place) -> None:
     """Callers are answered, readiness says why, and nothing new is taken."""
-    async with office(tmp_path) as o:
+    async with office(place) as o:
         await o.ask(o.world.event("applied"))
         waiting = asyncio.ensure_future(o.ask(claim_request("crm/other@1", wait_s=SOON_S)))
         await _until(lambda: o.desk.state()["claims_waiting"] == 1)
@@ -296,9 +299,9 @@ def _broken(*_: Any, **__: Any) -> Any:
     raise MemoryError("no room")
 
 
-async def test_a_store_that_fails_makes_readiness_false_until_it_is_well(tmp_path: Path) -> None:
+async def test_a_store_that_fails_makes_readiness_false_until_it_is_well(place: Place) -> None:
     """Requests are refused with the store's code, and the writer tries again by itself."""
-    async with office(tmp_path, fault_pause_s=0.01) as o:
+    async with office(place, fault_pause_s=0.01) as o:
         store: Any = o.world.store
         real = store.begin
 
@@ -313,9 +316,9 @@ async def test_a_store_that_fails_makes_readiness_false_until_it_is_well(tmp_pat
         assert (await o.ask(o.world.event("applied")))["status"] == "accepted"
 
 
-async def test_a_clock_that_jumps_holds_timers_and_readiness_says_so(tmp_path: Path) -> None:
+async def test_a_clock_that_jumps_holds_timers_and_readiness_says_so(place: Place) -> None:
     """Events are accepted at the time that has really passed."""
-    async with office(tmp_path) as o:
+    async with office(place) as o:
         await o.ask(o.world.event("applied"))
         (claim,) = (await o.ask(claim_request()))["claims"]
         await o.ask(reply_request(claim))
@@ -324,15 +327,15 @@ async def test_a_clock_that_jumps_holds_timers_and_readiness_says_so(tmp_path: P
         await o.ask(o.world.event("applied", "later"))
         assert "clock" in o.desk.state()["reason"]
         assert o.world.step()["status"] == "waiting"
-        ((clock_us,),) = o.world.rows("SELECT clock_us FROM lanes")
+        ((clock_us,),) = o.world.rows("SELECT max(clock_us) FROM lanes")
         assert clock_us < START_US + 60 * SECOND_US
         o.clock.wall_us, o.clock.skew_s = START_US + SECOND_US, 0.0
         await _until(lambda: o.desk.state()["ready"])
 
 
-async def test_a_desk_that_was_not_started_says_so(tmp_path: Path) -> None:
+async def test_a_desk_that_was_not_started_says_so(place: Place) -> None:
     """Nothing is taken; stopping it is nothing."""
-    world = World(tmp_path / "troth.db")
+    world = World(place)
     desk = Office(world).desk
     assert desk.state()["reason"] == "the writer has not begun"
     with pytest.raises(Refusal):
@@ -341,9 +344,9 @@ async def test_a_desk_that_was_not_started_says_so(tmp_path: Path) -> None:
     world.close()
 
 
-async def test_an_event_of_nobody_is_refused_like_any_other(tmp_path: Path) -> None:
+async def test_an_event_of_nobody_is_refused_like_any_other(place: Place) -> None:
     """The desk hands on what the lane says."""
-    async with office(tmp_path) as o:
+    async with office(place) as o:
         event = o.world.event("applied")
         nobody = Publish(replace(NORTH, tenant=""), event.event, event.raw)
         assert await o.ask(nobody) == "event.tenant"

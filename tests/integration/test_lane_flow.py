@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 
 from consumers.limits import LaneLimits
@@ -21,6 +21,7 @@ from domain.requests import (
     RepliesRequest,
     StartsRequest,
 )
+from tests.integration.lane_places import Place
 from tests.integration.lane_world import (
     ACTIVATE,
     CREATE,
@@ -43,8 +44,8 @@ LEGAL = Asked("north", "legal", "human", ("approver",), ("legal",))
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path / "troth.db")
+def world(place: Place) -> Iterator[World]:
+    world = World(place)
     assert world.register(sale())["created"]
     yield world
     world.close()
@@ -168,7 +169,7 @@ def test_a_cancel_takes_back_what_nobody_started(world: World) -> None:
     world.publish("applied")
     answer = world.control("cancel")
     assert world.step()["status"] == "cancelled"
-    assert answer["position"].startswith("1:0:")
+    assert answer["position"].startswith(f"1:{world.home()}:")
     assert world.claim() == []
     assert world.count("dispatches") == 0
 
@@ -227,17 +228,17 @@ def test_an_answer_twice_in_one_batch_is_recorded_once(world: World) -> None:
 
 
 def test_a_gated_step_waits_for_two_people_and_is_started_before_it_is_done(
-    tmp_path: Path,
+    place: Place,
 ) -> None:
     """R3: reserved by the claim, started by asking, and recorded as started."""
-    world = World(tmp_path / "gated.db")
+    world = World(place)
     assert alias_of(world.register(gated())) == ""
     world.publish("applied")
     world.work()
     world.publish("signed")
     (approval,) = world.step()["approvals"]
     (digest,) = [
-        body for (body,) in world.rows("SELECT json_extract(body, '$.digest') FROM approvals")
+        orjson.loads(body)["digest"] for (body,) in world.rows("SELECT body FROM approvals")
     ]
     decide = DecideRequest(HEAD, world.id(), approval, "approve", digest)
     taken = world.ask(decide)
@@ -247,7 +248,7 @@ def test_a_gated_step_waits_for_two_people_and_is_started_before_it_is_done(
     assert alias_of(world.ask(changed)) == "decision.changed"
     granted = world.ask(replace(decide, asked=LEGAL))
     assert granted["status"] == "granted"
-    assert granted["recorded"] == f"1:0:{world.lane.heads[0]}"
+    assert granted["recorded"] == f"1:{world.home()}:{world.lane.heads[world.home()]}"
     (claim,) = world.claim()
     assert claim["started"] is False
     item = {"effect": claim["effect"], "token": claim["token"]}
@@ -282,20 +283,14 @@ def test_later_messages_carry_the_correlation_of_the_start(world: World) -> None
     world.publish("applied", correlationid="case-7")
     world.work()
     world.later(14 * DAY_US)
-    stories = world.rows(
-        "SELECT DISTINCT json_extract(state, '$.ctx.correlation') FROM events WHERE stream = ?",
-        world.id().bytes,
-    )
-    assert stories == [("case-7",)]
-    (actor,) = world.rows(
-        "SELECT json_extract(state, '$.ctx.actor') FROM events ORDER BY position DESC LIMIT 1"
-    )[0]
-    assert actor == "troth"
+    contexts = [orjson.loads(event.state)["ctx"] for event in world.stored(world.id()).events]
+    assert {ctx["correlation"] for ctx in contexts} == {"case-7"}
+    assert contexts[-1]["actor"] == "troth"
 
 
-def test_a_long_stream_has_a_snapshot_and_folds_to_the_same(tmp_path: Path) -> None:
+def test_a_long_stream_has_a_snapshot_and_folds_to_the_same(place: Place) -> None:
     """From the snapshot and from the first event."""
-    world = World(tmp_path / "troth.db", limits=LaneLimits(snapshot_every=2))
+    world = World(place, limits=LaneLimits(snapshot_every=2))
     world.register(sale())
     world.publish("applied")
     world.work()
@@ -303,16 +298,16 @@ def test_a_long_stream_has_a_snapshot_and_folds_to_the_same(tmp_path: Path) -> N
     world.restart()
     world.publish("signed")
     snapshot: Any = world.folded(world.id())
-    world.store.connection.execute("DELETE FROM snapshots")
+    world.rows("DELETE FROM snapshots")
     whole: Any = world.folded(world.id())
     assert CommitmentSnapshot.take(whole).state == CommitmentSnapshot.take(snapshot).state
     assert world.step()["status"] == "fulfilled"
     world.close()
 
 
-def test_the_cache_drops_what_was_not_used_for_long(tmp_path: Path) -> None:
+def test_the_cache_drops_what_was_not_used_for_long(place: Place) -> None:
     """A dropped stream is read again; the bound has a name."""
-    world = World(tmp_path / "troth.db", limits=LaneLimits(streams_cached_max=3))
+    world = World(place, limits=LaneLimits(streams_cached_max=3))
     world.register(sale())
     for number in range(6):
         world.publish("applied", f"c{number}")

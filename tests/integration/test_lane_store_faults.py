@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +10,14 @@ import pytest
 from domain.messages import Open
 from domain.ports import LaneLost, StoreFailed
 from tests.integration.lane_breakage import POISON, BrokenWorld, poisoned_core
+from tests.integration.lane_places import Place
 from tests.integration.lane_world import DAY_US, World, alias_of, aliases, sale
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(place: Place) -> Iterator[World]:
     POISON.clear()
-    world = World(tmp_path / "troth.db", make_core=poisoned_core)
+    world = World(place, make_core=poisoned_core)
     assert world.register(sale())["created"]
     yield world
     world.close()
@@ -71,7 +71,7 @@ def test_a_timer_that_the_database_refuses_parks_its_stream(
         world.publish("applied", company)
     world.work()
     broken.word = b'"target":""'
-    bad = world.id("bad").bytes
+    bad = world.id("bad")
     world.rows("UPDATE timers SET due_us = due_us - 1 WHERE stream = ?", bad)
     world.later(15 * DAY_US)
     assert set(world.lane.parked) == {world.id("bad"), world.id("good")}
