@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from adapters.postgres.arrays import Bytes, bytes_, ints, longs
 from adapters.postgres.faults import guarded
 from adapters.postgres.link import Link
 from adapters.postgres.states import unpack
@@ -68,39 +69,40 @@ class PostgresOutbox:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="relay")
 
     async def positions(self, lanes: Sequence[int]) -> Mapping[int, int]:
-        return dict(await self._rows(_POSITIONS, RELAY, list(lanes)))
+        return dict(await self._rows(_POSITIONS, RELAY, ints(lanes)))
 
     async def read(self, after: Mapping[int, int], limit: int) -> Sequence[Row]:
-        rows = await self._rows(_READ, list(after), list(after.values()), limit)
+        rows = await self._rows(_READ, ints(list(after)), longs(list(after.values())), limit)
         return [self._row(row) for row in rows]
 
     async def offers(self, effects: Sequence[str]) -> Sequence[Offer]:
-        rows = await self._rows(_OFFERS, [bytes.fromhex(effect) for effect in effects])
+        rows = await self._rows(_OFFERS, _bytes(effects))
         return [_offer(row) for row in rows]
 
     async def pushed(self, effects: Sequence[str], now_us: int) -> Collection[str]:
-        rows = await self._rows(_PUSHED, now_us, [bytes.fromhex(effect) for effect in effects])
+        rows = await self._rows(_PUSHED, now_us, _bytes(effects))
         return {bytes(effect).hex() for (effect,) in rows}
 
     async def passed(self, positions: Mapping[int, int]) -> None:
-        await self._done(_PASSED, RELAY, list(positions), list(positions.values()))
+        lanes, at = ints(list(positions)), longs(list(positions.values()))
+        await self._done(_PASSED, RELAY, lanes, at)
 
     async def unanswered(self, due: Relayed, limit: int) -> Sequence[Offer]:
         first_us, cap_us = int(due.first_s * US_PER_S), int(due.cap_s * US_PER_S)
         rows = await self._rows(
-            _UNANSWERED, list(due.lanes), first_us, cap_us, due.now_us, limit
+            _UNANSWERED, ints(list(due.lanes)), first_us, cap_us, due.now_us, limit
         )  # fmt: skip
         return [_offer(row) for row in rows]
 
     async def letters(self, after: int, but: Sequence[int], limit: int) -> Sequence[Letter]:
-        return [Letter(*row) for row in await self._rows(_LETTERS, after, list(but), limit)]
+        return [Letter(*row) for row in await self._rows(_LETTERS, after, longs(but), limit)]
 
     async def letters_position(self) -> int:
-        found = dict(await self._rows(_POSITIONS, LETTERS, [LETTERS_LANE]))
+        found = dict(await self._rows(_POSITIONS, LETTERS, ints([LETTERS_LANE])))
         return found.get(LETTERS_LANE, 0)
 
     async def letters_passed(self, id: int) -> None:
-        await self._done(_PASSED, LETTERS, [LETTERS_LANE], [id])
+        await self._done(_PASSED, LETTERS, ints([LETTERS_LANE]), longs([id]))
 
     async def close(self) -> None:
         await self._call(self._link.drop)
@@ -134,6 +136,10 @@ class PostgresOutbox:
 
     async def _call(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+
+def _bytes(effects: Sequence[str]) -> Bytes:
+    return bytes_([bytes.fromhex(effect) for effect in effects])
 
 
 def _offer(row: Sequence[Any]) -> Offer:

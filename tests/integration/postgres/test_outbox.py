@@ -74,9 +74,11 @@ async def test_each_lane_is_read_in_order_behind_its_cursor(world: World) -> Non
 
 async def test_a_cursor_only_goes_forward(world: World) -> None:
     """A paused owner that wakes cannot move it back."""
+    long = 2**33
     await world.outbox.passed({0: 5, 1: 2})
-    await world.outbox.passed({0: 3, 1: 4})
-    assert await world.outbox.positions([0, 1, 2]) == {0: 5, 1: 4}
+    await world.outbox.passed({0: 3, 1: long})
+    assert await world.outbox.positions([0, 1, 2]) == {0: 5, 1: long}
+    assert await world.outbox.read({1: long}, 2) == []
     await world.outbox.letters_passed(9)
     assert await world.outbox.letters_position() == 9
 
