@@ -44,7 +44,15 @@ class ReadAs:
 
 def of_event(arrival: Arrival, who: ReadAs) -> tuple[Logged, ...]:
     """The event of a record, asked for by its source."""
+    if arrival.fault is not None:
+        return (_undecoded(arrival, arrival.fault, who),)
     return (_event(arrival, who),)
+
+
+def _undecoded(arrival: Arrival, fault: str, who: ReadAs) -> Logged:
+    asked = _asked(who, who.tenant or ANY_TENANT, arrival.part.topic, None)
+    raw = (arrival.value or b"")[:RAW_BYTES_MAX]
+    return _faulty(arrival, asked, raw, "event.envelope", fault)
 
 
 def _event(arrival: Arrival, who: ReadAs) -> Logged:
@@ -80,6 +88,8 @@ def of_reply(arrival: Arrival, who: ReadAs) -> tuple[Logged, ...]:
 
     Words that something started, among the replies, are a request of their own, before them.
     """
+    if arrival.fault is not None:
+        return (_undecoded(arrival, arrival.fault, who),)
     raw = (arrival.value or b"")[:RAW_BYTES_MAX]
     try:
         requests = _said(arrival.value or b"", who)

@@ -29,7 +29,8 @@ class Part(NamedTuple):
 class Arrival:
     """A record as it was read. `cursor` is where reading goes on behind it.
 
-    `at_us` is the time the broker gave it. Headers are in their order, names may repeat.
+    `at_us` is the time the broker gave it. Headers are in their order, names may repeat. `fault`
+    says why it cannot be read, if it cannot.
     """
 
     part: Part
@@ -38,6 +39,7 @@ class Arrival:
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
+    fault: str | None = None
 
     @property
     def size(self) -> int:

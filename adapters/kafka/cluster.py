@@ -20,6 +20,7 @@ from aiokafka.protocol.admin import (
 )
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.coordination import FindCoordinatorRequest
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.offset import OffsetRequest
 
 from adapters.kafka.closing import quietly
@@ -156,6 +157,19 @@ class Cluster:
             for topic, rows, *_ in response.topics:
                 for number, _low, code, *_rest in rows:
                     self._check(topic, number, code)
+
+    async def fetch(self, part: Part, offset: int, bytes_max: int) -> tuple[Any, bytes]:
+        """What stands there now: which transactions were aborted, and the batches as bytes."""
+        (leader,) = await self._by_leader([part])
+        topics = [(part.topic, [(part.number, offset, bytes_max)])]
+        request = FetchRequest(0, 0, bytes_max, READ_COMMITTED, topics)
+        response = await self._ask(leader, request)
+        for _, rows in response.topics:
+            for number, code, _high, _stable, *more, data in rows:
+                self._check(part.topic, number, code)
+                aborted = next((found for found in more if isinstance(found, list)), [])
+                return aborted, data or b""
+        return [], b""
 
     async def note(self, group: str, offsets: Mapping[Part, int]) -> None:
         """Commit offsets for a group that has no members: for monitoring tools only."""

@@ -16,6 +16,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
+from adapters.kafka.apart import Undecoded, read_apart
 from adapters.kafka.closing import quietly
 from adapters.kafka.cluster import EARLIEST, FAULTS, LATEST, Cluster, told
 from adapters.kafka.metadata import TopicFacts
@@ -28,6 +29,7 @@ __all__ = ["KafkaSource", "SourceLimits", "record_digest"]
 
 FETCHER_PAUSE_MS = 1_000
 """How often the fetcher looks up though nothing happened; what happens wakes it."""
+UNDECODED = "the name of a header is not UTF-8"
 _log = structlog.get_logger("consumers")
 
 
@@ -163,6 +165,8 @@ class KafkaSource:
             await self._place({part: self._read.get(part) for part in parts})
             self._assign()
             return ()
+        except UnicodeDecodeError:
+            return await self._read_apart()
         except FAULTS as error:
             raise SourceDown(told(error)) from error
         return [
@@ -199,12 +203,30 @@ class KafkaSource:
             if not _is_last(records[0], cursor):
                 await self._begin_again(part, "another record stands where the last one was")
                 return ()
-            records = records[1:]
+            records, self._starts[part] = records[1:], cursor.offset
         arrivals = [_arrival(part, facts.id, record) for record in records]
         if arrivals:
             self._read[part] = arrivals[-1].cursor
             self._starts[part] = arrivals[-1].cursor.offset
         return arrivals
+
+    async def _read_apart(self) -> Sequence[Arrival]:
+        """Each partition by itself: the consumer failed, and does not say at which one.
+
+        What it had fetched of the others is fetched again.
+        """
+        found: list[Arrival] = []
+        for part in [part for part in self._starts if part not in self._paused]:
+            begun, is_doubted = self._starts[part], part in self._doubted
+            records, following = await read_apart(
+                self._cluster, part, begun, self._limits.partition_bytes_max
+            )
+            found += await self._arrivals(part, records)
+            # Unless it turned out to be another log, which is read from its beginning.
+            if not is_doubted or self._starts[part] > begun:
+                self._starts[part] = max(following, self._starts[part])
+        self._assign()
+        return found
 
     # --- where reading begins --------------------------------------------------------------------
 
@@ -303,8 +325,10 @@ def record_digest(
 def _arrival(part: Part, topic_id: str, record: Any) -> Arrival:
     digest = record_digest(record.key, record.value, record.headers, record.timestamp)
     cursor = Cursor(part.topic, topic_id, part.number, record.offset + 1, digest)
+    is_whole = not any(isinstance(header, Undecoded) for header in record.headers)
     return Arrival(
-        part, cursor, record.timestamp * 1000, record.key, record.value, record.headers
+        part, cursor, record.timestamp * 1000, record.key, record.value,
+        record.headers if is_whole else (), None if is_whole else UNDECODED,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from domain.source import SourceDown
 from tests.integration.kafka.world import (
     LANES,
     WAIT_S,
+    Unnamed,
     cursor_at,
     made,
     now_us,
@@ -23,6 +24,7 @@ from tests.integration.kafka.world import (
     part,
     producer_of,
     put,
+    put_raw,
     source_of,
     taken,
     values_of,
@@ -244,3 +246,26 @@ async def test_every_codec_of_a_producer_is_read(options: KafkaOptions, codec: s
     async with source_of(options) as source:
         await source.own({part(options): None})
         assert values_of(await taken(source, 1)) == [b"x" * 2_000]
+
+
+@pytest.mark.parametrize("size", [1, 5], ids=["batches of one", "one batch"])
+async def test_a_header_name_that_is_no_utf8_holds_up_nobody(
+    options: KafkaOptions, size: int
+) -> None:
+    """Its record comes without headers and with a fault; what stands around it comes as it is."""
+    bad = [(Unnamed("x"), b"1"), ("content-type", b"application/json")]
+    records = [(letter, bad if letter in {b"b", b"d"} else []) for letter in LETTERS]
+    batches = [records[n : n + size] for n in range(0, len(records), size)]
+    await put_raw(options, options.events, *batches)
+    await put(options, options.events, [b"z"], 1)
+    async with source_of(options) as source:
+        await source.own({part(options): None, part(options, 1): None})
+        found = await taken(source, len(LETTERS) + 1)
+    first = [arrival for arrival in found if arrival.part.number == 0]
+    assert values_of(first) == LETTERS
+    assert [arrival.value for arrival in first if arrival.fault] == [b"b", b"d"]
+    assert [arrival.cursor.offset for arrival in first] == [1, 2, 3, 4, 5]
+    async with source_of(options) as source:
+        # Known again by its digest, though the consumer cannot read it.
+        await source.own({part(options): cursor_at(first, b"b")})
+        assert values_of(await taken(source, 3)) == [b"c", b"d", b"e"]

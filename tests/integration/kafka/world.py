@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaProducer
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from adapters.kafka.cluster import Cluster
 from adapters.kafka.options import KafkaOptions
@@ -121,3 +123,29 @@ async def until(true: Callable[[], bool], signal: asyncio.Event | None = None) -
 
 def part(options: KafkaOptions, number: int = 0, topic: str | None = None) -> Part:
     return Part(topic or options.events, number)
+
+
+class Unnamed(str):
+    """The name of a header in bytes that are no UTF-8, as a producer in C or Go may send it."""
+
+    __slots__ = ()
+
+    def encode(self, *_: object) -> bytes:
+        return b"\xff\xfe"
+
+
+async def put_raw(
+    options: KafkaOptions, topic: str, *batches: Sequence[tuple[bytes, Any]], partition: int = 0
+) -> None:
+    """Send batches of values with headers, which may be such that a producer here sends none."""
+    async with Cluster(options) as cluster:
+        facts = (await cluster.topics([topic]))[topic]
+        for batch in batches:
+            builder = _DefaultRecordBatchBuilderPy(2, 3, 0, -1, -1, -1, 8_000_000)
+            for number, (value, headers) in enumerate(batch):
+                builder.append(number, None, b"k", value, headers)
+            data = [(topic, [(partition, bytes(builder.build()))])]
+            request = ProduceRequest(None, -1, int(WAIT_S * 1000), data)
+            response = await cluster._ask(facts.leaders[partition], request)
+            ((_, ((_, code, *_),)),) = response.topics
+            assert code == 0
