@@ -6,6 +6,8 @@ SERVERS = $(or $(PYTHON),python3) -m tools.servers
 SEEDS ?= 50
 # More for pytest, say: make test ARGS="-k lanes -x"
 ARGS ?=
+# Of the engine that demo and loans start: embedded, postgres or kafka.
+SHAPE ?= embedded
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo dev loans servers servers-down test simulate lint types imports check \
@@ -17,15 +19,15 @@ help:  ## this list
 setup:  ## both environments: .venv and .venv-user (quick when nothing changed)
 	@PYTHON="$(PYTHON)" tools/setup
 
-demo: setup  ## 300 promises on one command: faults, approvals, undoing, books compared
-	@$(PY) -m examples.demo $(ARGS)
+demo: setup  ## 300 promises, faults, undoing, books compared; SHAPE=postgres, SHAPE=kafka too
+	@$(PY) -m examples.demo --shape $(SHAPE) $(ARGS)
 
 dev: setup  ## an engine on SQLite that keeps running, with its docs page
 	@.venv/bin/troth-engine dev $(ARGS)
 
 loans: setup  ## a bank's log through the public HTTP ingress: make loans LOG=path.xes.gz
 	@test -n "$(LOG)" || { echo "which log? make loans LOG=path/to/log.xes.gz" >&2; exit 2; }
-	@$(PY) -m examples.loan_offers "$(LOG)" $(ARGS)
+	@$(PY) -m examples.loan_offers --shape $(SHAPE) "$(LOG)" $(ARGS)
 
 servers:  ## PostgreSQL and Kafka on this machine, for tests and for trying; prints where
 	@$(SERVERS) up $(ARGS)

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["ROOT", "Child", "Engine", "RunFailed", "engine", "last_lines"]
+__all__ = ["ROOT", "Child", "Engine", "RunFailed", "engine", "last_lines", "once"]
 
 ROOT = Path(__file__).resolve().parents[1]
-READY_S = 30.0
+PROGRAM = str(Path(sys.executable).with_name("troth-engine"))
+READY_S = 60.0
 STOP_S = 15.0
 STARTS_MAX = 20
 """How often a child that died is started again."""
@@ -97,7 +98,7 @@ class Child:
 
 
 class Engine(Child):
-    """`troth-engine dev` on a store of its own; `url` and `keys` are known once it is started."""
+    """A process of `troth-engine`; `url`, and of `dev` the `keys`, are known once it is started."""
 
     url: str
     keys: dict[str, str]
@@ -113,26 +114,43 @@ class Engine(Child):
         try:
             line = await asyncio.wait_for(self.process.stdout.readline(), READY_S)
         except TimeoutError:
-            raise RunFailed(f"the engine is not ready after {READY_S:g} s") from None
+            raise RunFailed(f"{self.name} is not ready after {READY_S:g} s") from None
         if not line:
             code = await self.process.wait()
-            raise RunFailed(f"the engine {_how(code)} while it was started")
+            raise RunFailed(f"{self.name} {_how(code)} while it was started")
         told = json.loads(line)
-        self.url, self.keys = told["url"], told["keys"]
+        self.url, self.keys = told["url"], told.get("keys", {})
 
 
 def engine(
     folder: Path,
     on_death: Callable[[str], None],
     *,
-    options: Sequence[str] = (),
-    settings: Mapping[str, str] | None = None,
+    command: Sequence[str],
+    settings: Mapping[str, str],
+    name: str = "the engine",
 ) -> Engine:
-    """The engine of an example's folder, not started. `options` are those of `dev`."""
-    program = str(Path(sys.executable).with_name("troth-engine"))
-    command = [program, "dev", "--json", "--state", str(folder), *options]
-    given = {"TROTH_LOG_FORMAT": "json", **(settings or {})}
-    return Engine("the engine", command, folder / "engine.log", given, on_death)
+    """An engine's process, not started; it logs into the folder. `command`: `dev` or another."""
+    log = folder / "engine.log"
+    return Engine(name, [PROGRAM, *command, "--json"], log, _logged(settings), on_death)
+
+
+async def once(*command: str, log: Path, settings: Mapping[str, str]) -> bytes:
+    """What a command of `troth-engine` printed. Raises RunFailed when it fails."""
+    with log.open("ab") as errors:
+        process = await asyncio.create_subprocess_exec(
+            PROGRAM,
+            *command,
+            cwd=ROOT,
+            env=_environment(_logged(settings)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+        )
+        said, _ = await process.communicate()
+    if process.returncode:
+        raise RunFailed(f"troth-engine {command[0]} {_how(process.returncode)}, see {log}")
+    return said
 
 
 def last_lines(log: Path, lines: int = LOG_LINES) -> list[str]:
@@ -151,10 +169,14 @@ async def _read_all(process: asyncio.subprocess.Process) -> None:
         pass
 
 
-def _environment(settings: dict[str, str]) -> dict[str, str]:
+def _logged(settings: Mapping[str, str]) -> dict[str, str]:
+    return {"TROTH_LOG_FORMAT": "json", **settings}
+
+
+def _environment(settings: Mapping[str, str]) -> dict[str, str]:
     """This process's, without settings of the user's own engine."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TROTH_")}
-    return kept | settings
+    return kept | dict(settings)
 
 
 def _free_address() -> str:

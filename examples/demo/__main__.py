@@ -13,6 +13,7 @@ from examples.demo.children import DemoFailed
 from examples.demo.run import Options, run
 from examples.demo.screen import LiveScreen, PlainScreen
 from examples.demo.script import PARTNERS_MAX, PARTNERS_MIN
+from examples.shapes import SHAPES
 from troth import TrothError
 
 FOLDER = Path(".demo")
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> int:
     console = Console()
     screen = PlainScreen() if options.plain or not console.is_terminal else LiveScreen(console)
     try:
-        return asyncio.run(run(options, screen))
+        return run(options, screen)
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("\nstopped  the engine and the participants are stopped too", file=sys.stderr)
         return INTERRUPTED
@@ -40,6 +41,7 @@ def _options(arguments: list[str]) -> Options:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--partners", type=int, default=PARTNERS, help=f"promises, {PARTNERS}")
     parser.add_argument("--seed", type=int, default=SEED, help=f"of everything by chance, {SEED}")
+    parser.add_argument("--shape", choices=list(SHAPES), default="embedded", help="of the engine")
     parser.add_argument("--plain", action="store_true", help="plain lines on a terminal too")
     parser.add_argument(
         "--keep", action="store_true", help="let the engine run at the end, until Ctrl-C"
@@ -48,7 +50,9 @@ def _options(arguments: list[str]) -> Options:
     given = parser.parse_args(arguments)
     if not PARTNERS_MIN <= given.partners <= PARTNERS_MAX:
         parser.error(f"--partners: {PARTNERS_MIN} to {PARTNERS_MAX}")
-    return Options(given.partners, given.seed, given.plain, given.keep, given.folder)
+    return Options(
+        given.partners, given.seed, given.plain, given.keep, given.folder, SHAPES[given.shape]
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from examples.partner_activation.books import Differences, Done
 from troth import AsyncClient
 from troth._models import HistoryEvent
 
-__all__ = ["Ending", "Trail", "read_ending", "run_quietly"]
+__all__ = ["Chain", "Ending", "Trail", "chain_of", "read_ending", "run_quietly"]
 
 HISTORIES_AT_ONCE = 8
 HISTORY_PAGE = 1_000
@@ -32,6 +33,7 @@ Json = dict[str, Any]
 class Trail:
     """A commitment with its history."""
 
+    id: str
     ref: str
     company: str
     status: str
@@ -96,17 +98,36 @@ async def read_ending(client: AsyncClient, books_file: Path) -> Ending:
     )
 
 
-async def run_quietly(*command: str, cwd: Path) -> tuple[int, str]:
-    """The exit code of a command, and all it said."""
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What `troth-engine verify` found in a store."""
+
+    holds: bool
+    told: str
+
+
+async def chain_of(program: str, store_url: str) -> Chain:
+    """Verify the chains of all lanes."""
+    code, said = await run_quietly(program, "verify", "--json", "--store", store_url)
+    lanes = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    if code or not lanes:
+        return Chain(False, said or "troth-engine verify said nothing")
+    events, streams = (sum(lane[what] for lane in lanes) for what in ("events", "streams"))
+    where = "1 lane" if len(lanes) == 1 else f"{len(lanes)} lanes"
+    return Chain(True, f"{events} events in {streams} streams, {where}: the chain holds")
+
+
+async def run_quietly(*command: str, timeout_s: float = COMMAND_TIMEOUT_S) -> tuple[int, str]:
+    """The exit code of a command, run where we are, and all it said."""
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     try:
-        said, _ = await asyncio.wait_for(process.communicate(), COMMAND_TIMEOUT_S)
+        said, _ = await asyncio.wait_for(process.communicate(), timeout_s)
     except TimeoutError:
         process.kill()
         await process.wait()
-        return 1, f"{command[0]} did not end within {COMMAND_TIMEOUT_S:g} s"
+        return 1, f"{command[0]} did not end within {timeout_s:g} s"
     return process.returncode or 0, said.decode("utf-8", "replace").rstrip()
 
 
@@ -120,7 +141,7 @@ async def _trail(client: AsyncClient, item: Json, at_once: asyncio.Semaphore) ->
             events += page.events
             if page.next is None:
                 break
-    return Trail(f"{item['saga']}/{item['key']}", item["key"], item["status"], events)
+    return Trail(item["id"], f"{item['saga']}/{item['key']}", item["key"], item["status"], events)
 
 
 def _kind(contract: str) -> str:

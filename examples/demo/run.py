@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import fcntl
 import json
-import os
 import shutil
 import signal
 import sys
@@ -19,20 +18,24 @@ from typing import Any
 from examples.demo import telling
 from examples.demo.calls import SAGA
 from examples.demo.children import (
+    PROGRAM,
     ROOT,
     Child,
     DemoFailed,
-    Engine,
-    engine,
+    engines,
+    keys_of,
     last_lines,
     participants,
 )
-from examples.demo.ending import Ending, Trail, read_ending, run_quietly
+from examples.demo.ending import Ending, Trail, chain_of, read_ending, run_quietly
+from examples.demo.facts import followed
 from examples.demo.parties import Approver, Ledger, apply_all, operate, sign_all
 from examples.demo.screen import Screen
 from examples.demo.script import Script, written
 from examples.demo.watch import NOTHING_YET, Seen, Watch
+from examples.kafka import KafkaProducer, Producer
 from examples.partner_activation.systems import Faults
+from examples.shapes import Place, Shape, place
 from troth import AsyncClient
 from troth._models import Registered
 
@@ -57,56 +60,75 @@ class Options:
     plain: bool
     keep: bool
     folder: Path
+    shape: Shape
 
 
-async def run(options: Options, screen: Screen) -> int:
+def run(options: Options, screen: Screen) -> int:
     """The exit code. Raises DemoFailed, or EngineError for a refusal that nobody expected."""
+    with _fresh(options.folder) as folder, place(options.shape, folder) as where:
+        return asyncio.run(_run(options, folder, where, screen))
+
+
+async def _run(options: Options, folder: Path, where: Place, screen: Screen) -> int:
     begun_s = time.monotonic()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _interrupt)
+    task = asyncio.current_task()
+    assert task is not None
+    # SIGTERM stops the demo as Ctrl-C does.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     faults = Faults(seed=options.seed)
-    script = written(options.partners, faults)
-    with _fresh(options.folder) as folder:
-        demo = Demo(options, folder, script, screen)
-        try:
-            return await demo.play(faults, begun_s)
-        except DemoFailed:
-            for child in demo.children:
-                for line in last_lines(child.log):
-                    print(f"  {child.log.name}: {line}", file=sys.stderr)
-            raise
-        finally:
-            await demo.stop()
+    demo = Demo(options, folder, where, written(options.partners, faults), screen)
+    try:
+        return await demo.play(faults, begun_s)
+    except DemoFailed:
+        for log in dict.fromkeys(child.log for child in demo.children):
+            for line in last_lines(log):
+                print(f"  {log.name}: {line}", file=sys.stderr)
+        raise
+    finally:
+        await demo.stop()
 
 
 class Demo:
     """The parts of one run."""
 
-    def __init__(self, options: Options, folder: Path, script: Script, screen: Screen) -> None:
+    def __init__(
+        self, options: Options, folder: Path, where: Place, script: Script, screen: Screen
+    ) -> None:
         self.options = options
         self.folder = folder
+        self.where = where
         self.script = script
         self.screen = screen
         self.ledger = Ledger()
         self.books = folder / "books.db"
-        self.engine = engine(folder, self._said)
-        self.children: list[Child] = [self.engine]
+        self.engines = engines(folder, where, self._said)
+        self.children: list[Child] = [*self.engines]
+        self.keys: dict[str, str] = {}
 
     async def play(self, faults: Faults, begun_s: float) -> int:
         """Everything, in order."""
-        await self.engine.start()
-        worker = participants(self.folder, self.engine, self.options.seed, self._said)
+        self.keys = await keys_of(self.folder, self.engines)
+        worker = participants(
+            self.folder, self.where, self.url, self.keys["participant"], self.options.seed,
+            self._said,
+        )  # fmt: skip
         self.children.insert(0, worker)
-        async with self._clients() as clients:
+        async with self._clients() as clients, self._producer(clients["producer"]) as producer:
             registered = await clients["operator"].register(json.loads(DEFINITION.read_bytes()))
             await worker.start()
-            for line in self._headline(registered, faults, worker):
+            for line in self._headline(registered, faults):
                 self.screen.say(line)
             with self.screen:
-                await self._act(clients)
+                await self._act(clients, producer)
             took_s = time.monotonic() - begun_s
             self.screen.say(f"reading  {self.options.partners} histories, and the CRM's own books")
             ending = await read_ending(clients["reader"], self.books)
             return await self._tell(ending, took_s)
+
+    @property
+    def url(self) -> str:
+        """Of the process that has the API."""
+        return self.engines[0].url
 
     async def stop(self) -> None:
         """Stop all at once: an engine that stops answers the claims that wait."""
@@ -121,14 +143,24 @@ class Demo:
     async def _clients(self) -> AsyncIterator[dict[str, AsyncClient]]:
         async with contextlib.AsyncExitStack() as stack:
             yield {
-                name: await stack.enter_async_context(AsyncClient(self.engine.url, key))
-                for name, key in self.engine.keys.items()
+                name: await stack.enter_async_context(AsyncClient(self.url, key))
+                for name, key in self.keys.items()
             }
 
-    def _headline(self, registered: Registered, faults: Faults, worker: Child) -> Iterator[str]:
-        store = self.options.folder / "troth.db"
+    @contextlib.asynccontextmanager
+    async def _producer(self, over_http: Producer) -> AsyncIterator[Producer]:
+        """What brings the partners' events: a topic, where there is Kafka."""
+        if self.where.broker is None:
+            yield over_http
+            return
+        topic = self.where.topic("events")
+        async with KafkaProducer(self.where.broker, topic, key_field="company") as over_kafka:
+            yield over_kafka
+
+    def _headline(self, registered: Registered, faults: Faults) -> Iterator[str]:
+        yield f"shape    {self.where.shape.name}: {self.where.shape.text}"
         yield (
-            f"engine   {self.engine.url}/docs · store {store} · {SAGA} "
+            f"engine   {self.url}/docs · store {self.where.told} · {SAGA} "
             f"v{registered.version} {registered.hash[:8]} registered"
         )
         yield (
@@ -136,19 +168,17 @@ class Demo:
             f" replies, {faults.struck_off + faults.risky:.0%} refusals (seed {faults.seed}) · "
             "two approvers · one operator"
         )
-        yield (
-            f"try      kill -9 {self.engine.pid} (the engine), kill -9 {worker.pid} (the"
-            " participants): the books will agree"
-        )
+        kills = [f"kill -9 {child.pid} ({child.name})" for child in reversed(self.children)]
+        yield f"try      {', '.join(kills)}: the books will agree"
 
-    async def _act(self, clients: dict[str, AsyncClient]) -> None:
+    async def _act(self, clients: dict[str, AsyncClient], producer: Producer) -> None:
         """Everybody plays a part until every commitment has ended."""
         script, ledger = self.script, self.ledger
-        producing = asyncio.ensure_future(apply_all(clients["producer"], script, ledger))
+        producing = asyncio.ensure_future(apply_all(producer, script, ledger))
         head = Approver(clients["function_head"], "function_head", script, ledger)
         legal = Approver(clients["legal"], "legal", script, ledger, says_no=True)
         parts: list[Coroutine[Any, Any, None]] = [
-            sign_all(clients["producer"], clients["reader"], script, ledger),
+            sign_all(producer, clients["reader"], script, ledger),
             operate(clients["operator"], script, self.books, ledger),
             head.run(),
             legal.run(),
@@ -170,7 +200,8 @@ class Demo:
 
     async def _watch(self, reader: AsyncClient, producing: asyncio.Future[None]) -> None:
         """Show how it stands, until all have ended. Raises DemoFailed when nothing moves."""
-        watch = Watch(reader, self.engine.url, self.books, self.ledger, self.options.partners)
+        urls = [engine.url for engine in self.engines]
+        watch = Watch(reader, urls, self.books, self.ledger, self.options.partners)
         limit_s = time.monotonic() + LIMIT_S + LIMIT_PER_PARTNER_S * self.options.partners
         before: Seen | None = None
         moved_s = time.monotonic()
@@ -199,33 +230,35 @@ class Demo:
             say(line)
         for ref in ending.unchained:
             say(f"chain    broken: {ref}")
-        (verified, told), export = await asyncio.gather(
-            _engine_says("verify", "--store", self._store()), self._export(ending.shown)
+        chain, export = await asyncio.gather(
+            chain_of(PROGRAM, self.where.store_url), self._export(ending.shown)
         )
-        say(f"chain    {told.splitlines()[0] if told else 'troth-engine verify said nothing'}")
+        say(f"chain    {self.where.told}: {chain.told}")
+        facts = await followed(self.where, ending.shown)
+        if facts is not None:
+            say(f"facts    {facts.told}")
         if ending.shown is not None:
             say("")
             for line in telling.audit(ending.shown):
                 say(line)
         say("")
-        for line in telling.followed_by(self.options.folder, ending.shown, export):
+        for line in telling.followed_by(
+            self.options.folder, self.where.shape, ending.shown, export
+        ):
             say(line)
         whole = sum(ending.ends.values()) == self.options.partners
-        good = whole and not ending.differences and not ending.unchained and verified == 0
+        good = whole and not ending.differences and not ending.unchained and chain.holds
         if self.options.keep:
-            await _keep(self.engine, say)
-        return 0 if good else 1
-
-    def _store(self) -> str:
-        return f"sqlite:///{self.options.folder / 'troth.db'}"
+            await _keep(self.url, self.keys["developer"], say)
+        return 0 if good and (facts is None or facts.agree) else 1
 
     async def _export(self, trail: Trail | None) -> Path | None:
         """The trail as a file that `troth-engine verify` takes anywhere; None if it cannot be."""
         if trail is None:
             return None
         file = self.options.folder / f"{trail.company}.jsonl"
-        code, told = await _engine_says(
-            "export", trail.ref, "--store", self._store(), "--output", str(file)
+        code, told = await run_quietly(
+            PROGRAM, "export", trail.ref, "--store", self.where.store_url, "--output", str(file)
         )
         if code:
             self.screen.say(f"export   {told}")
@@ -233,13 +266,8 @@ class Demo:
         return file
 
 
-async def _engine_says(*arguments: str) -> tuple[int, str]:
-    command = str(Path(sys.executable).with_name("troth-engine"))
-    return await run_quietly(command, *arguments, cwd=Path.cwd())
-
-
-async def _keep(engine: Engine, say: Any) -> None:
-    say(f"keep     export TROTH_URL={engine.url} TROTH_API_KEY={engine.keys['developer']}")
+async def _keep(url: str, key: str, say: Any) -> None:
+    say(f"keep     export TROTH_URL={url} TROTH_API_KEY={key}")
     say("         the engine and the participants run on; stop them with Ctrl-C")
     await asyncio.Event().wait()
 
@@ -247,11 +275,6 @@ async def _keep(engine: Engine, say: Any) -> None:
 def _counted(seen: Seen) -> tuple[int, ...]:
     """What moves when anything does."""
     return seen.done, seen.events_in, seen.steps, seen.probes, seen.decided, seen.errors
-
-
-def _interrupt() -> None:
-    """SIGTERM stops the demo as Ctrl-C does."""
-    os.kill(os.getpid(), signal.SIGINT)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from examples.demo.ending import Ending, Trail
 from examples.demo.screen import ends_text
+from examples.shapes import Shape
 from troth._models import HistoryEvent
 
 __all__ = ["audit", "followed_by", "summary"]
@@ -51,10 +52,15 @@ def audit(trail: Trail) -> Iterator[str]:
         yield f"  {event.version:3} {_time(event)} {_digits(event)} {_who(event):14} {event.text}"
 
 
-def followed_by(folder: Path, trail: Trail | None, export: Path | None) -> Iterator[str]:
+def followed_by(
+    folder: Path, shape: Shape, trail: Trail | None, export: Path | None
+) -> Iterator[str]:
     """What to try next."""
-    look = f".venv/bin/troth-engine dev --state {folder}"
-    yield f"next     {look}   the same engine again, with its docs page and keys"
+    if shape.servers:
+        yield f"next     make demo SHAPE={shape.name} ARGS=--keep   the same, until you stop it"
+    else:
+        look = f".venv/bin/troth-engine dev --state {folder}"
+        yield f"next     {look}   the same engine again, with its docs page and keys"
     if trail is not None and export is not None:
         yield f"         .venv/bin/troth-engine verify {export}   the trail above, offline"
     yield "         make dev   an engine of your own · README.md   what you saw, explained"

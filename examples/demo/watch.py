@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,25 +68,31 @@ NOTHING_YET = Seen((), dict.fromkeys(ENDS, 0), 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 class Watch:
-    """Looks at one engine; counters go on when the engine is started again."""
+    """Looks at one engine; counters go on when one of its processes is started again.
+
+    `urls` are those of all its processes.
+    """
 
     def __init__(
-        self, client: AsyncClient, url: str, books_file: Path, ledger: Ledger, partners: int
+        self,
+        client: AsyncClient,
+        urls: Sequence[str],
+        books_file: Path,
+        ledger: Ledger,
+        partners: int,
     ) -> None:
         self._client = client
-        self._metrics = url + "/metrics"
+        self._metrics = [_Metrics(url) for url in urls]
         self._books = books_file
         self._ledger = ledger
         self._partners = partners
-        self._base: Counter[str] = Counter()
-        self._last: Counter[str] = Counter()
-        self._parked = 0
 
     async def look(self) -> Seen:
         """Everything as it is now. Raises EngineError when no engine answers for long."""
         counts = await patiently(lambda: self._client.counts(SAGA))
         waiting = [item for status in _OPEN async for item in all_of(self._client, status=status)]
-        replies = await self._replies()
+        found = await asyncio.gather(*(process.replies() for process in self._metrics))
+        replies = sum(found, Counter[str]())
         went = await asyncio.to_thread(self._went)
         return Seen(
             rows=_rows(waiting),
@@ -98,30 +104,40 @@ class Watch:
             errors=went[books.ERROR],
             replies_lost=went[books.LOST_REPLY],
             decided=self._ledger.decided,
-            parked=self._parked,
+            parked=sum(process.parked for process in self._metrics),
         )
-
-    async def _replies(self) -> Counter[str]:
-        """Replies by outcome, over all lives of the engine; the last known while it is away."""
-        try:
-            async with httpx.AsyncClient(timeout=METRICS_TIMEOUT_S) as http:
-                text = (await http.get(self._metrics)).text
-        except httpx.HTTPError:
-            return self._base + self._last
-        now: Counter[str] = Counter()
-        for outcome, count in _STEPS.findall(text):
-            now[outcome] += int(float(count))
-        self._parked = int(sum(map(float, _PARKED.findall(text))))
-        if now.total() < self._last.total():
-            self._base += self._last
-        self._last = now
-        return self._base + now
 
     def _went(self) -> Counter[str]:
         if not self._books.exists():
             return Counter()
         with books.opened(self._books) as opened:
             return opened.went()
+
+
+class _Metrics:
+    """What one process counts."""
+
+    def __init__(self, url: str) -> None:
+        self._url = f"{url}/metrics"
+        self._base: Counter[str] = Counter()
+        self._last: Counter[str] = Counter()
+        self.parked = 0
+
+    async def replies(self) -> Counter[str]:
+        """Replies by outcome, over all lives of the process; the last known while it is away."""
+        try:
+            async with httpx.AsyncClient(timeout=METRICS_TIMEOUT_S) as http:
+                text = (await http.get(self._url)).text
+        except httpx.HTTPError:
+            return self._base + self._last
+        now: Counter[str] = Counter()
+        for outcome, count in _STEPS.findall(text):
+            now[outcome] += int(float(count))
+        self.parked = int(sum(map(float, _PARKED.findall(text))))
+        if now.total() < self._last.total():
+            self._base += self._last
+        self._last = now
+        return self._base + now
 
 
 def tally(statuses: Mapping[str, int]) -> dict[str, int]:

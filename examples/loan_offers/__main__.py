@@ -12,6 +12,7 @@ from rich.console import Console
 from examples.children import RunFailed
 from examples.loan_offers.run import Options, run
 from examples.loan_offers.xes import XesError
+from examples.shapes import SHAPES
 from troth import TrothError
 
 FOLDER = Path(".loans")
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> int:
         print(f"failed   {options.log} is not there: README.md says where it is", file=sys.stderr)
         return WRONG_USE
     try:
-        return asyncio.run(run(options, Console()))
+        return run(options, Console())
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("\nstopped  the engine is stopped too", file=sys.stderr)
         return INTERRUPTED
@@ -42,8 +43,9 @@ def _options(arguments: list[str]) -> Options:
     parser = argparse.ArgumentParser(prog="make loans", description=__doc__)
     parser.add_argument("log", type=Path, metavar="LOG", help="BPI_Challenge_2012.xes.gz")
     parser.add_argument("--folder", type=Path, default=FOLDER, help=f"made anew, {FOLDER}")
+    parser.add_argument("--shape", choices=list(SHAPES), default="embedded", help="of the engine")
     given = parser.parse_args(arguments)
-    return Options(given.log, given.folder)
+    return Options(given.log, given.folder, SHAPES[given.shape])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from examples.children import Engine, RunFailed, engine, last_lines
+from examples.kafka import KafkaProducer
 from examples.loan_offers.compare import Answer, Comparison, Totals, compare
-from examples.loan_offers.engine import answers, parked, publish
+from examples.loan_offers.engine import (
+    Event,
+    answers,
+    applied,
+    parked,
+    publish,
+    read_from_kafka,
+)
 from examples.loan_offers.events import cloud_event, in_time_order
 from examples.loan_offers.oracle import last_time, truths
 from examples.loan_offers.saga import loan_offer
 from examples.loan_offers.xes import LogCase, read_cases
+from examples.shapes import Place, Shape, place
 from troth import AsyncClient
 
 __all__ = ["Options", "replay", "run"]
@@ -42,14 +52,14 @@ class Options:
 
     log: Path
     folder: Path
+    shape: Shape
 
 
-async def run(options: Options, console: Console) -> int:
+def run(options: Options, console: Console) -> int:
     """The exit code: 0 when both sides say the same about every application and event.
 
     Raises XesError for a log that cannot be read, RunFailed and EngineError when it cannot go on.
     """
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _interrupt)
     began_s = time.monotonic()
     cases = list(read_cases(options.log))
     events = sum(len(case.events) for case in cases)
@@ -59,7 +69,9 @@ async def run(options: Options, console: Console) -> int:
         f"{took_s:.1f} s",
         highlight=False,
     )
-    found = await replay(cases, _fresh(options.folder), console)
+    folder = _fresh(options.folder)
+    with place(options.shape, folder) as where:
+        found = asyncio.run(replay(cases, folder, where, console))
     for table in found.tables():
         console.print(table)
     for line in found.differences[:DIFFERENCES_MAX]:
@@ -70,22 +82,35 @@ async def run(options: Options, console: Console) -> int:
     return 0 if found.holds else 1
 
 
-async def replay(cases: Sequence[LogCase], folder: Path, console: Console) -> Comparison:
-    """Send the cases through an engine with its store in `folder`, and compare.
+async def replay(
+    cases: Sequence[LogCase], folder: Path, where: Place, console: Console
+) -> Comparison:
+    """Send the cases through an engine of its own, and compare.
 
     Raises RunFailed and EngineError.
     """
+    task = asyncio.current_task()
+    assert task is not None
+    # SIGTERM stops the replay as Ctrl-C does.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
     def died(text: str) -> None:
         console.print(f"killed   {text}", highlight=False, markup=False)
 
-    # Accept times are those of the events: 30 days pass when the log says so.
-    child = engine(folder, died, options=["--clock", "events"])
+    # Accept times are those of the events: 30 days pass when the log says so, for all applications
+    # at once. So there is one lane, and with Kafka one partition.
+    command = ["dev", "--clock", "events", "--state", str(folder)]
+    child = engine(
+        folder,
+        died,
+        command=[*command, "--store", where.store_url],
+        settings={**where.engine(), "TROTH_LANES": "1"},
+    )
     try:
         await child.start()
         watching = asyncio.create_task(child.watch())
         try:
-            return await _compared(child, cases, console)
+            return await _compared(child, where, cases, console)
         finally:
             await child.stop()
             await watching
@@ -95,24 +120,51 @@ async def replay(cases: Sequence[LogCase], folder: Path, console: Console) -> Co
         raise
 
 
-async def _compared(child: Engine, cases: Sequence[LogCase], console: Console) -> Comparison:
+async def _compared(
+    child: Engine, where: Place, cases: Sequence[LogCase], console: Console
+) -> Comparison:
     async with _client(child, "operator") as operator:
         registered = await operator.register(loan_offer)
     console.print(
         f"engine   {child.url} · pid {child.pid} · {registered.saga} version "
-        f"{registered.version} · {child.log.parent / 'troth.db'}",
+        f"{registered.version} · {where.told} · 1 lane",
         highlight=False,
     )
     pairs = in_time_order(cases)
     events = (cloud_event(case, event) for case, event in pairs)
-    async with _client(child, "producer") as producer:
-        with _progress(console, "events", len(pairs)) as step:
-            took_s = await publish(producer, events, step)
     async with _client(child, "developer") as reader:
+        began_s = time.perf_counter()
+        last = await _send(child, where, events, len(pairs), console)
+        await applied(reader, last)
+        took_s = time.perf_counter() - began_s
         with _progress(console, "answers", len(cases)) as step:
             found: dict[str, Answer] = await answers(reader, step)
         totals = Totals(len(pairs), await parked(reader), took_s)
     return compare(truths(cases, last_time(cases)), found, totals)
+
+
+async def _send(
+    child: Engine, where: Place, events: Iterator[Event], count: int, console: Console
+) -> Event:
+    """Send all, and see them taken; the last one."""
+    if where.broker is None:
+        async with _client(child, "producer") as producer:
+            with _progress(console, "events", count) as step:
+                return await publish(producer, events, step)
+    topic = where.topic("events")
+    async with KafkaProducer(where.broker, topic, key_field="case") as producer:
+        sent = Counter[str]()
+        # The engine reads what lies there while more is written.
+        with _progress(console, "events", count) as step:
+            look = read_from_kafka(child.url, sent.total, count, step)
+            reading = asyncio.create_task(look)
+            try:
+                last = await publish(producer, events, lambda more: sent.update(events=more))
+                console.print(f"sent     to {topic}, one partition: {count:,}", highlight=False)
+                await reading
+            finally:
+                reading.cancel()
+    return last
 
 
 def _client(child: Engine, key: str) -> AsyncClient:
@@ -127,7 +179,7 @@ def _fresh(folder: Path) -> Path:
             raise RunFailed(f"{folder} holds something else: name another with --folder")
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-    return folder
+    return folder.resolve()
 
 
 @contextlib.contextmanager
@@ -169,7 +221,3 @@ def _plain(console: Console, what: str, total: int) -> Step:
         console.print(line, highlight=False)
 
     return step
-
-
-def _interrupt() -> None:
-    raise KeyboardInterrupt
