@@ -7,31 +7,26 @@ this lane is applied in the same batch, in the order it was sent.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import orjson
-from eventsourcing.persistence import Mapper
 
-from consumers.core import Core, Step, snapshot_of
-from consumers.limits import LaneLimits
+from consumers.collected import Collected, Parts, Passing
+from consumers.core import Step, snapshot_of
 from consumers.owned import Owned
-from consumers.streams import UNKNOWN, Entry, Streams
+from consumers.streams import UNKNOWN, Entry
 from domain.chain import event_hash
 from domain.errors import Refusal, refusal
 from domain.events import Ctx
-from domain.ids import lane_of
 from domain.messages import Arrive, Mail, Open, Wake, Withdrawn
 from domain.ports import (
-    Cursor,
     DeadLetter,
     Dispatch,
     LaneLost,
     LaneWrite,
-    Passed,
-    Receipt,
     SnapshotRow,
     StoreConflict,
     StoreFailed,
@@ -50,25 +45,6 @@ IDLE_WAKE_US = 1_000_000
 """A wake-up that changed nothing though it was due is tried again after this time."""
 
 
-@dataclass(slots=True)
-class Parts:
-    """What outlives a batch. `parked` counts what each parked stream holds.
-
-    `lanes` is how many the store has; `process` is who we are, to those who answer us; `cursors`
-    are those of logs outside that were looked up or moved.
-    """
-
-    core: Core
-    streams: Streams
-    mapper: Mapper[UUID]
-    limits: LaneLimits
-    parked: dict[UUID, int]
-    is_event_time: bool = False
-    lanes: int = 1
-    process: str = ""
-    cursors: dict[tuple[str, int], Cursor | None] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What became of a message: the stream's answer, or that it is held for a parked stream.
@@ -82,17 +58,6 @@ class Applied:
     is_sent: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Passing:
-    """Instead of an answer: the request was passed on as `ask`, and its answer will come.
-
-    `key` is that of a start, for whoever asks what became of it.
-    """
-
-    ask: str
-    key: str = ""
-
-
 def system_ctx(tenant: str) -> Ctx:
     """Who acts when a timer or lease ends."""
     return {
@@ -101,7 +66,7 @@ def system_ctx(tenant: str) -> Ctx:
     }  # fmt: skip
 
 
-class Batch:
+class Batch(Collected):
     """Applies messages to streams and collects the LaneWrite.
 
     `accept_us` is the time of acceptance (the lane's clock), `real_us` the machine's; they differ
@@ -111,73 +76,21 @@ class Batch:
     def __init__(
         self, parts: Parts, tx: Transaction, owned: Owned, accept_us: int, real_us: int
     ) -> None:
-        self.parts = parts
-        self.tx = tx
-        self.owned = owned
-        self.accept_us = accept_us
-        self.real_us = real_us
-        self.write = LaneWrite()
+        super().__init__(parts, tx, owned, accept_us, real_us)
         self.touched: dict[UUID, Entry] = {}
         self.offered: dict[str, Dispatch] = {}
         self.settled: dict[str, None] = {}
-        self.receipts: dict[tuple[str, str, str], Receipt] = {}
-        self._cursors: dict[tuple[str, int], Cursor] = {}
         self.offered_to: set[tuple[str, str]] = set()
         self.was_swept = False
         self.prepared: dict[int, Any] = {}
-        self.notes: list[tuple[str, dict[str, Json]]] = []
         self.applied = 0
-        self.desk_calls = 0
         self._views: dict[tuple[Any, ...], ViewRow] = {}
-        self._heads = {lane: belief.head for lane, belief in owned.beliefs.items()}
         self._queue: deque[Mail] = deque()
         self._fresh: set[UUID] = set()
         self._timers: list[tuple[int, UUID]] = []
         self._is_full = False
 
-    # --- positions and times -----------------------------------------------------------------
-
-    def lane_of(self, stream: UUID) -> int:
-        """The lane in which a stream lives."""
-        return lane_of(stream, self.parts.lanes)
-
-    def owns(self, stream: UUID) -> bool:
-        """Whether a stream lives in a lane of this transaction."""
-        return lane_of(stream, self.parts.lanes) in self._heads
-
-    def owns_lane(self, lane: int) -> bool:
-        """Whether a lane is one of this transaction."""
-        return lane in self._heads
-
-    def position(self, stream: UUID) -> str:
-        """The position of the last event so far in a stream's lane, as the edges show it."""
-        lane = self.lane_of(stream)
-        return f"{self.owned.incarnation}:{lane}:{self._heads[lane]}"
-
-    def placed(self, stream: UUID) -> dict[str, str]:
-        """{"position"} for an answer about a stream; nothing where another owner has its lane."""
-        return {"position": self.position(stream)} if self.owns(stream) else {}
-
-    def pass_on(self, request: Any, lane: int, key: str = "") -> Passing:
-        """Hand a request to the owner of a lane, in this transaction; the answer comes later."""
-        passed = Passed(
-            lane, self.parts.process, uuid4().hex, request.asked.tenant, request, self.real_us
-        )
-        self.write.passed.append(passed)
-        return Passing(passed.ask, key)
-
-    def cursor(self, topic: str, partition: int) -> Cursor | None:
-        """How far a partition of a log outside was read, in this batch and before."""
-        key = (topic, partition)
-        if key in self._cursors:
-            return self._cursors[key]
-        if key not in self.parts.cursors:
-            self.parts.cursors[key] = self.tx.cursor(topic, partition)
-        return self.parts.cursors[key]
-
-    def move(self, cursor: Cursor) -> None:
-        """What stood before it in a log outside is taken in, in this transaction."""
-        self._cursors[cursor.topic, cursor.partition] = cursor
+    # --- how much, and until when -------------------------------------------------------------
 
     @property
     def is_full(self) -> bool:
@@ -341,7 +254,7 @@ class Batch:
             return Applied(step.outcome, before)
         stored = [parts.mapper.to_stored_event(event) for event in step.events]
         lane = self.lane_of(entry.stream)
-        base = self._heads[lane]
+        base = self.heads[lane]
         rows = parts.core.rows(before, step, position=base + len(stored), lane=lane)
         snapshot = self._snapshot_due(entry, step)
         # Nothing has been written up to here: from now on nothing raises but the store.
@@ -351,7 +264,7 @@ class Batch:
             hash_ = event_hash(hash_, stream, event.originator_version, event.topic, event.state)
             self.write.hashes.append(hash_)
         self.write.events += stored
-        self._heads[lane] = base + len(stored)
+        self.heads[lane] = base + len(stored)
         entry.hash, entry.state = hash_, step.state
         entry.version, entry.clock_us = stored[-1].originator_version, now_us
         if snapshot is not None:
@@ -422,21 +335,6 @@ class Batch:
         if wake_us is not None:
             heappush(self._timers, (wake_us, entry.stream))
 
-    # --- beside the streams --------------------------------------------------------------------
-
-    def receipt(self, tenant: str, source: str, id: str) -> Receipt | None:
-        """The acceptance of this id, also of this batch."""
-        found = self.receipts.get((tenant, source, id))
-        return found if found is not None else self.tx.receipt(tenant, source, id)
-
-    def accept(self, receipt: Receipt) -> None:
-        """Record an acceptance."""
-        self.receipts[receipt.tenant, receipt.source, receipt.id] = receipt
-
-    def dead(self, letter: DeadLetter) -> None:
-        """Keep what could not be accepted, with the reason."""
-        self.write.dead_letters.append(letter)
-
     def _refused_later(self, mail: Mail, arrive: Arrive, outcome: Json) -> None:
         event = arrive.event
         self.dead(
@@ -446,11 +344,6 @@ class Batch:
             )
         )  # fmt: skip
 
-    def settle_letter(self, number: int, status: str, remedy: dict[str, Json]) -> None:
-        """Say what became of a dead letter, by whom and why."""
-        self.desk_calls += 1
-        self.tx.redriven(number, status, remedy)
-
     def finish(self) -> LaneWrite:
         """Everything the transaction is to write."""
         write = self.write
@@ -458,7 +351,7 @@ class Batch:
         write.settled = list(self.settled)
         write.views = list(self._views.values())
         write.receipts = list(self.receipts.values())
-        write.cursors = list(self._cursors.values())
+        write.cursors = list(self.cursors.values())
         return write
 
     def is_empty(self) -> bool:
@@ -467,7 +360,7 @@ class Batch:
         return not (
             w.events or w.inbox or w.inbox_done or w.inbox_tried or w.timers or w.dead_letters
             or w.parked_streams or w.released_streams or w.outcomes or w.passed or w.answers
-            or self.receipts or self.offered or self.settled or self._cursors
+            or self.receipts or self.offered or self.settled or self.cursors
         )  # fmt: skip
 
 
