@@ -13,6 +13,7 @@ from domain.canonical import CanonicalError, canonical
 from domain.errors import Refusal, refusal
 from domain.ports import Transaction
 from domain.requests import RegisterRequest
+from sagas.definition import Definition
 from sagas.loading import load
 
 __all__ = ["definition_hash", "register"]
@@ -41,15 +42,15 @@ def register(
     answer = {"saga": saga, "version": version, "hash": hash_.hex()}
     if registry.by_hash(hash_.hex()) is not None:
         return {**answer, "created": False}
-    there = registry.of_saga(saga, version)
-    if there is not None:
-        detail = f"{saga} version {version} is registered as {there.hash[:8]}"
-        raise refusal("def.version_taken", detail)
-    faults = registry.conflicts(load(document, hash_.hex()))
-    if faults:
-        raise Refusal("def.event", "; ".join(str(f["message"]) for f in faults), tuple(faults))
+    loaded = load(document, hash_.hex())
+    _compare(registry, loaded)
     tx = begin()
     try:
+        # Beginning may have taught the registry what another process registered.
+        if registry.by_hash(loaded.hash) is not None:
+            tx.rollback()
+            return {**answer, "created": False}
+        _compare(registry, loaded)
         tx.register(
             orjson.dumps(document), hash=hash_, saga=saga, version=version, by=request.asked.actor,
             now_us=now_us,
@@ -60,6 +61,17 @@ def register(
         raise
     registry.add(document, hash_.hex())
     return {**answer, "created": True}
+
+
+def _compare(registry: Registry, loaded: Definition) -> None:
+    """Hold it against what is registered. Raises Refusal (def.version_taken, def.event)."""
+    there = registry.of_saga(loaded.saga, loaded.version)
+    if there is not None:
+        detail = f"{loaded.saga} version {loaded.version} is registered as {there.hash[:8]}"
+        raise refusal("def.version_taken", detail)
+    faults = registry.conflicts(loaded)
+    if faults:
+        raise Refusal("def.event", "; ".join(str(f["message"]) for f in faults), tuple(faults))
 
 
 def _check(document: Json) -> None:
