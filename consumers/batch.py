@@ -336,7 +336,8 @@ class Batch(Collected):
             heappush(self._timers, (wake_us, entry.stream))
 
     def _refused_later(self, mail: Mail, arrive: Arrive, outcome: Json) -> None:
-        event = arrive.event
+        # As it was sent, so that it can be sent again.
+        event = {"specversion": "1.0", **arrive.event}
         self.dead(
             DeadLetter(
                 mail.tenant, event["source"], event["id"], outcome["code"], outcome["detail"],

@@ -263,6 +263,7 @@ class Lane:
         accept_us = owned.clock_us
         if not self._parts.is_event_time:
             accept_us = max(accept_us, call.now_us)
+        parked = dict(self._parts.parked)
         tx = self._begin(owned)
         try:
             batch = Batch(self._parts, tx, owned, accept_us, call.now_us)
@@ -280,6 +281,8 @@ class Lane:
                 tx.rollback()
         except BaseException:
             tx.rollback()
+            # What this batch set aside is set aside no more.
+            self._parts.parked = parked
             raise
         self._settle(call, batch, owned, round_.done, takes_due)
 

@@ -7,12 +7,13 @@ before it was due is unread, and nothing accepted later overtakes a timer that w
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 from consumers import work
 from consumers.batch import Batch
+from consumers.collected import Passing
 from consumers.envelope import time_us
 from consumers.foresight import foresee
 from consumers.registry import Registry
@@ -122,11 +123,16 @@ class Round:
     def _take_passed(self, batch: Batch, id: int, passed: Passed) -> None:
         """A request that came through another process: answered there, in this transaction."""
         answer = self._answer(batch, passed.request)
+        batch.write.inbox_done.append(id)
+        if isinstance(answer, Passing):
+            # By what is registered now it belongs elsewhere: there whoever asked is answered.
+            onward = batch.write.passed.pop()
+            batch.write.passed.append(replace(onward, asker=passed.asker, ask=passed.ask))
+            return
         if isinstance(answer, Refusal):
             told = {"alias": answer.alias, "detail": answer.detail, "errors": answer.errors}
             answer = {"refused": told}
         batch.write.answers.append(PassedAnswer(passed.asker, passed.ask, answer))
-        batch.write.inbox_done.append(id)
 
     def _arm(self, batch: Batch) -> int:
         """Read due timers into the batch; the answer is up to when all of them are known."""
