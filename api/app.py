@@ -33,6 +33,7 @@ __all__ = ["build_app", "openapi_document"]
 
 VERSION = "0.1.0"
 _POSITION = POSITION.lower().encode()
+_OF_THE_PROCESS = ("/healthz", "/readyz", "/metrics", "/errors/")
 
 _log = structlog.get_logger("api")
 
@@ -60,9 +61,12 @@ def build_app(
     limits: Limits | None = None,
     gauges: Gauges | None = None,
     *,
+    has_api: bool = True,
     debug: bool = False,
 ) -> FastAPI:
     """The HTTP API of one engine. `gauges` gives what /metrics cannot count itself.
+
+    Without `has_api` only health, readiness and metrics are answered: of a process for lanes.
 
     `app.state.edge.draining` is an event to set when the engine stops: what waits then answers.
     """
@@ -73,7 +77,7 @@ def build_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    edge = Edge(desk, reader, keys, limits or Limits(), Metrics(gauges))
+    edge = Edge(desk, reader, keys, limits or Limits(), Metrics(gauges), has_api)
     app.state.edge = edge
     install(app)
     for router in _ROUTERS:
@@ -137,6 +141,9 @@ class Guard:
 
     def _turned_away(self, path: str) -> Problem | None:
         edge = self._edge
+        if not edge.has_api and not path.startswith(_OF_THE_PROCESS):
+            told = "this process runs lanes and has no API: ask the address of troth-engine serve"
+            return Problem("http.not_found", told)
         if edge.draining.is_set() and path.startswith("/v1"):
             return Problem("engine.draining", "the engine is stopping; it takes nothing new")
         if edge.under_way > edge.limits.requests_max:

@@ -30,13 +30,17 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Edge:
-    """One for each application, in `app.state.edge`."""
+    """One for each application, in `app.state.edge`.
+
+    Without `has_api` it tells only how the process is: health, readiness, metrics.
+    """
 
     desk: Desk
     reader: Reader
     keys: Keys
     limits: Limits
     metrics: Metrics
+    has_api: bool = True
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     tenants: Counter[str] = field(default_factory=Counter)
     under_way: int = 0

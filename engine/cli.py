@@ -23,7 +23,8 @@ DEBUG = "--debug"
 app = typer.Typer(
     name="troth-engine",
     help="The engine that keeps business promises. Exit codes: 0 done, 1 found bad, 2 usage, "
-    "3 not found, 4 the state says no, 5 not allowed, 6 no engine, 7 timed out.",
+    "3 not found, 4 the state says no, 5 not allowed, 6 no engine, database or broker, "
+    "7 timed out.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

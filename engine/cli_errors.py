@@ -16,7 +16,7 @@ __all__ = ["EXIT", "Exit", "exit_of", "tell", "told"]
 
 
 class Exit:
-    """Exit codes of every command."""
+    """Exit codes of every command. NO_ENGINE: nor a database or broker, as it may be tomorrow."""
 
     DONE = 0
     FOUND_BAD = 1
@@ -37,6 +37,12 @@ EXIT: Mapping[str, int] = {
     "store.format": Exit.STATE_SAYS_NO,
     "store.full": Exit.STATE_SAYS_NO,
     "store.failed": Exit.STATE_SAYS_NO,
+    "store.gone": Exit.NO_ENGINE,
+    "bus.down": Exit.NO_ENGINE,
+    "bus.topic_missing": Exit.STATE_SAYS_NO,
+    "bus.partitions": Exit.STATE_SAYS_NO,
+    "bus.topic_setting": Exit.STATE_SAYS_NO,
+    "bus.refused": Exit.NOT_ALLOWED,
     "port.in_use": Exit.STATE_SAYS_NO,
     "keys.none": Exit.NOT_ALLOWED,
     "dev.loopback": Exit.NOT_ALLOWED,

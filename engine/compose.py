@@ -103,7 +103,8 @@ def build_engine(
         limits=DeskLimits(batch_messages_max=settings.batch_messages_max),
     )
     told = partial(_gauges, desk, shape)
-    app = build_app(desk, shape.reader, keys, _limits(settings), told, debug=debug)
+    has_api = role is not Role.LANES
+    app = build_app(desk, shape.reader, keys, _limits(settings), told, has_api=has_api, debug=debug)
     return Engine(app, desk, shape, settings.drain_timeout_s)
 
 

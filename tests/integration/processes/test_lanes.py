@@ -144,7 +144,8 @@ def test_a_process_killed_under_load_loses_and_doubles_nothing(here: Site, api: 
         loading.start()
         try:
             for _ in range(2):
-                until(lambda seen=len(answered): len(answered) > seen + 20)
+                wanted = len(answered) + 20
+                until(lambda wanted=wanted: len(answered) > wanted)
                 crew.append(here.work())
                 crew.pop(0).end(signal.SIGKILL)
                 until(lambda: here.is_shared(*crew), 2 * TAKEOVER_MAX_S)
