@@ -13,6 +13,9 @@ import structlog
 __all__ = ["ACTIONS", "set_up_logs"]
 
 ACTIONS: dict[str, str] = {
+    "beat_failed": "this process could not say that it lives; others may take its lanes",
+    "bus_failed": "what reads or publishes to Kafka ended by a fault of ours",
+    "client_given_up": "a client of the driver did not close in time and was left",
     "clock_jumped": "the wall clock ran away from the boot-time clock; timers are held",
     "clock_settled": "the wall clock is back; timers go on",
     "definition_registered": "a definition was registered",
@@ -20,15 +23,27 @@ ACTIONS: dict[str, str] = {
     "engine_failed": "the engine could not start or go on",
     "engine_started": "the engine takes requests",
     "engine_stopped": "everything is on disk; the process ends",
+    "input_down": "Kafka cannot be read; it is tried again",
+    "input_loss_accepted": "an operator accepted that records were lost; reading goes on",
+    "input_lost": "records were deleted before they were read; nothing is read until a person says so",
+    "input_read_again": "a topic was made anew, or its records differ; it is read from its beginning",
+    "input_up": "Kafka is read again",
     "keys_unreadable": "the keys file changed and cannot be read; the keys read before go on",
-    "lane_claimed": "this process owns the lane",
     "lane_fault": "a transaction failed; the lane is read anew",
     "lane_lost": "the lane has another owner",
+    "lanes_changed": "these lanes are ours now",
+    "lanes_not_claimed": "the database failed while lanes were claimed; it is tried again",
+    "lanes_not_released": "lanes could not be given away at the end; others take them over",
+    "lanes_opened": "the store is read; the lanes that are ours from the start",
+    "lanes_taken": "another process took lanes of ours over while this one was silent",
     "library_said": "a warning of a library",
+    "relay_down": "Kafka cannot be written to; what is to be published waits in the store",
     "request_failed": "a fault of ours while answering a request",
+    "request_given_up": "a request that was passed on could not be applied; it is refused",
     "store_failed": "the database refused or failed",
     "stream_parked": "deciding raised an error; the stream waits for a person",
     "stream_released": "a parked stream goes on",
+    "worker_ended": "a process of work ended; it is started again",
 }
 """The words of `action` with what they say; a test holds the code to them."""
 
