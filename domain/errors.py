@@ -267,7 +267,7 @@ TR703 store.full 503  The disk is full
 TR704 store.format 500  The store has another format
   run troth-engine migrate with the right version
 TR705 store.lanes 500  The number of lanes is fixed when a store is created
-  keep the number, or export and import
+  keep the number, or stop the engines and run troth-engine copy --to URL --lanes N
 TR706 store.lane_lost 503  The lane has another owner
   nothing to do: it claims again
 TR707 store.failed 503  The database refused the write
@@ -288,6 +288,10 @@ TR714 settings.value 500  A setting has a value that cannot be used
   correct it; see troth-engine serve --print-settings
 TR715 store.gone 503  The database cannot be reached
   check that it runs, and store_url
+TR716 store.not_empty 409  The target of the copy is not empty
+  name a database or a file that holds nothing yet; nothing is ever overwritten
+TR717 store.unapplied 409  Requests wait for the owners of lanes that the copy would not have
+  start the engine on this store until it has applied them, stop it, and copy again
 TR720 engine.draining 503  The engine is stopping
   try again
 TR730 verify.broken 500  The chain does not verify

@@ -36,6 +36,8 @@ EXIT: Mapping[str, int] = {
     "store.lanes": Exit.STATE_SAYS_NO,
     "store.format": Exit.STATE_SAYS_NO,
     "store.full": Exit.STATE_SAYS_NO,
+    "store.not_empty": Exit.STATE_SAYS_NO,
+    "store.unapplied": Exit.STATE_SAYS_NO,
     "store.failed": Exit.STATE_SAYS_NO,
     "store.gone": Exit.NO_ENGINE,
     "bus.down": Exit.NO_ENGINE,

@@ -83,7 +83,7 @@ def check_form(db: Db, path: str, lanes: int | None) -> Form:
     if lanes not in (None, row[0]):
         detail = (
             f"{path} has {row[0]} lanes, not {lanes}: the number is fixed when a store is made;"
-            " for another one export, make a new store with it, and import"
+            " for another one stop the engines and run `troth-engine copy --to URL --lanes N`"
         )
         raise StoreFailed("store.lanes", detail)
     return Form(row[0], row[1])
