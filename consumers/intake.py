@@ -16,15 +16,13 @@ import structlog
 from consumers.part_input import InputDesk, IntakeLimits, PartInput, Rest
 from domain.ports import Asked, Cursor, StoreFailed
 from domain.requests import Logged
-from domain.source import Arrival, Ends, Lost, Part, Source, SourceDown
+from domain.source import Arrival, Ends, Part, Source, SourceDown
 
 __all__ = ["InputDesk", "Intake", "IntakeLimits"]
 
 Json = Any
 NOBODY = Asked("*", "troth", "automated_workflow", ())
 """Who asks for what no producer asked for."""
-NOT_READ = bytes(32)
-"""The digest of a cursor before whose offset nothing is left."""
 RAW_BYTES_MAX = 1_048_576
 DETAIL_MAX = 2_000
 _log = structlog.get_logger("consumers")
@@ -99,21 +97,6 @@ class Intake:
             if part in self._parts
         }
 
-    def accept_loss(self, part: Part) -> Lost:
-        """Go on behind records that are gone: an operator's decision, kept as a dead letter.
-
-        Raises KeyError when nothing was lost there.
-        """
-        lost = self._source.skip(part)
-        said = f"{part.topic}/{part.number}: {lost.offset} to {lost.earliest - 1} were deleted"
-        cursor = Cursor(part.topic, lost.topic_id, part.number, lost.earliest, NOT_READ)
-        state = self._parts[part]
-        fault = ("bus.input_lost", said)
-        state.put(Logged(NOBODY, cursor, self._now_us(), None, b"", fault))
-        _log.warning("input_loss_accepted", topic=part.topic, partition=part.number,
-                     offset=lost.offset, earliest=lost.earliest)  # fmt: skip
-        return lost
-
     # --- the reading task ------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -163,8 +146,11 @@ class Intake:
     async def _read_on(self) -> None:
         """Read for as long as the source is there."""
         clock = asyncio.get_running_loop().time
-        looked_s = self._moved_s = clock()
+        looked_s = asked_s = self._moved_s = clock()
         while True:
+            if self._source.lost and clock() - asked_s >= self._limits.lost_every_s:
+                asked_s = clock()
+                await self._find_accepted()
             if self._lanes_changed or self._again:
                 await self._own()
             for arrival in await self._source.poll(self._limits.poll_s):
@@ -202,6 +188,18 @@ class Intake:
             name = f"intake-{part.topic}-{part.number}"
             self._tasks[part] = asyncio.create_task(self._hand_on(state), name=name)
         self._open_ends = None
+
+    async def _find_accepted(self) -> None:
+        """Read on where an operator accepted that records are gone: the cursor was moved."""
+        for cursor in await self._cursors(self._desk.lanes()):
+            part = Part(cursor.topic, cursor.partition)
+            lost, state = self._source.lost.get(part), self._parts.get(part)
+            if lost is None or state is None or cursor.offset <= lost.offset:
+                continue
+            _log.warning("input_loss_accepted", topic=part.topic, partition=part.number,
+                         offset=lost.offset, goes_on_at=cursor.offset)  # fmt: skip
+            state.cursor = cursor
+            self._again.add(part)
 
     async def _drop(self, parts: Sequence[Part]) -> None:
         tasks = [self._tasks.pop(part) for part in parts]

@@ -64,6 +64,7 @@ class IntakeLimits:
     poll_s: float = 0.25
     ends_every_s: float = 0.25
     note_every_s: float = 5.0
+    lost_every_s: float = 1.0
     stalled_s: float = 30.0
 
 

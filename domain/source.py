@@ -102,10 +102,6 @@ class Source(Protocol):
         """Partitions that are not read, because records were gone."""
         ...
 
-    def skip(self, part: Part) -> Lost:
-        """Read a lost partition again, from its earliest record. Raises KeyError."""
-        ...
-
     async def note(self, cursors: Collection[Cursor]) -> None:
         """Tell monitoring tools how far it was read; nothing else depends on it."""
         ...

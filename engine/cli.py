@@ -12,6 +12,7 @@ from domain.ports import StoreFailed
 from engine.cli_check import check
 from engine.cli_doctor import doctor
 from engine.cli_errors import tell
+from engine.cli_kafka import kafka
 from engine.cli_keys import keys
 from engine.cli_run import dev, serve, work
 from engine.cli_store import export, migrate, verify
@@ -34,6 +35,7 @@ app.command()(serve)
 app.command()(work)
 app.command()(migrate)
 app.add_typer(keys, name="keys")
+app.add_typer(kafka, name="kafka")
 app.command()(check)
 app.command()(verify)
 app.command()(export)

@@ -14,6 +14,7 @@ import typer
 from domain.chain import LogRow, event_hash
 from engine.cli_errors import Exit
 from engine.cli_store import Json, Store, opened_store
+from engine.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from adapters.sql.offline import Check, Finding, OfflineStore
@@ -37,12 +38,19 @@ _RELEASE = (
 def doctor(store: Store = None, json: Json = False) -> None:
     """Look for what must not be, without changing anything; exit 1 when something is found.
 
-    On PostgreSQL also at owners of lanes, clocks, settings, statistics and vacuum.
+    On PostgreSQL also at owners of lanes, clocks, settings, statistics and vacuum; with Kafka at
+    its topics, at records that wait to be read and events that wait to be published.
     """
+    settings = read_settings({"store_url": store})
     with closing(opened_store(store)) as opened:
         checks = _checks(opened)
+        if settings.has_kafka:
+            checks += _bus_checks(settings, opened)
     if json:
-        body = [{"check": c.name, "ok": not c.found, "found": list(c.found)} for c in checks]
+        body = [
+            {"check": c.name, "ok": not c.found, "found": list(c.found), "shown": list(c.shown)}
+            for c in checks
+        ]
         typer.echo(orjson.dumps(body))
     else:
         _tell(checks)
@@ -66,10 +74,18 @@ def _checks(opened: OfflineStore) -> list[Check]:
     ]
 
 
+def _bus_checks(settings: Settings, opened: OfflineStore) -> list[Check]:
+    from adapters.postgres.offline import PostgresOffline
+    from engine.kafka_offline import bus_checks
+
+    assert isinstance(opened, PostgresOffline), "Kafka stands beside PostgreSQL"
+    return bus_checks(settings, opened)
+
+
 def _tell(checks: Sequence[Check]) -> None:
     for check in checks:
         typer.echo(f"{'FAIL' if check.found else 'ok  '} {check.name}")
-        for line in check.found:
+        for line in check.found or check.shown:
             typer.echo(f"       {line}")
         if check.found:
             typer.echo(f"  do   {check.remedy}")

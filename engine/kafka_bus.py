@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from consumers.publishing import Publishing, Topics
 from consumers.reading import ReadAs, of_event, of_reply
 from consumers.relay import Relay
 from consumers.times import DeskClock
+from domain.errors import Refusal, refusal
 from domain.source import SourceDown
 from engine.offline import name_of
 from engine.settings import Settings
@@ -43,7 +44,7 @@ def kafka_options(settings: Settings) -> KafkaOptions:
 
 
 def migrate_topics(settings: Settings, lanes: int) -> list[str]:
-    """Make the topics that are missing; a line for each. Raises Refusal and SourceDown."""
+    """Make the topics that are missing; a line for each. Raises Refusal."""
 
     async def make() -> list[str]:
         options = kafka_options(settings)
@@ -54,7 +55,10 @@ def migrate_topics(settings: Settings, lanes: int) -> list[str]:
         finally:
             await cluster.close()
 
-    return asyncio.run(make())
+    try:
+        return asyncio.run(make())
+    except SourceDown as down:
+        raise refusal("bus.down", str(down)) from down
 
 
 class KafkaBus:
@@ -76,16 +80,21 @@ class KafkaBus:
         self._relay: Relay | None = None
         self._desk: LaneDesk | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._checked = asyncio.Event()
+        self._doubt = ""
 
     async def start(self, desk: LaneDesk) -> None:
         """Begin to read and to publish.
 
-        Raises Refusal for topics that are not as they must be; brokers that are gone are waited
-        for, and timers with them.
+        Raises Refusal for topics that are not as they must be. Brokers that are gone are waited
+        for, and timers with them; what topics are like is then seen by readiness.
         """
         desk.read_until(0)
-        with contextlib.suppress(SourceDown):
+        try:
             await self._check()
+        except SourceDown as down:
+            self._doubt = str(down)
+            _log.warning("bus_down", why=self._doubt)
         who = ReadAs(self._settings.kafka_tenants or None, self._settings.kafka_tenant)
         options, now_us = self._options, self._clock.now_us
         self._intake = Intake(
@@ -105,9 +114,28 @@ class KafkaBus:
         desk.when_committed(self._relay.wake)
         self._desk = desk
         self._tasks = [
-            asyncio.create_task(self._intake.run(), name="intake"),
-            asyncio.create_task(self._relay.run(), name="relay"),
+            asyncio.create_task(self._checking(self._intake.run), name="intake"),
+            asyncio.create_task(self._once_checked(self._relay.run), name="relay"),
         ]
+
+    async def _checking(self, run: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Run it once the topics are as they must be."""
+        pause_s = AGAIN_FIRST_S
+        while not self._checked.is_set():
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, AGAIN_CAP_S)
+            try:
+                await self._check()
+            except SourceDown as down:
+                self._doubt = str(down)
+            except Refusal as refused:
+                self._doubt = f"{refused.code.number} {refused.detail}"
+                _log.error("bus_refused", why=self._doubt)
+        await run()
+
+    async def _once_checked(self, run: Callable[[], Coroutine[None, None, None]]) -> None:
+        await self._checked.wait()
+        await run()
 
     async def _check(self) -> None:
         cluster = Cluster(self._options)
@@ -116,6 +144,7 @@ class KafkaBus:
             await check(cluster, self._options, self._lanes, self._settings.kafka_participants)
         finally:
             await cluster.close()
+        self._checked.set()
 
     async def stop(self) -> None:
         """End both; what was not published or read yet waits for the next owner."""
@@ -131,6 +160,8 @@ class KafkaBus:
         for task in self._tasks:
             if task.done() and not task.cancelled():
                 return f"{task.get_name()} ended: {task.exception()}"
+        if not self._checked.is_set():
+            return f"kafka: {self._doubt}"
         for part in (self._intake, self._relay):
             if part is not None and not (state := part.state())["ready"]:
                 return f"kafka: {state['reason']}"

@@ -141,13 +141,6 @@ class KafkaSource:
             self._paused = wanted
             self._apply_pauses()
 
-    def skip(self, part: Part) -> Lost:
-        lost = self._lost.pop(part)
-        self._read[part] = None
-        self._starts[part] = lost.earliest
-        self._assign()
-        return lost
-
     # --- reading ---------------------------------------------------------------------------------
 
     async def poll(self, timeout_s: float) -> Sequence[Arrival]:

@@ -13,6 +13,7 @@ from adapters.clock import wall_us
 from adapters.postgres.cluster import SILENCE_MAX_US
 from adapters.postgres.faults import FAULTS, guarded, store_failed
 from adapters.postgres.link import Db, where
+from adapters.postgres.outbox import RELAY
 from adapters.postgres.pool import marked, read_ids
 from adapters.postgres.schema import check_form
 from adapters.postgres.states import unpack
@@ -67,6 +68,11 @@ WHERE database = current_database() AND prepared < now() - make_interval(secs =>
 _OWNERS = """
 SELECT l.lane, l.owner, p.beat_us FROM lanes l LEFT JOIN processes p ON p.process = l.owner
 ORDER BY l.lane
+"""
+_CURSORS = "SELECT topic, topic_id, partition, next_offset FROM cursors"
+_RELAYED = """
+SELECT l.lane, l.head - coalesce(r.position, 0) FROM lanes l
+LEFT JOIN relays r ON r.lane = l.lane AND r.name = ? ORDER BY l.lane
 """
 _WORKERS = "SELECT count(*) FROM processes WHERE works AND beat_us >= ?"
 
@@ -148,6 +154,15 @@ class PostgresOffline(OfflineStore):
         found = [f"index {name} is not valid" for (name,) in self._db.rows(_INVALID)]
         failed = [f"{count} pages failed their checksum" for (count,) in self._db.rows(_CHECKSUMS)]
         return found + failed
+
+    def cursors(self) -> dict[tuple[str, int], tuple[str, int]]:
+        """Topic id and next offset of each partition of a log outside that was read."""
+        rows = self._db.rows(_CURSORS)
+        return {(topic, number): (id_, offset) for topic, id_, number, offset in rows}
+
+    def relay_lag(self) -> dict[int, int]:
+        """Events of each lane that are not yet published."""
+        return dict(self._db.rows(_RELAYED, (RELAY,)))
 
     def checks(self) -> list[Check]:
         """Owners, clocks, settings, statistics and what vacuum has to do."""

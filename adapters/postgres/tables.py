@@ -64,6 +64,8 @@ dispatches = _table(
            where="state = 'offered' AND start_by_us IS NOT NULL"),
     _index("dispatches_not_after", "lane not_after_us",
            where="state <> 'started' AND not_after_us IS NOT NULL"),
+    _index("dispatches_pushed", "lane pushed_us",
+           where="state = 'offered' AND pushed_us IS NOT NULL"),
 )  # fmt: skip
 timers = _table("timers", "due_us:n lane:i stream:u", "stream", _index("timers_due", "lane due_us"))
 definitions = _table(

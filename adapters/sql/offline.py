@@ -87,11 +87,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing doctor looked at: what was found, if anything, and what to do about it."""
+    """One thing doctor looked at: what was found, if anything, and what to do about it.
+
+    `shown` is told also when it is as it should be.
+    """
 
     name: str
     found: Sequence[str]
     remedy: str
+    shown: Sequence[str] = ()
 
 
 class Snapshot(Protocol):
@@ -163,6 +167,14 @@ class OfflineStore(ABC):
     def stream_rows(self, stream: UUID) -> Iterator[LogRow]:
         """The events of one stream, in order."""
         yield from self._rows(_STREAM, self._db.id(stream))
+
+    def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Row]:
+        """The rows of a query one by one: plain SQL with `?` for a value, ids as 16 bytes."""
+        return self._db.each(sql, values)
+
+    def state(self, stored: bytes) -> bytes:
+        """The state of an event or a snapshot as it was written, from its column."""
+        return self._db.state(stored)
 
     def _rows(self, query: str, *values: Any) -> Iterator[LogRow]:
         for *place, state, prev in self._db.each(query, values):

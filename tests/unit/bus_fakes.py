@@ -71,6 +71,7 @@ class MemorySource:
         self._check()
         fresh = {p: 0 if c is None else c.offset for p, c in parts.items() if p not in self.read}
         self.read = {p: at for p, at in self.read.items() if p in parts} | fresh
+        self.gone = {p: g for p, g in self.gone.items() if fresh.get(p, g.offset) < g.earliest}
 
     async def poll(self, timeout_s: float) -> Sequence[Arrival]:
         self._check()
@@ -101,11 +102,6 @@ class MemorySource:
 
     async def reached(self, part: Part) -> int:
         return self.gone[part].offset if part in self.gone else self.read[part]
-
-    def skip(self, part: Part) -> Lost:
-        lost = self.gone.pop(part)
-        self.read[part] = lost.earliest
-        return lost
 
     async def note(self, cursors: Collection[Cursor]) -> None:
         self.noted += cursors

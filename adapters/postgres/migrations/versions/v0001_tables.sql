@@ -55,6 +55,7 @@ CREATE INDEX dispatches_offered ON dispatches (participant, contract, tenant, of
 CREATE INDEX dispatches_due ON dispatches (lane, lease_until_us) WHERE state <> 'offered';
 CREATE INDEX dispatches_start_by ON dispatches (lane, start_by_us) WHERE state = 'offered' AND start_by_us IS NOT NULL;
 CREATE INDEX dispatches_not_after ON dispatches (lane, not_after_us) WHERE state <> 'started' AND not_after_us IS NOT NULL;
+CREATE INDEX dispatches_pushed ON dispatches (lane, pushed_us) WHERE state = 'offered' AND pushed_us IS NOT NULL;
 CREATE TABLE timers (due_us bigint NOT NULL, lane integer NOT NULL, stream uuid PRIMARY KEY)
   WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
   autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 5000);
