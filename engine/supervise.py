@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -27,6 +28,10 @@ STOP_MORE_S = 10.0
 """Beyond the time to drain, for closing down."""
 REFUSED = frozenset({Exit.USAGE, Exit.STATE_SAYS_NO, Exit.NOT_ALLOWED})
 """Exit codes of a process that will say no as often as it is started."""
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2): the signal that a process gets when its parent ends."""
+# Loaded beforehand: between fork and exec as little as possible happens.
+_LIBC = ctypes.CDLL(None)
 _log = structlog.get_logger("engine")
 
 
@@ -44,7 +49,10 @@ class _Worker:
         self._begun_s = time.monotonic()
         # In a group of its own, so that Ctrl-C reaches it once: through us.
         self.process = subprocess.Popen(  # noqa: S603 - our own program
-            self._command, env=self._environment, start_new_session=True
+            self._command,
+            env=self._environment,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - this process has one thread
         )
 
     def look(self) -> None:
@@ -61,6 +69,12 @@ class _Worker:
         elif now_s >= self._again_s:
             self._again_s = 0.0
             self.start()
+
+
+def _end_with_parent() -> None:
+    """Drain when the parent is killed: nobody would stop this process or start it again."""
+    if sys.platform == "linux":
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def supervise(
