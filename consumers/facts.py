@@ -112,6 +112,10 @@ def _sleeping(s: _Data) -> _Data:
     return {"node": s["node"], "for": "timer", "until": _iso(s["due_us"])}
 
 
+def _awaiting(s: _Data) -> _Data:
+    return {"node": s["node"], "for": "condition", "until": _iso(s.get("due_us"))}
+
+
 def _entered(s: _Data) -> _Data:
     """`branch` is "resting" between two rounds, until the next."""
     until_us = (s.get("timers") or {}).get("round")
@@ -187,6 +191,7 @@ _TOLD: dict[str, tuple[str, Callable[[_Data], _Data | None]]] = {
     "effect.withdrawn": ("step.withdrawn", _of("effect")),
     "wait.opened": ("waiting", _waiting),
     "sleep.started": ("waiting", _sleeping),
+    "await.opened": ("waiting", _awaiting),
     "node.entered": ("block.entered", _entered),
     "event.taken": ("event.taken", _taken),
     "node.done": ("node.closed", _closed("done")),

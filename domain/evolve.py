@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from domain import events as ev
-from domain.folds import effects, life, nodes, undoing, waits
+from domain.folds import effects, life, nodes, undoing, waits, work
 from domain.state import in_flight
 
 __all__ = ["FOLDS", "in_flight"]
@@ -38,6 +38,7 @@ FOLDS: dict[Any, Callable[[Any, Any], None]] = {
     ev.QuietSet: waits.quiet_set,
     ev.TimerFired: waits.timer_fired,
     ev.SleepStarted: waits.sleep_started,
+    ev.AwaitOpened: work.await_opened,
     ev.ApprovalAsked: waits.asked,
     ev.ApprovalAmended: waits.amended,
     ev.SeatTaken: waits.seat_taken,

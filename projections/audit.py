@@ -248,6 +248,7 @@ _LINES: dict[str, Callable[[State], str]] = {
     ),
     "wait.quiet_set": lambda s: f"{s['node']} ends when nothing comes until {_at(s['quiet_us'])}",
     "timer.fired": lambda s: f"{s['timer']} of {_root(s['node'])} is over, due {_at(s['due_us'])}",
+    "await.opened": lambda s: f"{s['node']} rests until its condition holds{_until(s)}",
     "sleep.started": lambda s: f"{s['node']} sleeps{_until(s)}",
     "approval.asked": _asked,
     "approval.seat_taken": lambda s: (

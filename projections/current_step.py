@@ -163,6 +163,8 @@ def _wait_of(c: Commitment, path: str, instance: Instance) -> Json:
         sub = c.subs.get(path)
         detail = f"{', '.join(sub.types)}, key {sub.key}" if sub else "an event"
         return _wait(path, "event", detail, until_us)
+    if instance.kind == "await":
+        return _wait(path, "condition", "its condition to hold", until_us)
     if instance.kind == "sleep":
         return _wait(path, "timer", "sleeps", c.timers.get(f"{path}:sleep"))
     if instance.kind == "step" and instance.effect in c.effects:

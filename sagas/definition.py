@@ -191,6 +191,7 @@ class Definition:
     running: str
     finished: str
     order: dict[str, int]
+    has_awaits: bool = False
 
     @property
     def wanted_types(self) -> set[str]:

@@ -75,6 +75,7 @@ class Loader:
             on_debt=doc.get("on_debt", "hold"), running=double.get("running", "refuse"),
             finished=double.get("finished", "refuse"),
             order={template: i for i, template in enumerate(self.by_template)},
+            has_awaits=any(node.kind == "await" for node in self.by_name.values()),
         )  # fmt: skip
 
     def _events(self) -> dict[str, EventSpec]:
@@ -226,11 +227,11 @@ class Loader:
 _EXPRESSIONS: dict[str, tuple[str, ...]] = {
     "approve": ("subject",), "wait_for": ("key",), "sleep": ("until",), "emit": ("key", "data"),
     "repeat": ("while", "until", "out"), "scope": ("out",), "fulfil": ("result",),
-    "fail": ("message",),
+    "fail": ("message",), "await": ("until",),
 }  # fmt: skip
 _KINDS = {
     "step": Loader.step, "wait_for": Loader.wait, "set": Loader.set,
-    "sleep": Loader.leaf, "emit": Loader.leaf, "fulfil": Loader.leaf, "fail": Loader.leaf,
+    "await": Loader.leaf, "sleep": Loader.leaf, "emit": Loader.leaf, "fulfil": Loader.leaf, "fail": Loader.leaf,
 }  # fmt: skip
 
 
@@ -249,6 +250,7 @@ def retry_of(doc: Mapping[str, Any], base: Retry) -> Retry:
 # What is not JSON: an expression of another kind errs, it is never taken for true or for a time.
 _EXPECTED: dict[tuple[str, str], Expect] = {
     ("sleep", "until"): "timestamp", ("repeat", "while"): "bool", ("repeat", "until"): "bool",
+    ("await", "until"): "bool",
 }  # fmt: skip
 
 

@@ -75,6 +75,7 @@ from domain.events.keys import (
     StartRefused,
     SubscriptionsChanged,
 )
+from domain.events.work import AwaitOpened
 
 __all__ = [
     "ApprovalAmended",
@@ -83,6 +84,7 @@ __all__ = [
     "ApprovalRejected",
     "ApprovalVoided",
     "AttemptFailed",
+    "AwaitOpened",
     "BranchClosed",
     "CancelAsked",
     "CommitmentEnded",

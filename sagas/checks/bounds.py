@@ -131,8 +131,8 @@ def _rests(node: Node) -> bool:
             flows = [branch.flow for branch in node.branches]
             other = [node.otherwise] if node.otherwise is not None else []
             return all(waits(flow.nodes) for flow in [*flows, *other])
-        case "race":
-            return True
+        case "race":  # an await may hold at once
+            return all(b.trigger is None or b.trigger.kind in _WAITING for b in node.branches)
         case "parallel":
             free = [b for b in node.branches if "when" not in b.doc]
             return node.doc.get("join", "all") == "all" and any(waits(b.flow.nodes) for b in free)

@@ -18,6 +18,7 @@ __all__ = [
     "Fact",
     "State",
     "covers_well",
+    "is_late_only",
     "join",
     "narrowed",
     "nodes_of",
@@ -62,6 +63,13 @@ def yields(node: Node) -> tuple[Fact, ...]:
     return ()
 
 
+def is_late_only(node: Node) -> bool:
+    """Whether it yields something, `{expired: true}`, only when its time is over."""
+    return node.continues and (
+        node.kind == "await" or (node.kind == "scope" and "out" not in node.doc)
+    )
+
+
 def covers_well(approve: Node, step: Node) -> bool:
     """Whether the approve's level is enough for the step, and its decision reaches it.
 
@@ -94,7 +102,7 @@ def yielded(flow: Flow | None) -> Iterator[Fact]:
         yield from yields(node)
         if node.is_pivot:
             yield ("pivot", node.name)
-        if node.kind == "scope" and node.continues:
+        if is_late_only(node):
             yield ("results", node.name)
         yield from yielded_inside(node)
 

@@ -10,6 +10,7 @@ from sagas.checks.facts import (
     Fact,
     State,
     covers_well,
+    is_late_only,
     join,
     narrowed,
     nodes_of,
@@ -148,7 +149,8 @@ class _Walker:
             self._args(node, "values", node.doc["values"], state)
         if node.kind in ("fulfil", "fail"):
             return None
-        return state.with_sure(*yields(node))
+        after = state.with_sure(*yields(node))
+        return after.with_maybe([("results", node.name)]) if is_late_only(node) else after
 
     def _step(self, node: Node, state: State) -> State:
         self._args(node, "args", objects(node.doc, "args"), state)
@@ -291,7 +293,7 @@ class _Walker:
 
 
 _LEAF: dict[str, tuple[str, ...]] = {
-    "wait_for": ("key", "when"), "sleep": ("until",), "emit": ("key", "data"),
+    "wait_for": ("key", "when"), "sleep": ("until",), "await": ("until",), "emit": ("key", "data"),
     "fulfil": ("result",), "fail": ("message",),
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from sagas.checks.tree import Branch, Clause, Document, Flow, Node, objects
 
 __all__ = ["check_pivots"]
 
-_RESTING = frozenset({"step", "approve", "wait_for", "sleep"})
+_RESTING = frozenset({"step", "approve", "wait_for", "sleep", "await"})
 
 
 @dataclass(frozen=True, slots=True)

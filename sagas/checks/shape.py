@@ -28,7 +28,7 @@ SCHEMA = "definition.v1.json"
 WALK_DEPTH_MAX = 4 * defaults.DEPTH_MAX
 
 _NOT_YET_KINDS = frozenset({
-    "task", "await", "move", "for_each", "child", "lock", "undo", "cancel", "finish",
+    "task", "move", "for_each", "child", "lock", "undo", "cancel", "finish",
 })  # fmt: skip
 _NOT_YET_MEMBERS: Mapping[str, frozenset[str]] = {
     "": frozenset({"updates", "calendars", "calendar", "undo_order", "undo_flow", "while"}),

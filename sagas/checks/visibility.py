@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sagas.checks.facts import root_of, yields
+from sagas.checks.facts import is_late_only, root_of, yields
 from sagas.checks.flow import Place
 from sagas.checks.paths import selections_of
 from sagas.checks.report import Report
@@ -199,14 +199,16 @@ class Sights:
 
 
 def _when_expired(node: Node, root: str) -> bool:
-    """A scope without `out` yields something only when its time is over."""
-    return root == "results" and node.kind == "scope" and node.continues
+    """An await, or a scope without `out`, yields something only when its time is over."""
+    return root == "results" and is_late_only(node)
 
 
 def _is_open(node: Node, place: Place) -> bool:
     """Whether the node's time runs at this place for sure."""
     if node is place.node:
-        return place.member in ("when", "collect.until")  # read while it waits
+        # These are read while it waits.
+        waiting = "until" if node.kind == "await" else "when"
+        return place.member in (waiting, "collect.until")
     flow = next((flow for flow in _flows(place.inside) if flow.owner is node), None)
     # A decision has no time left once it is taken, and neither has a scope that failed.
     return flow is not None and node.kind != "approve" and flow.role not in ("clause", "handler")

@@ -7,13 +7,14 @@ from sagas.checks.tree import Document, Flow, Node
 
 __all__ = ["check_waits"]
 
-_TRIGGERS = frozenset({"wait_for", "sleep", "approve"})
+_TRIGGERS = frozenset({"wait_for", "sleep", "await", "approve"})
+_RESTING = frozenset({"wait_for", "await", "approve"})
 
 
 def check_waits(d: Document, report: Report) -> None:
     """Add waits that may last for ever, triggers that are effects, and a choose without else."""
     for node in d.nodes:
-        if node.kind in ("wait_for", "approve") and not _ends(node):
+        if node.kind in _RESTING and not _ends(node):
             text = f"{_word(node)} {node.name} has no within and no scope with a deadline"
             report.add("def.endless", node, text)
         if node.kind == "race":
@@ -56,7 +57,7 @@ def _triggers(node: Node, report: Report) -> None:
             continue
         if trigger.kind not in _TRIGGERS:
             text = f"trigger of race {node.name} is a {trigger.kind}"
-            do = "use parallel any" if trigger.kind == "step" else "use wait_for, sleep or approve"
+            do = "use parallel any" if trigger.kind == "step" else "use wait_for, sleep, await or approve"
             report.add("def.race_effect", trigger, text, do)
         elif trigger.flow is not None:
             text = (

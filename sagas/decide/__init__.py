@@ -14,6 +14,7 @@ from domain.messages import Message, from_body, to_body
 from sagas import defaults
 from sagas.decide import (
     approvals,
+    awaits,
     blocks,
     controls,
     effects,
@@ -52,6 +53,7 @@ def decide(
     """
     fork = None if commitment is None else commitment.fork()
     m = Machine(definition, fork, stream=stream, now_us=now_us, ctx=ctx)
+    m.look = awaits.look if definition.has_awaits else None
     if fork is None:
         if isinstance(message, msg.Open):
             _open(m, message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sagas.decide import approvals, blocks, effects, flow, joins, waits
+from sagas.decide import approvals, awaits, blocks, effects, flow, joins, waits
 from sagas.decide.machine import Machine
 from sagas.definition import Node
 
@@ -18,6 +18,7 @@ def register() -> None:
     ENTER.update(
         flow.SIMPLE,
         step=effects.enter_step, approve=approvals.enter_approve, wait_for=waits.enter_wait,
+        **{"await": awaits.enter_await},
         choose=blocks.enter_choose, race=blocks.enter_race, parallel=joins.enter_parallel,
         repeat=blocks.enter_repeat, scope=blocks.enter_scope,
     )  # fmt: skip

@@ -67,7 +67,7 @@ def join_path(container: str, name: str) -> str:
 class Machine:
     """One decide. `c` is a fork of the commitment (None until it is opened)."""
 
-    __slots__ = ("_at", "agenda", "c", "ctx", "d", "events", "moves", "now_us", "outcome",
+    __slots__ = ("_at", "agenda", "c", "ctx", "d", "events", "look", "moves", "now_us", "outcome",
                  "replay", "stream")  # fmt: skip
 
     def __init__(
@@ -83,6 +83,7 @@ class Machine:
         self.moves = 0
         self.outcome: Json = None
         self.replay: tuple[Json, ...] = ()
+        self.look: Callable[[Machine], None] | None = None
         self._at = from_us(self.now_us)
 
     # --- events --------------------------------------------------------------------------
@@ -122,7 +123,12 @@ class Machine:
         ]  # fmt: skip
 
     def run(self, fail: Fail) -> None:
-        """Move until all rest. A failing node becomes, by `fail`, a failure of its part."""
+        """Move until all rest. A failing node becomes, by `fail`, a failure of its part.
+
+        `look` is asked before the first move and after every other: what it finds moves next.
+        """
+        if self.look is not None:
+            self.guard(fail, self.look)
         while self.agenda:
             move, args, path = self.agenda.pop()
             self.moves += 1
@@ -132,6 +138,8 @@ class Machine:
                 hold(self, path, error_of("internal", "runaway", text, path))
                 return
             self.guard(fail, move, path, *args)
+            if self.look is not None:
+                self.guard(fail, self.look)
 
     def guard(self, fail: Fail, move: Callable[..., None], *args: Any) -> None:
         """Make one move now; a node that cannot go on fails, and so may the block around it."""

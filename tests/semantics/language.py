@@ -83,6 +83,10 @@ def sleep(name: str, time: str) -> Json:
     return _node("sleep", name, **{"for": time})
 
 
+def milestone(name: str, until: str, **members: Json) -> Json:
+    return _node("await", name, until=until, **members)
+
+
 def put(name: str, **values: str) -> Json:
     return _node("set", name, values=values)
 
