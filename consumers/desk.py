@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
 
+from consumers.admission import Admission
 from consumers.batch import Passing
+from consumers.heads import Heads
 from consumers.jobs import Job, Passed, Waiting, answer_of, late_answer, weight_of
 from consumers.lane import Lane
 from consumers.limits import DeskLimits
@@ -26,26 +28,23 @@ from consumers.times import DeskClock, Times
 from domain.errors import Refusal, refusal
 from domain.ports import StoreFailed
 from domain.positions import position_of
-from domain.requests import ClaimRequest, Publish, Request, StartRequest
+from domain.requests import ClaimRequest, Request
 
 __all__ = ["DeskClock", "LaneDesk"]
 
 Json = Any
 US_PER_S = 1_000_000
 ALL = frozenset({"*"})
-_INGRESS = (Publish, StartRequest)
-_PLAIN = frozenset({"definition_registered"})
-"""Notes that are no warning."""
+_PLAIN = frozenset({"definition_registered"})  # notes that are no warning
 _log = structlog.get_logger("consumers")
 
 
 class LaneDesk:
     """Implements `domain.requests.Desk` for the lanes of one process and one event loop.
 
-    `ownership` says which lanes are ours where several processes share the store. `heads` reads
-    the heads of lanes from the store, for those of others; `beside` says why what runs beside
-    the lanes is not ready, if it is not. `boot_s` is a clock that nobody can
-    set, in seconds; tests hand in their own. `round_s` is how long the last round took.
+    `ownership` says which lanes are ours where several processes share the store, `heads` reads the
+    heads of all, `beside` why what runs beside the lanes is not ready, if it is not. `boot_s` is a
+    clock in seconds that nobody can set; tests hand in theirs. `round_s`: of the last round.
     """
 
     def __init__(
@@ -61,11 +60,9 @@ class LaneDesk:
     ) -> None:
         self.lane = lane
         self._ownership = ownership
-        self._read_heads = heads
         self._beside = beside
         self._limits = DeskLimits() if limits is None else limits
-        self._times = Times(clock, self._limits.clock_skew_max_s, boot_s)
-        self._boot_s = boot_s
+        self._times, self._boot_s = Times(clock, self._limits.clock_skew_max_s, boot_s), boot_s
         self._queue: deque[Job] = deque()
         self._in_hand: list[Job] = []
         self._wake = threading.Condition()
@@ -74,14 +71,13 @@ class LaneDesk:
         self._poked: set[tuple[str, str]] = set()
         self._polled_s = 0.0
         self._fires_until_us: int | None = None
-        self._tenants: Counter[str] = Counter()
-        self._positions: list[tuple[int, int, asyncio.Future[bool]]] = []
+        self._admission = Admission(self._limits)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Event | None = None
         self._is_draining = False
         self._fault: str | None = None
-        self._heads: dict[int, int] = {}
+        self._heads = Heads(heads, self._limits.heads_poll_s)
         self._lanes: tuple[int, ...] = ()
         self._readers: list[Callable[[], None]] = []
         self._followers: list[Callable[[], None]] = []
@@ -94,8 +90,8 @@ class LaneDesk:
         if self._ownership is not None:
             self._ownership.start(lambda: self.poke("own", ""))
         self.lane.open()
-        elsewhere = {} if self._read_heads is None else self._read_heads()
-        self._heads, self._lanes = {**elsewhere, **self.lane.heads}, self.lane.lanes
+        self._heads.begin(self.lane.heads)
+        self._lanes = self.lane.lanes
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="lanes", daemon=True)
@@ -144,103 +140,54 @@ class LaneDesk:
         return await self._submit(request)
 
     async def _submit(self, request: Request) -> Json:
-        self._admit(request)
+        self._admit([request])
         assert self._loop is not None
         future: asyncio.Future[Json] = self._loop.create_future()
-        job = Job(request, future, weight_of(request))
-        is_ingress = isinstance(request, _INGRESS)
-        tenant = request.asked.tenant
-        if is_ingress:
-            self._tenants[tenant] += 1
-        try:
-            with self._wake:
-                self._queue.append(job)
-                self._wake.notify()
-            return await future
-        finally:
-            # A caller that left: its claim must not be given work that then lies there.
-            future.cancel()
-            if is_ingress:
-                self._tenants[tenant] -= 1
-                if not self._tenants[tenant]:
-                    del self._tenants[tenant]
+        with self._admission.held([request]):
+            try:
+                self._put([Job(request, future, weight_of(request))])
+                return await future
+            finally:
+                # A caller that left: its claim must not be given work that then lies there.
+                future.cancel()
 
     async def submit_all(self, requests: Sequence[Request]) -> list[Json]:
         """The answers in order, a refused one as its Refusal. Raises Refusal for want of room."""
-        self._admit_all(requests)
+        self._admit(requests)
         assert self._loop is not None
         loop = self._loop
         jobs = [Job(request, loop.create_future(), weight_of(request)) for request in requests]
-        tenants = Counter(r.asked.tenant for r in requests if isinstance(r, _INGRESS))
-        self._tenants += tenants
-        try:
-            with self._wake:
-                self._queue.extend(jobs)
-                self._wake.notify()
+        with self._admission.held(requests):
+            self._put(jobs)
             return await asyncio.gather(*(job.future for job in jobs), return_exceptions=True)
-        finally:
-            self._tenants -= tenants
 
-    def _admit_all(self, requests: Sequence[Request]) -> None:
-        """Refuse more than the queue can hold, before any of it is taken."""
-        counts = Counter(r.asked.tenant for r in requests if isinstance(r, _INGRESS))
-        for request in {r.asked.tenant: r for r in requests}.values():
-            self._admit(request, len(requests), counts[request.asked.tenant])
+    def _put(self, jobs: Sequence[Job]) -> None:
+        with self._wake:
+            self._queue.extend(jobs)
+            self._wake.notify()
 
-    def _admit(self, request: Request, more: int = 1, of_tenant: int = 1) -> None:
+    def _admit(self, requests: Sequence[Request]) -> None:
         if self._fault is not None or self._thread is None:
             raise refusal("engine.draining", self._fault or "the engine is not running")
-        if self._is_draining and isinstance(request, (*_INGRESS, ClaimRequest)):
-            raise refusal("engine.draining", "the engine takes nothing new")
-        limits = self._limits
-        if len(self._queue) + more > limits.queue_max:
-            raise refusal("http.too_many", f"{limits.queue_max} requests wait for the writer")
-        tenant = request.asked.tenant
-        waits = self._tenants[tenant] + of_tenant
-        if isinstance(request, _INGRESS) and waits > limits.tenant_queue_max:
-            detail = f"{limits.tenant_queue_max} events and starts of {tenant} wait"
-            raise refusal("http.too_many", detail)
-        if isinstance(request, ClaimRequest) and len(self._waiting) >= limits.claims_waiting_max:
-            raise refusal("http.too_many", f"{limits.claims_waiting_max} claims wait for work")
+        self._admission.check(
+            requests, queued=len(self._queue), claims=len(self._waiting),
+            is_draining=self._is_draining,
+        )  # fmt: skip
 
     async def wait_position(self, lane: int, position: int, timeout_s: float) -> bool:
         """Whether the head of a lane reached `position` within the time."""
-        if self._heads.get(lane, -1) >= position:
-            return True
-        assert self._loop is not None
-        until_s = self._loop.time() + timeout_s
-        while lane not in self._lanes and self._read_heads is not None:
-            # Another process writes there: nobody tells us, so it is looked at.
-            heads = await asyncio.to_thread(self._read_heads)
-            for n, head in heads.items():
-                # A look that took longer than the next one must not move a head back.
-                self._heads[n] = max(self._heads.get(n, 0), head)
-            if self._heads.get(lane, -1) >= position:
-                return True
-            left_s = until_s - self._loop.time()
-            if left_s <= 0:
-                return False
-            await asyncio.sleep(min(self._limits.heads_poll_s, left_s))
-        reached: asyncio.Future[bool] = self._loop.create_future()
-        entry = (lane, position, reached)
-        self._positions.append(entry)
-        try:
-            return await asyncio.wait_for(reached, max(0.0, until_s - self._loop.time()))
-        except TimeoutError:
-            return False
-        finally:
-            self._positions = [p for p in self._positions if p is not entry]
+        return await self._heads.wait(lane, position, timeout_s, lambda: lane in self._lanes)
 
     def position(self) -> str:
         """A position that every lane has reached, at least."""
-        return position_of(self.lane.incarnation, self._heads)
+        return position_of(self.lane.incarnation, self._heads.known)
 
     def state(self) -> Json:
         """For readiness: why it is not ready, if it is not, and where the lanes are."""
         reason = self._not_ready()
         state = {
             "ready": reason is None, "position": self.position(),
-            "lanes": [{"lane": n, "head": self._heads.get(n, 0)} for n in self._lanes],
+            "lanes": [{"lane": n, "head": self._heads.of(n)} for n in self._lanes],
             "incarnation": self.lane.incarnation, "lag": len(self._queue),
             "claims_waiting": len(self._waiting), "passed_on": len(self._passed),
             "parked": len(self.lane.parked),
@@ -299,9 +246,9 @@ class LaneDesk:
         """Claim and release lanes, between two batches."""
         if self._ownership is not None and not self._is_draining:
             self._ownership.settle(self.lane)
-            for lane, head in self._ownership.heads.items():
-                if lane not in self.lane.lanes:
-                    self._heads[lane] = max(self._heads.get(lane, 0), head)
+            heads = self._ownership.heads
+            if self._heads.would_move(heads):
+                self._call_loop(lambda: self._heads.see(heads))
         if self.lane.lanes != self._lanes:
             self._lanes = self.lane.lanes
             _log.info("lanes_changed", lanes=list(self._lanes))
@@ -418,10 +365,10 @@ class LaneDesk:
 
     def _hand_over(self, answers: list[tuple[Job, Json]]) -> None:
         heads = self.lane.heads
-        if answers or any(self._heads.get(lane) != head for lane, head in heads.items()):
+        if answers or self._heads.would_move(heads):
             self._call_loop(lambda: self._resolve(answers, heads))
 
-    def _call_loop(self, call: Callable[[], None]) -> None:
+    def _call_loop(self, call: Callable[[], object]) -> None:
         assert self._loop is not None
         try:
             self._loop.call_soon_threadsafe(call)
@@ -430,11 +377,7 @@ class LaneDesk:
             self._is_draining = True
 
     def _resolve(self, answers: list[tuple[Job, Json]], heads: Mapping[int, int]) -> None:
-        moved = False
-        for lane, head in heads.items():
-            moved = moved or head > self._heads.get(lane, 0)
-            self._heads[lane] = max(self._heads.get(lane, 0), head)
-        if moved:
+        if self._heads.see(heads):
             for callback in self._readers:
                 callback()
         for job, answer in answers:
@@ -444,9 +387,6 @@ class LaneDesk:
                 job.future.set_exception(Refusal(answer.alias, answer.detail, answer.errors))
             else:
                 job.future.set_result(answer)
-        for lane, position, reached in self._positions:
-            if position <= self._heads.get(lane, -1) and not reached.done():
-                reached.set_result(True)
 
     def _fail_all(self, refused: Refusal) -> None:
         with self._wake:

@@ -7,19 +7,20 @@ after the commits. Without a lane it still accepts, hands work out and passes on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from traceback import format_exception
 from typing import Any
 from uuid import UUID
 
 import orjson
 
-from consumers import accept, logged, recovery, registering, steering, work
+from consumers import recovery, registering
 from consumers.batch import DETAIL_MAX, FAULT, Batch, Parts
 from consumers.call import Call, Counts, Processed
 from consumers.core import Core
+from consumers.handlers import handlers_of
 from consumers.limits import LaneLimits
-from consumers.owned import Owned
+from consumers.owned import Owned, read_owned, read_parked
 from consumers.registry import Registry
 from consumers.round import Answer, Done, Round
 from consumers.streams import Streams
@@ -35,20 +36,7 @@ from domain.ports import (
     StoreFailed,
     Transaction,
 )
-from domain.requests import (
-    ClaimRequest,
-    ControlRequest,
-    DecideRequest,
-    HeartbeatsRequest,
-    Logged,
-    Publish,
-    RedriveRequest,
-    RegisterRequest,
-    RepliesRequest,
-    Request,
-    StartRequest,
-    StartsRequest,
-)
+from domain.requests import ClaimRequest, RegisterRequest, Request
 
 __all__ = ["Answer", "Lane", "Processed"]
 
@@ -81,30 +69,17 @@ class Lane:
         self.limits = LaneLimits() if limits is None else limits
         self.counts = Counts()
         self.fault: StoreFailed | None = None
-        self._store = store
-        self._mine = set(lanes)
+        self._store, self._mine = store, set(lanes)
         mapper = event_mapper()
         streams = Streams(mapper, self.limits.streams_cached_max)
         core = Core(self.registry) if core is None else core
         self._parts = Parts(
             core, streams, mapper, self.limits, {}, event_time, store.lanes, process
         )
-        acceptance = accept.Acceptance(self.registry, event_time)
-        self._handlers: dict[type, Callable[[Batch, Any], Json]] = {
-            Publish: lambda b, r: accept.publish(acceptance, b, r),
-            StartRequest: lambda b, r: accept.start(acceptance, b, r),
-            RedriveRequest: lambda b, r: steering.redrive(acceptance, b, r),
-            DecideRequest: steering.decide,
-            ControlRequest: steering.control,
-            StartsRequest: work.starts,
-            HeartbeatsRequest: work.heartbeats,
-            RepliesRequest: work.replies,
-        }
-        self._handlers[Logged] = lambda b, r: logged.take(self._handlers, b, r)
+        self._handlers = handlers_of(self.registry, event_time)
         self._owned: Owned | None = None
         self._routing = 0
-        self._has_mail = True
-        self._is_careful = True
+        self._has_mail = self._is_careful = True
         self._quota: int | None = None
         self._sweeps_from_us: int | None = None
         self._next_due_us: int | None = None
@@ -340,18 +315,9 @@ class Lane:
         Raises StoreFailed. A lane that somebody else has by now is no longer ours.
         """
         if self._owned is None:
-            beliefs = []
-            for lane in sorted(self._mine):
-                try:
-                    beliefs.append(self._store.belief(lane))
-                except LaneLost:
-                    self._mine.discard(lane)
-            owned = Owned.of(beliefs, self._store.incarnation)
-            tx = self._store.begin(*owned.beliefs.values())
-            try:
-                self._parts.parked = dict.fromkeys(tx.parked(), 0) if beliefs else {}
-            finally:
-                tx.rollback()
+            owned = read_owned(self._store, self._mine)
+            self._mine = set(owned.lanes)
+            self._parts.parked = dict.fromkeys(read_parked(self._store, owned), 0)
             self._next_due_us = self._due_us(owned)
             self._owned = owned
         return self._owned

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
-from domain.ports import LaneBelief
+from domain.ports import LaneBelief, LaneLost, Store
 
-__all__ = ["Owned"]
+__all__ = ["Owned", "read_owned", "read_parked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +38,28 @@ class Owned:
         """The head of a lane; None where somebody else owns it."""
         belief = self.beliefs.get(lane)
         return None if belief is None else belief.head
+
+
+def read_owned(store: Store, lanes: Iterable[int]) -> Owned:
+    """These lanes as the store holds them, without those that somebody else has by now.
+
+    Raises StoreFailed.
+    """
+    beliefs: list[LaneBelief] = []
+    for lane in sorted(lanes):
+        try:
+            beliefs.append(store.belief(lane))
+        except LaneLost:
+            continue
+    return Owned.of(beliefs, store.incarnation)
+
+
+def read_parked(store: Store, owned: Owned) -> Sequence[UUID]:
+    """The streams of these lanes that wait for an operator. Raises LaneLost and StoreFailed."""
+    if not owned.lanes:
+        return ()
+    tx = store.begin(*owned.beliefs.values())
+    try:
+        return tx.parked()
+    finally:
+        tx.rollback()
