@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.lane_owners import House
 from tests.integration.lane_places import Place, PostgresPlace, SqlitePlace
 from tests.servers import Databases
 
@@ -37,3 +38,11 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         return SqlitePlace(tmp_path / "troth.db")
     places: Callable[[int], PostgresPlace] = request.getfixturevalue("postgres_places")
     return places(LANES[request.param])
+
+
+@pytest.fixture
+def house(postgres_places: Callable[[int], PostgresPlace]) -> Iterator[House]:
+    """Two owners of one store of four lanes."""
+    house = House(postgres_places(4))
+    yield house
+    house.close()

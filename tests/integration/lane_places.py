@@ -13,7 +13,7 @@ from adapters.postgres import PostgresCluster, PostgresStore, migrate
 from adapters.sqlite import SqliteStore
 from tests.servers import Databases
 
-__all__ = ["PROCESS", "Place", "PostgresPlace", "SqlitePlace"]
+__all__ = ["Place", "PostgresPlace", "Share", "SqlitePlace"]
 
 PROCESS = "p1"
 
@@ -33,12 +33,17 @@ END $$
 
 
 class Place(Protocol):
-    """Opens its store again and again, and looks into it from outside with SQL."""
+    """Opens its store again and again, and looks into it from outside with SQL.
+
+    `lanes` is how many the store has; `mine` are those that `process` claims when it opens.
+    """
 
     lanes: int
+    mine: Sequence[int]
+    process: str
 
     def open(self, now_us: int) -> Any:
-        """The store, with all its lanes claimed; whoever had it open before has lost them."""
+        """The store, with lanes claimed; whoever had it open before has lost them."""
         ...
 
     def rows(self, sql: str, values: Sequence[Any]) -> list[Any]:
@@ -50,6 +55,8 @@ class SqlitePlace:
     """A file."""
 
     lanes = 1
+    mine: Sequence[int] = (0,)
+    process = PROCESS
 
     def __init__(self, path: Path) -> None:
         self._url = f"sqlite:///{path}"
@@ -66,30 +73,25 @@ class SqlitePlace:
 
 
 class PostgresPlace:
-    """A database with so many lanes; `empty` makes a new store of it."""
+    """A database with so many lanes, all of them claimed; `empty` makes a new store of it."""
+
+    process = PROCESS
 
     def __init__(self, databases: Databases, lanes: int) -> None:
         self.lanes = lanes
+        self.mine: Sequence[int] = range(lanes)
         template = databases.template(f"store_{lanes}", lambda url: migrate(url, lanes))
         self.url = databases.create(template)
         self._databases = databases
         self._db = psycopg.connect(self.url, autocommit=True)
-        self._store: PostgresStore | None = None
-        self._cluster = self.cluster(PROCESS, lambda: self._store)
-
-    def cluster(self, process: str, store: Any) -> PostgresCluster:
-        """The cluster as a process sees it; `store` tells its open store."""
-        return PostgresCluster(self.url, process=process, backend=lambda: store().backend)
+        self._share = Share(self, PROCESS, self.mine)
 
     def empty(self) -> None:
         """Take everything out, and every lane from whoever owned it."""
         self._db.execute(_EMPTY)
 
     def open(self, now_us: int) -> PostgresStore:
-        self._store = PostgresStore.open(self.url, process=PROCESS)
-        for lane in range(self.lanes):
-            assert self._cluster.claim(lane) is not None, lane
-        return self._store
+        return self._share.open(now_us)
 
     def rows(self, sql: str, values: Sequence[Any]) -> list[Any]:
         found = self._db.execute(sql.replace("?", "%s").encode(), values)
@@ -97,6 +99,32 @@ class PostgresPlace:
 
     def close(self) -> None:
         """Drop the database."""
-        self._cluster.close()
+        self._share.close()
         self._db.close()
         self._databases.drop(self.url)
+
+
+class Share:
+    """Some lanes of a PostgreSQL store: what one of several processes owns."""
+
+    def __init__(self, whole: PostgresPlace, process: str, mine: Sequence[int]) -> None:
+        self.lanes = whole.lanes
+        self.mine = mine
+        self.process = process
+        self.rows = whole.rows
+        self._url = whole.url
+        self._store: PostgresStore | None = None
+        self.cluster = PostgresCluster(whole.url, process=process, backend=self._backend)
+
+    def _backend(self) -> str:
+        return "" if self._store is None else self._store.backend
+
+    def open(self, now_us: int) -> PostgresStore:
+        self._store = PostgresStore.open(self._url, process=self.process)
+        for lane in self.mine:
+            assert self.cluster.claim(lane) is not None, lane
+        return self._store
+
+    def close(self) -> None:
+        """Close the connection that claims."""
+        self.cluster.close()
