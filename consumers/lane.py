@@ -178,8 +178,10 @@ class Lane:
     def _advance(self, call: Call, *, only_requests: bool = False) -> bool:
         """Run one transaction of the call. False when nothing is left to do."""
         call.done = None
-        has_mail = self._has_mail and not only_requests
         takes_due = not (call.holds_timers or only_requests) and self._is_due(call)
+        # An owner of other lanes may have sent what was accepted before anything was due.
+        looks = takes_due and len(self._mine) < self._store.lanes
+        has_mail = (self._has_mail or looks) and not only_requests
         if not (call.is_open or has_mail or takes_due or call.looks_again):
             return False
         try:
