@@ -168,7 +168,8 @@ class Demo:
             f" replies, {faults.struck_off + faults.risky:.0%} refusals (seed {faults.seed}) · "
             "two approvers · one operator"
         )
-        kills = [f"kill -9 {child.pid} ({child.name})" for child in reversed(self.children)]
+        worker, *engines = self.children
+        kills = [f"kill -9 {child.pid} ({child.name})" for child in (*engines, worker)]
         yield f"try      {', '.join(kills)}: the books will agree"
 
     async def _act(self, clients: dict[str, AsyncClient], producer: Producer) -> None:

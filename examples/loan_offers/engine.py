@@ -7,15 +7,12 @@ against any engine that is reachable.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
-
-import httpx
 
 from examples.children import RunFailed
 from examples.kafka import Producer
@@ -24,7 +21,7 @@ from examples.loan_offers.oracle import Deviation
 from examples.loan_offers.saga import loan_offer
 from troth import AsyncClient, EngineError
 
-__all__ = ["answers", "applied", "parked", "publish", "read_from_kafka"]
+__all__ = ["answers", "applied", "parked", "publish"]
 
 BATCH_EVENTS = 1_000
 """Events of one request; the engine takes no more."""
@@ -34,70 +31,43 @@ PATIENCE_S = 60.0
 AGAIN_S = 0.2
 
 APPLIED_WITHIN_S = 30.0
-"""How long the engine may take for what it has acknowledged."""
-
-LOOK_S = 0.5
-STALLED_S = 60.0
-"""How long the engine may read nothing of what lies in the topic."""
+"""How long the engine may take for a batch that it or the broker has acknowledged."""
 
 PAGE_ITEMS = 1_000
 ENDED = frozenset({"fulfilled", "compensated", "failed", "cancelled"})
 _LATER = frozenset({0, 429, 503})
 
 T = TypeVar("T")
-_LAG = re.compile(r'^troth_kafka_lag_records\{.*topic="[^"]*\.events".*\} (\S+)', re.MULTILINE)
-
 Json = Any
 Event = Mapping[str, Json]
 Step = Callable[[int], None]
 """Told how many more are done."""
+Sent = Callable[[Event, int], None]
+"""Told of each batch its last event, and how many are durable with it."""
 
 
-async def publish(producer: Producer, events: Iterator[Event], step: Step) -> Event:
-    """Send every event, in order, and return the last one.
-
-    Raises RunFailed when one is refused, or when there is none.
-    """
+async def publish(producer: Producer, events: Iterator[Event], sent: Sent) -> Event | None:
+    """Send every event, in order, and return the last one. Raises RunFailed when one is refused."""
     last: Event | None = None
     batch = list(islice(events, BATCH_EVENTS))
     while batch:
-        sent = batch
-        answer = asyncio.create_task(_patiently(partial(producer.publish, sent)))
+        under_way = batch
+        answer = asyncio.create_task(_patiently(partial(producer.publish, under_way)))
         # One request at a time keeps the order; the next one is made ready meanwhile.
         await asyncio.sleep(0)
         batch = list(islice(events, BATCH_EVENTS))
         _refuse_refusals(await answer)
-        last = sent[-1]
-        step(len(sent))
-    if last is None:
-        raise RunFailed("the log has no events")
+        last = under_way[-1]
+        sent(last, len(under_way))
     return last
-
-
-async def read_from_kafka(url: str, sent: Callable[[], int], count: int, step: Step) -> None:
-    """Until the engine has taken all events from the topic: its lag says how many are left.
-
-    `sent` is how many are in the topic by now. Raises RunFailed when nothing moves for long.
-    """
-    taken, moved_s = 0, time.monotonic()
-    async with httpx.AsyncClient(base_url=url) as http:
-        while taken < count:
-            await asyncio.sleep(LOOK_S)
-            lags = _LAG.findall((await http.get("/metrics")).text)
-            now = sent() - int(sum(map(float, lags))) if lags else 0
-            if now > taken:
-                step(now - taken)
-                taken, moved_s = now, time.monotonic()
-            elif time.monotonic() - moved_s > STALLED_S:
-                ready = (await http.get("/readyz")).json()
-                why = ready.get("reason", "it is ready")
-                raise RunFailed(f"the engine has read {taken:,} of {count:,} events: {why}")
 
 
 async def applied(client: AsyncClient, event: Event) -> None:
     """Until this event, and so all before it, was applied. Raises EngineError."""
-    await client.step_of(
-        loan_offer, key=event["data"]["case"], after=event["id"], timeout_s=APPLIED_WITHIN_S
+    await _patiently(
+        lambda: client.step_of(
+            loan_offer, key=event["data"]["case"], after=event["id"], timeout_s=APPLIED_WITHIN_S
+        )
     )
 
 

@@ -9,7 +9,6 @@ import shutil
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,6 @@ from examples.loan_offers.engine import (
     applied,
     parked,
     publish,
-    read_from_kafka,
 )
 from examples.loan_offers.events import cloud_event, in_time_order
 from examples.loan_offers.oracle import last_time, truths
@@ -134,8 +132,8 @@ async def _compared(
     events = (cloud_event(case, event) for case, event in pairs)
     async with _client(child, "developer") as reader:
         began_s = time.perf_counter()
-        last = await _send(child, where, events, len(pairs), console)
-        await applied(reader, last)
+        with _progress(console, "events", len(pairs)) as step:
+            await _send(child, reader, where, events, step)
         took_s = time.perf_counter() - began_s
         with _progress(console, "answers", len(cases)) as step:
             found: dict[str, Answer] = await answers(reader, step)
@@ -144,27 +142,22 @@ async def _compared(
 
 
 async def _send(
-    child: Engine, where: Place, events: Iterator[Event], count: int, console: Console
-) -> Event:
-    """Send all, and see them taken; the last one."""
+    child: Engine, reader: AsyncClient, where: Place, events: Iterator[Event], step: Step
+) -> None:
+    """Send all, batch by batch, until the last one was applied."""
     if where.broker is None:
         async with _client(child, "producer") as producer:
-            with _progress(console, "events", count) as step:
-                return await publish(producer, events, step)
-    topic = where.topic("events")
-    async with KafkaProducer(where.broker, topic, key_field="case") as producer:
-        sent = Counter[str]()
-        # The engine reads what lies there while more is written.
-        with _progress(console, "events", count) as step:
-            look = read_from_kafka(child.url, sent.total, count, step)
-            reading = asyncio.create_task(look)
-            try:
-                last = await publish(producer, events, lambda more: sent.update(events=more))
-                console.print(f"sent     to {topic}, one partition: {count:,}", highlight=False)
-                await reading
-            finally:
-                reading.cancel()
-    return last
+            last = await publish(producer, events, lambda _, count: step(count))
+        if last is not None:
+            await applied(reader, last)
+        return
+    ends: list[tuple[Event, int]] = []
+    async with KafkaProducer(where.broker, where.topic("events"), key_field="case") as producer:
+        await publish(producer, events, lambda *batch: ends.append(batch))
+    # The engine has been reading them while more were written.
+    for event, count in ends:
+        await applied(reader, event)
+        step(count)
 
 
 def _client(child: Engine, key: str) -> AsyncClient:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,22 +21,28 @@ from examples.demo.watch import ENDS
 from examples.partner_activation.books import Done, compare
 from examples.partner_activation.systems import Faults
 from tests import tidy
+from tests.integration.example_shapes import SERVERS, SHAPES, servers_of
 
 SEED = 7
 ENDS_WITHIN_S = 100
-PIDS = re.compile(r"kill -9 (\d+) \(the engine\), kill -9 (\d+) \(the participants\)")
+PIDS = re.compile(
+    r"kill -9 (\d+) \((the engine|work 1)\).* kill -9 (\d+) \(the participants' process\)"
+)
 
 
 @contextmanager
-def demo(folder: Path, partners: int) -> Iterator[subprocess.Popen[str]]:
-    """The demo as a child process."""
+def demo(
+    folder: Path, partners: int, shape: str = "embedded", servers: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """The demo as a child process; `servers` are variables of its environment."""
     command = [
         sys.executable, "-m", "examples.demo", "--plain", "--folder", str(folder / "demo"),
-        "--partners", str(partners), "--seed", str(SEED),
+        "--partners", str(partners), "--seed", str(SEED), "--shape", shape,
     ]  # fmt: skip
     with subprocess.Popen(
-        command, cwd=tidy.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+        command, cwd=tidy.ROOT, env=os.environ | dict(servers or {}), stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
         try:
             yield process
         finally:
@@ -72,29 +79,52 @@ def expected(partners: int) -> str:
     return f"{ends_text({end: ends[end] for end in ENDS})} = {partners} of {partners}"
 
 
-def test_it_ends_as_its_script_says_although_the_engine_is_killed(tmp_path: Path) -> None:
-    """kill -9 in the middle: what was acknowledged is there, nothing happens twice."""
+@pytest.mark.parametrize("shape", SHAPES)
+def test_it_ends_as_its_script_says_although_the_engine_is_killed(
+    shape: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """kill -9 in the middle: what was acknowledged is there, nothing happens twice.
+
+    Where two processes have the lanes, the other one takes over those of the first.
+    """
     partners = 16
-    with demo(tmp_path, partners) as process:
-        engine = int(until(process, PIDS)[1])
+    with demo(tmp_path, partners, shape, servers_of(shape, request)) as process:
+        engine, name, _ = until(process, PIDS).groups()
         until(process, re.compile(r"now .*partner_signed"))
-        os.kill(engine, signal.SIGKILL)
+        os.kill(int(engine), signal.SIGKILL)
         said, _ = process.communicate(timeout=ENDS_WITHIN_S)
     assert process.returncode == 0, said
-    assert "the engine was killed (SIGKILL); it is started again" in said
+    assert f"{name} was killed (SIGKILL); it is started again" in said
     assert expected(partners) in said
     assert "books agree: lost 0, doubled 0 " in said
     assert "the chain holds" in said
     assert re.search(r"undo of provision/create_account done by ", said)
     assert re.search(r"COMPENSATED after rejected:legal: ", said)
+    followed = re.search(r"facts alone: \d+ facts, compensated", said)
+    assert (followed is not None) == (shape == "kafka")
 
 
-def test_an_interrupted_demo_leaves_no_process_behind(tmp_path: Path) -> None:
-    with demo(tmp_path, PARTNERS_MIN) as process:
-        pids = [int(pid) for pid in until(process, PIDS).groups()]
-        process.send_signal(signal.SIGINT)
+@pytest.mark.parametrize(
+    ("shape", "sent"),
+    [
+        ("embedded", signal.SIGINT),
+        pytest.param("postgres", signal.SIGTERM, marks=pytest.mark.postgres),
+    ],
+)
+def test_an_interrupted_demo_leaves_no_process_behind(
+    shape: str, sent: signal.Signals, tmp_path: Path
+) -> None:
+    """Neither of the engine and the participants, nor a server that it has started."""
+    with demo(tmp_path, PARTNERS_MIN, shape) as process:
+        engine, _, participants = until(process, PIDS).groups()
+        records = [
+            json.loads(file.read_text()) for file in tmp_path.glob("demo/servers-*/*/server.json")
+        ]
+        process.send_signal(sent)
         said, _ = process.communicate(timeout=ENDS_WITHIN_S)
     assert process.returncode == 130, said
+    assert len(records) == len(SERVERS[shape])
+    pids = [int(engine), int(participants), *(record["pid"] for record in records)]
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)

@@ -6,12 +6,17 @@ What must come out is said here once more by hand: the log's oracle is only half
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from tests import tidy
+from tests.integration.example_shapes import SHAPES, servers_of
 
 START = datetime(2011, 10, 1, tzinfo=UTC)
 ENDS_WITHIN_S = 60
@@ -93,16 +98,23 @@ def _event(second: int, text: str) -> str:
     )
 
 
-def loans(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def loans(
+    *arguments: str | Path, servers: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "examples.loan_offers", *map(str, arguments)],
-        cwd=tidy.ROOT, capture_output=True, text=True, timeout=ENDS_WITHIN_S, check=False,
+        cwd=tidy.ROOT, env=os.environ | dict(servers or {}), capture_output=True, text=True,
+        timeout=ENDS_WITHIN_S, check=False,
     )  # fmt: skip
 
 
-def test_the_engine_says_what_the_log_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_engine_says_what_the_log_says(
+    shape: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     """Ends, open nodes, broken rules and parked events of a log with every kind of case agree."""
-    done = loans(written(tmp_path), "--folder", tmp_path / "loans")
+    options = ["--shape", shape, "--folder", tmp_path / "loans"]
+    done = loans(written(tmp_path), *options, servers=servers_of(shape, request))
 
     assert done.returncode == 0, done.stdout + done.stderr
     said = json.loads(done.stdout.splitlines()[-1])
