@@ -19,6 +19,12 @@ def asked(project: str) -> list[Requirement]:
     return [Requirement(text) for text in texts if text != "troth"]
 
 
+def needed(project: str) -> list[Requirement]:
+    """Dependencies of a pyproject.toml without its dev group."""
+    read = tomllib.loads((tidy.ROOT / project).read_text("utf-8"))
+    return [Requirement(text) for text in read["project"]["dependencies"]]
+
+
 def pinned(lock: str) -> dict[str, str]:
     return dict(PIN.findall((tidy.ROOT / lock).read_text("utf-8")))
 
@@ -47,7 +53,7 @@ def test_every_range_has_an_upper_end() -> None:
 
 def test_every_pin_has_hashes_and_no_address() -> None:
     """What is installed is what was locked, wherever it is fetched from."""
-    for lock in ("requirements.lock", "requirements-sdk.lock"):
+    for lock in ("requirements.lock", "requirements-sdk.lock", "deploy/requirements.lock"):
         text = (tidy.ROOT / lock).read_text("utf-8")
         assert "://" not in text
         for block in re.split(r"\n(?=[a-z0-9])", text.split("\n", 2)[2]):
@@ -60,6 +66,14 @@ def test_the_sdk_is_locked_to_the_versions_the_engine_is_tested_with() -> None:
     assert {name: engine.get(name) for name in sdk} == sdk
     of_the_engine = {"eventsourcing", "sqlalchemy", "alembic", "fastapi", "uvicorn", "aiokafka"}
     assert of_the_engine & set(sdk) == set()
+
+
+def test_an_image_holds_what_the_engine_needs_as_it_was_tested() -> None:
+    """And neither the tools of this repository nor the SDK."""
+    image, tested = pinned("deploy/requirements.lock"), pinned("requirements.lock")
+    assert {name: tested.get(name) for name in image} == image
+    assert {canonicalize_name(one.name) for one in needed("pyproject.toml")} <= set(image)
+    assert {"pytest", "ruff", "pyyaml", "hypothesis"} & set(image) == set()
 
 
 def test_no_tool_is_configured_to_fetch_from_one_place() -> None:
