@@ -121,6 +121,10 @@ class Share:
 
     def open(self, now_us: int) -> PostgresStore:
         self._store = PostgresStore.open(self._url, process=self.process)
+        # As the file of the embedded tests: whether the disk has it is tested elsewhere.
+        tx = self._store.begin()
+        tx.connection.execute("SET synchronous_commit = off")
+        tx.commit()
         for lane in self.mine:
             assert self.cluster.claim(lane) is not None, lane
         return self._store
