@@ -140,7 +140,7 @@ def _databases(stack: contextlib.ExitStack, server: Running, name: str) -> list[
     try:
         _for_each("CREATE DATABASE {}", names, server.address)
     except psycopg.OperationalError as error:
-        raise RunFailed(f"{server.address}: {error}") from error
+        raise RunFailed(f"PostgreSQL: {error}") from error
     if server.server is None:
         drop = "DROP DATABASE IF EXISTS {} WITH (FORCE)"
         stack.callback(_for_each, drop, names, server.address)
