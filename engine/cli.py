@@ -10,6 +10,7 @@ import typer
 from domain.errors import Refusal, refusal
 from domain.ports import StoreFailed
 from engine.cli_check import check
+from engine.cli_copy import copy
 from engine.cli_doctor import doctor
 from engine.cli_errors import tell
 from engine.cli_kafka import kafka
@@ -39,6 +40,7 @@ app.add_typer(kafka, name="kafka")
 app.command()(check)
 app.command()(verify)
 app.command()(export)
+app.command()(copy)
 app.command()(doctor)
 
 
