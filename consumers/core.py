@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from consumers import starting
 from consumers.registry import Registry
 from domain import key_stream as ks
 from domain import saga_key as sk
 from domain.commitment import Commitment, CommitmentSnapshot
+from domain.errors import Refusal
 from domain.events import Ctx, Event
 from domain.key_stream import KeyStream, KeyStreamSnapshot
-from domain.messages import Arrive, Message, Open, RunOver, Start, Subscribe
+from domain.messages import Arrive, Message, Open, Recall, RunOver, Start, Subscribe
 from domain.ports import ViewRow
 from domain.saga_key import DoubleStart, SagaKey, SagaKeySnapshot
+from domain.streams import Decided
 from projections import current_step, parked_events
 from sagas.decide import decide as decide_commitment
 from sagas.outputs import Offered, outputs
@@ -67,11 +70,8 @@ class Core:
             decided = ks.decide(state, message, stream=stream, now_us=now_us, ctx=ctx)
             wake_us = ks.wake_us(decided.state)
             return Step(decided.events, decided.state, decided.outcome, decided.mail, wake_us)
-        if isinstance(state, SagaKey) or isinstance(message, (Start, RunOver)):
-            policy = self._policy(message)
-            started = sk.decide(
-                state, message, stream=stream, now_us=now_us, ctx=ctx, policy=policy
-            )
+        if isinstance(state, SagaKey) or isinstance(message, (Start, RunOver, Recall)):
+            started = self._saga_key(state, message, stream, now_us, ctx)
             return Step(started.events, started.state, started.outcome, started.mail, None)
         return self._commitment(state, message, stream, now_us, ctx)
 
@@ -94,6 +94,20 @@ class Core:
             decided.events, decided.state, decided.outcome, out.mail, out.wake_us, out.offered,
             out.settled, out.withdraw,
         )  # fmt: skip
+
+    def _saga_key(
+        self, state: SagaKey | None, message: Message, stream: UUID, now_us: int, ctx: Ctx
+    ) -> Decided[SagaKey | None]:
+        if isinstance(message, Start) and not message.definition:
+            named = starting.named(self._registry, message)
+            if isinstance(named, Refusal):
+                return sk.refuse_child(
+                    state, message, named.alias, named.detail, stream=stream, now_us=now_us,
+                    ctx=ctx,
+                )  # fmt: skip
+            message = named
+        policy = self._policy(message)
+        return sk.decide(state, message, stream=stream, now_us=now_us, ctx=ctx, policy=policy)
 
     def _policy(self, message: Message) -> DoubleStart:
         if not isinstance(message, Start):

@@ -112,8 +112,24 @@ def _sleeping(s: _Data) -> _Data:
     return {"node": s["node"], "for": "timer", "until": _iso(s["due_us"])}
 
 
+def _offered(s: _Data) -> _Data:
+    return {"node": s["node"], "for": "task", "until": _iso(s.get("due_us"))}
+
+
 def _awaiting(s: _Data) -> _Data:
     return {"node": s["node"], "for": "condition", "until": _iso(s.get("due_us"))}
+
+
+def _child_awaited(s: _Data) -> _Data:
+    return {"node": s["node"], "for": "child", "until": _iso(s.get("due_us"))}
+
+
+def _child_opened(s: _Data) -> _Data | None:
+    return _closed("done")(s) if s.get("done") else None
+
+
+def _child_ended(s: _Data) -> _Data:
+    return _closed("done" if s["status"] == "fulfilled" else "failed")(s)
 
 
 def _entered(s: _Data) -> _Data:
@@ -192,6 +208,12 @@ _TOLD: dict[str, tuple[str, Callable[[_Data], _Data | None]]] = {
     "wait.opened": ("waiting", _waiting),
     "sleep.started": ("waiting", _sleeping),
     "await.opened": ("waiting", _awaiting),
+    "task.offered": ("waiting", _offered),
+    "task.done": ("node.closed", _closed("done")),
+    "child.asked": ("waiting", _child_awaited),
+    "child.opened": ("node.closed", _child_opened),
+    "child.left": ("node.closed", _closed("stopped")),
+    "child.ended": ("node.closed", _child_ended),
     "node.entered": ("block.entered", _entered),
     "event.taken": ("event.taken", _taken),
     "node.done": ("node.closed", _closed("done")),

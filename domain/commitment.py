@@ -31,8 +31,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RECORDS: Mapping[str, Any] = {
     "nodes": s.Instance, "trail": s.Trail, "effects": s.Effect, "entries": s.Entry,
     "subs": s.Sub, "bindings": s.Binding, "stops": s.Stop, "undoing": s.Undoing, "debts": s.Debt,
+    "children": s.Child,
 }  # fmt: skip
-_PLAIN = ("vars", "frames", "timers", "taken", "deciders", "runs", "queues", "errors")
+_PLAIN = ("vars", "frames", "timers", "taken", "deciders", "runs", "queues", "errors",
+          "item_after")  # fmt: skip
 
 
 class Commitment(Aggregate):
@@ -57,6 +59,7 @@ class Commitment(Aggregate):
     trail: dict[str, s.Trail]
     frames: dict[str, dict[str, Any]]
     effects: dict[str, s.Effect]
+    children: dict[str, s.Child]
     entries: dict[str, s.Entry]
     timers: dict[str, int]
     subs: dict[str, s.Sub]
@@ -66,6 +69,7 @@ class Commitment(Aggregate):
     runs: dict[str, int]
     queues: dict[str, tuple[Json, ...]]
     errors: dict[str, Json]
+    item_after: dict[str, dict[str, Any]]
     stops: dict[str, s.Stop]
     undoing: dict[str, s.Undoing]
     debts: dict[str, s.Debt]
@@ -151,7 +155,9 @@ class CommitmentSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
         aggregate = object.__new__(Commitment)
         values: dict[str, Any] = dict(self.state)
         for name, record in _RECORDS.items():
-            values[name] = {k: _as(record, v) for k, v in values[name].items()}
+            # A snapshot of an earlier release lacks what it did not know.
+            values[name] = {k: _as(record, v) for k, v in values.get(name, {}).items()}
+        values.setdefault("item_after", {})  # snapshots of before for_each have none
         for name in ("taken", "deciders", "queues"):
             values[name] = {k: tuple(v) for k, v in values[name].items()}
         for name in ("pivots", "deferred"):

@@ -116,6 +116,10 @@ TR230 def.no_wait 422  A loop turns without waiting or a bound
   give max
 TR231 def.version 422  The document's form is another version
   use troth: 1
+TR232 def.recursion 422  A saga starts itself without end
+  give the child a when, or put it into a branch
+TR233 def.child 422  A child's saga is not registered
+  register it first, or correct its name
 TR301 event.json 400  The body is not JSON
   send valid UTF-8 JSON
 TR302 event.envelope 422  A CloudEvents attribute is missing or wrong
@@ -210,6 +214,18 @@ TR442 decision.twice 409  One person, one seat
   another person must take the other seat
 TR443 decision.not_by 403  Who decided there may not decide here
   another person must decide
+TR444 task.closed 409  This task is done or withdrawn already
+  look with troth tasks
+TR445 task.claimed 409  Somebody else has claimed this task
+  take another one, or wait until its lease ends
+TR446 task.not_yours 409  You have not claimed this task, or your lease ended
+  claim it first
+TR447 task.role 403  This key has none of the seats that may do this task
+  use a key with one of the seats named
+TR448 task.actor 403  Only a person may do a task
+  use the key of a human
+TR449 task.payload 422  The payload does not fit the form of the task
+  correct the payload
 TR450 control.unknown 422  No such control
   use cancel, pause, resume, retry or settle
 TR451 control.reason 422  A reason is required
@@ -218,6 +234,10 @@ TR452 control.target 409  There is nothing to retry or settle there
   look with troth show and troth debts
 TR453 control.evidence 422  Settling needs evidence and an outcome
   say done or not_done and give evidence
+TR454 start.queued 202  The start waits for the runs before it
+  wait
+TR455 start.delivered 200  The event goes to the running commitment
+  nothing to do
 TR429 http.too_many 429  Too many requests wait for this tenant
   slow down
 TR501 bound.payload 422  A value is over its bound
@@ -238,6 +258,10 @@ TR508 bound.text 422  A text holds the character U+0000
   leave it out
 TR509 bound.depth 422  JSON is nested too deeply
   nest at most 64 levels
+TR510 bound.children 422  Too many children, or too deep
+  start fewer at once, 1,000 at most, 16 deep
+TR511 child.conflict 409  Another run has the child's key
+  catch business:child.conflict, or give the child another key
 TR601 claim.shape 422  The claim does not fit
   compare with docs/format.md section 7
 TR602 reply.schema 422  The result does not fit the contract

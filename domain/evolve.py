@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from domain import events as ev
-from domain.folds import effects, life, nodes, undoing, waits, work
+from domain.folds import children, effects, items, life, nodes, undoing, waits, work
 from domain.state import in_flight
 
 __all__ = ["FOLDS", "in_flight"]
@@ -30,6 +30,9 @@ FOLDS: dict[Any, Callable[[Any, Any], None]] = {
     ev.NodeSkipped: nodes.skipped,
     ev.NodeFailed: nodes.failed,
     ev.NodesStopped: nodes.stopped,
+    ev.ItemsAdded: items.added,
+    ev.ItemsClosed: items.closed,
+    ev.ItemClosed: items.item_closed,
     ev.VarsSet: nodes.vars_set,
     ev.FactEmitted: nodes.set_at_once,
     ev.WaitOpened: waits.wait_opened,
@@ -39,12 +42,22 @@ FOLDS: dict[Any, Callable[[Any, Any], None]] = {
     ev.TimerFired: waits.timer_fired,
     ev.SleepStarted: waits.sleep_started,
     ev.AwaitOpened: work.await_opened,
+    ev.TaskOffered: work.task_offered,
+    ev.TaskClaimed: work.task_claimed,
+    ev.TaskReleased: work.task_released,
+    ev.TaskEscalated: work.task_escalated,
+    ev.TaskDone: work.task_done,
     ev.ApprovalAsked: waits.asked,
     ev.ApprovalAmended: waits.amended,
     ev.SeatTaken: waits.seat_taken,
     ev.ApprovalGranted: waits.granted,
     ev.ApprovalRejected: waits.rejected,
     ev.ApprovalVoided: waits.voided,
+    ev.ChildAsked: children.asked,
+    ev.ChildOpened: children.opened,
+    ev.ChildStopAsked: children.stop_asked,
+    ev.ChildLeft: children.left,
+    ev.ChildEnded: children.ended,
     ev.EffectIntended: effects.intended,
     ev.EffectStarted: effects.started,
     ev.AttemptFailed: effects.attempt_failed,

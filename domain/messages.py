@@ -13,8 +13,8 @@ from uuid import UUID
 from domain.events import Ctx
 
 __all__ = [
-    "Answered", "Arrive", "Control", "Decide", "Lost", "Mail", "Message", "NotStarted", "Offer",
-    "Open", "RunOver", "Start", "Started", "Subscribe", "Wake", "Withdrawn", "from_body", "to_body",
+    "Answered", "Arrive", "ChildOver", "ChildStarted", "Control", "Decide", "Lost", "Mail", "Message", "NotStarted", "Offer",
+    "Open", "Recall", "RunOver", "Start", "Started", "Subscribe", "TaskAct", "Wake", "Withdrawn", "from_body", "to_body",
 ]  # fmt: skip
 
 Json = Any
@@ -33,6 +33,7 @@ class Open:
     run: int
     input: Json
     start: Json = None
+    parent: Json = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,19 @@ class Decide:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskAct:
+    """To a commitment: a person claims, releases or completes a task (`action`)."""
+
+    KIND: ClassVar[str] = "task_act"
+    task: str
+    action: str
+    by: str
+    actor_type: str
+    seats: tuple[str, ...]
+    payload: Json = None
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """To a commitment: cancel, pause, resume, retry or settle, by an operator.
 
@@ -153,6 +167,8 @@ class Start:
     `onward` is what follows it when one event goes to several lanes: {"starts": [[stream, start]],
     "takers": [...], "home": stream or None, "arrive": {...}}. Each start passes on to the next,
     the last one to the key stream, which thus knows who took the event.
+    `parent` is whose child it is: {"id", "node", "ask", "depth", "wait"}. Such a start may name no
+    definition: where it arrives it is that of `saga_version`, or for 0 the latest one.
     """
 
     KIND: ClassVar[str] = "start"
@@ -165,6 +181,7 @@ class Start:
     digest: str
     event: Json = None
     onward: Json = None
+    parent: Json = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,16 +228,53 @@ class Subscribe:
     ended: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """To a saga-key stream: a parent stops, and the child it asked for need not begin."""
+
+    KIND: ClassVar[str] = "recall"
+    parent: str
+    node: str
+    ask: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChildStarted:
+    """To a parent: its child runs. `ask` is the version at which the parent asked for it."""
+
+    KIND: ClassVar[str] = "child_started"
+    node: str
+    ask: int
+    id: str
+    run: int
+    saga_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChildOver:
+    """To a parent: how its child ended; conflict or refused if it never began."""
+
+    KIND: ClassVar[str] = "child_over"
+    node: str
+    ask: int
+    status: str
+    id: str | None = None
+    result: Json = None
+    error: Json = None
+
+
 Message = (
-    Open | Offer | Started | Answered | Lost | NotStarted | Withdrawn | Wake | Decide | Control
-    | Start | RunOver | Arrive | Subscribe
+    Open | Offer | Started | Answered | Lost | NotStarted | Withdrawn | Wake | Decide | TaskAct
+    | Control
+    | Start | RunOver | Arrive | Subscribe | Recall | ChildStarted | ChildOver
 )  # fmt: skip
 
 _KINDS: dict[str, Any] = {
     c.KIND: c
     for c in (
-        Open, Offer, Started, Answered, Lost, NotStarted, Withdrawn, Wake, Decide, Control,
-        Start, RunOver, Arrive, Subscribe,
+        Open, Offer, Started, Answered, Lost, NotStarted, Withdrawn, Wake, Decide, TaskAct,
+        Control,
+        Start, RunOver, Arrive, Subscribe, Recall, ChildStarted, ChildOver,
     )
 }  # fmt: skip
 
@@ -228,7 +282,7 @@ _KINDS: dict[str, Any] = {
 def to_body(message: Message) -> dict[str, Any]:
     """The message as a JSON object without members that are None."""
     values: dict[str, Any] = {f.name: getattr(message, f.name) for f in fields(message)}
-    if isinstance(message, Decide):
+    if isinstance(message, (Decide, TaskAct)):
         values["seats"] = list(message.seats)
     return {name: value for name, value in values.items() if value is not None}
 
@@ -238,7 +292,7 @@ def from_body(kind: str, body: dict[str, Any]) -> Message:
     cls = _KINDS[kind]
     values: dict[str, Any] = {f.name: None for f in fields(cls) if f.default is MISSING}
     values |= body
-    if kind == Decide.KIND:
+    if kind in (Decide.KIND, TaskAct.KIND):
         values["seats"] = tuple(body.get("seats", ()))
     return cls(**values)
 

@@ -13,14 +13,48 @@ from uuid import UUID
 from eventsourcing.domain import BaseAggregate, CanSnapshotAggregate, DomainEvent
 from eventsourcing.utils import register_topic
 
-from domain.events import Ctx, Event, RunEnded, RunOpened, SagaKeyOpened, StartHeld, StartRefused
+from domain.events import (
+    Ctx,
+    Event,
+    RunEnded,
+    RunOpened,
+    SagaKeyOpened,
+    StartHeld,
+    StartQueued,
+    StartRecalled,
+    StartRefused,
+)
 from domain.ids import commitment_id
-from domain.messages import Arrive, Control, Message, Open, RunOver, Start, from_body, to_body
+from domain.messages import (
+    Arrive,
+    ChildOver,
+    ChildStarted,
+    Control,
+    Message,
+    Open,
+    Recall,
+    RunOver,
+    Start,
+    from_body,
+    to_body,
+)
 from domain.streams import Decided, new_event
 
-__all__ = ["DoubleStart", "Run", "SagaKey", "SagaKeySnapshot", "decide"]
+__all__ = [
+    "QUEUE_MAX",
+    "DoubleStart",
+    "Run",
+    "SagaKey",
+    "SagaKeySnapshot",
+    "decide",
+    "refuse_child",
+]
 
 Json = Any
+QUEUE_MAX = 1_000
+"""Starts of one saga and key that wait for their turn (double_start.running: queue)."""
+
+_CONFLICTS = frozenset({"start.conflict", "start.queue_full"})
 _MAY_FOLLOW_FAILURE = frozenset({"failed", "compensated", "cancelled"})
 
 
@@ -28,7 +62,7 @@ _MAY_FOLLOW_FAILURE = frozenset({"failed", "compensated", "cancelled"})
 class DoubleStart:
     """The policy of a definition for a start that meets another one of its key.
 
-    `running` is refuse, return or replace; `finished` is refuse, after_failure or allow.
+    `running` is refuse, return, replace, deliver or queue; `finished` is refuse, after_failure or allow.
     """
 
     running: str = "refuse"
@@ -46,7 +80,10 @@ class Run:
 
 
 class SagaKey(BaseAggregate[UUID]):
-    """The runs of one saga and key: the latest one, and a start that waits for its end."""
+    """The runs of one saga and key: the latest one, and the starts that wait for its end.
+
+    `held` replaces the running one, which is being cancelled; `queue` waits in order behind it.
+    """
 
     TOPIC: ClassVar[str] = "sagakey"
 
@@ -56,6 +93,7 @@ class SagaKey(BaseAggregate[UUID]):
         self.key = key
         self.latest: Run | None = None
         self.held: Json = None
+        self.queue: tuple[Json, ...] = ()
 
     def fork(self) -> SagaKey:
         """An independent copy; its records are shared, for they are frozen."""
@@ -72,19 +110,42 @@ class SagaKey(BaseAggregate[UUID]):
     def runs(self) -> int:
         return self.latest.run if self.latest is not None else 0
 
+    @property
+    def waiting(self) -> tuple[Json, ...]:
+        """The starts that wait, the one that begins first before the others."""
+        held = () if self.held is None else (self.held,)
+        return (*held, *(queued["start"] for queued in self.queue))
+
     def evolve(self, event: Event) -> None:
         """Fold one event of this stream."""
         match event:
             case RunOpened():
                 self.latest = Run(event.run, event.commitment, event.input_digest)
-                self.held = None
+                if self.held is not None:
+                    self.held = None
+                else:
+                    self.queue = self.queue[1:]
             case RunEnded():
                 if self.latest is not None and self.latest.run == event.run:
                     self.latest = replace(self.latest, status=event.status)
             case StartHeld():
                 self.held = event.start
+            case StartQueued():
+                self.queue = (*self.queue, {"run": event.run, "start": event.start})
+            case StartRecalled():
+                if _is_of(self.held, event):
+                    self.held = None
+                self.queue = tuple(q for q in self.queue if not _is_of(q["start"], event))
             case _:
                 assert isinstance(event, SagaKeyOpened | StartRefused), type(event)
+
+
+def _is_of(start: Json, recall: StartRecalled | Recall) -> bool:
+    """Whether a start that waits was asked for by that parent, there and then."""
+    waiting: dict[str, Json] = start or {}
+    parent: dict[str, Json] = waiting.get("parent") or {}
+    asked = (parent.get("id"), parent.get("node"), parent.get("ask"))
+    return asked == (recall.parent, recall.node, recall.ask)
 
 
 def decide(
@@ -99,7 +160,9 @@ def decide(
     """What a message does to the saga-key stream; `policy` is that of the start's definition.
 
     The outcome of a start is {"id", "run", "created"}, with "code" start.replaced where it waits
-    for the running one to be cancelled; or a refusal: start.conflict, start.queue_full.
+    for the running one to be cancelled, start.queued where it waits for its turn, and
+    start.delivered where its event goes to the running one; or a refusal: start.conflict,
+    start.queue_full. The start of a child is answered to its parent.
     """
     draft = _Draft(state, stream, now_us, ctx)
     match message:
@@ -110,6 +173,8 @@ def decide(
             return replace(decided, mail=[*decided.mail, *_onward(message, decided.outcome)])
         case RunOver():
             return _run_over(draft, message)
+        case Recall():
+            return _recall(draft, message)
         case _:
             return Decided((), state)
 
@@ -147,10 +212,9 @@ class _Draft:
         event.mutate(state)
         self.events.append(event)
 
-    def open_run(self, start: Start) -> dict[str, Any]:
-        """Open the next run and send it its start."""
-        state = self.opened(start)
-        run = state.runs + 1
+    def open_run(self, start: Start, queued: int | None = None) -> dict[str, Any]:
+        """Open the next run, or the one whose number was queued, and send it its start."""
+        run = queued or self.opened(start).runs + 1
         commitment = commitment_id(start.tenant, start.saga, start.key, run)
         self.add(
             RunOpened, run=run, commitment=str(commitment), definition=start.definition,
@@ -158,16 +222,35 @@ class _Draft:
         )  # fmt: skip
         opening = Open(
             start.tenant, start.saga, start.saga_version, start.definition, start.key, run,
-            start.input, _origin(start.event, self.ctx),
+            start.input, _origin(start.event, self.ctx), start.parent,
         )  # fmt: skip
         self.mail.append((commitment, opening))
+        if start.parent is not None:
+            started = ChildStarted(
+                start.parent["node"], start.parent["ask"], str(commitment), run, start.saga_version
+            )
+            self.mail.append((UUID(start.parent["id"]), started))
         return {"id": str(commitment), "run": run, "created": True}
 
     def refuse(self, start: Start, code: str, detail: str) -> dict[str, Any]:
-        """A start by an event is acknowledged before it is decided, so its refusal is recorded."""
-        if start.event is not None:
-            self.add(StartRefused, code=code, start=_origin(start.event, self.ctx))
+        """A start by an event is acknowledged before it is decided, so its refusal is recorded.
+
+        That of a child is answered to its parent.
+        """
+        if start.event is not None or start.parent is not None:
+            self.opened(start)
+            origin = _origin(start.event, self.ctx)
+            told = origin if start.parent is None else {**origin, "parent": start.parent}
+            self.add(StartRefused, code=code, start=told)
+        if start.parent is not None:
+            status = "conflict" if code in _CONFLICTS else "refused"
+            self.tell(start.parent, status, {"code": code, "message": detail})
         return {"code": code, "detail": detail}
+
+    def tell(self, parent: Json, status: str, error: Json = None) -> None:
+        """Answer a parent whose child does not begin."""
+        over = ChildOver(parent["node"], parent["ask"], status, error=error)
+        self.mail.append((UUID(parent["id"]), over))
 
     def decided(self, outcome: dict[str, Any] | None = None) -> Decided[SagaKey | None]:
         return Decided(self.events, self.state, outcome, self.mail)
@@ -187,12 +270,18 @@ def _start(draft: _Draft, start: Start, policy: DoubleStart) -> Decided[SagaKey 
         detail = f"run {latest.run} of {start.saga}/{start.key} ended {latest.status}"
         return draft.decided(draft.refuse(start, "start.conflict", detail))
     match policy.running:
-        case "return" if latest.input_digest == start.digest:
+        case "return" if latest.input_digest == start.digest and start.parent is None:
             return draft.decided({"id": latest.commitment, "run": latest.run, "created": False})
         case "return":
             detail = f"run {latest.run} of {start.saga}/{start.key} runs with another input"
         case "replace":
             return draft.decided(_replace(draft, latest, start))
+        case "queue":
+            return draft.decided(_queue(draft, latest, start))
+        case "deliver" if start.event is not None:
+            # The event goes on to the stream of its key, where the running one may take it.
+            delivered = {"id": latest.commitment, "run": latest.run, "created": False}
+            return draft.decided({**delivered, "code": "start.delivered"})
         case _:
             detail = f"run {latest.run} of {start.saga}/{start.key} is running"
     return draft.decided(draft.refuse(start, "start.conflict", detail))
@@ -218,7 +307,9 @@ def _onward(start: Start, outcome: Json) -> list[tuple[UUID, Message]]:
 def _replace(draft: _Draft, running: Run, start: Start) -> dict[str, Any]:
     """Cancel the running commitment; the start waits here until it has ended."""
     state = draft.opened(start)
-    if state.held is not None and state.held["digest"] != start.digest:
+    if state.queue or (
+        state.held is not None and (start.parent or state.held["digest"] != start.digest)
+    ):
         detail = f"another start of {start.saga}/{start.key} waits already"
         return draft.refuse(start, "start.queue_full", detail)
     run = running.run + 1
@@ -230,15 +321,49 @@ def _replace(draft: _Draft, running: Run, start: Start) -> dict[str, Any]:
     return {"id": str(commitment), "run": run, "created": False, "code": "start.replaced"}
 
 
+def _queue(draft: _Draft, running: Run, start: Start) -> dict[str, Any]:
+    """The start waits until every run before it has ended."""
+    state = draft.opened(start)
+    if len(state.queue) >= QUEUE_MAX:
+        detail = f"{QUEUE_MAX:,} starts of {start.saga}/{start.key} wait already"
+        return draft.refuse(start, "start.queue_full", detail)
+    # Its number is its own for good: the caller is told, though one before it may be recalled.
+    run = 1 + (state.queue[-1]["run"] if state.queue else running.run + (state.held is not None))
+    draft.add(StartQueued, run=run, start=to_body(start))
+    commitment = commitment_id(start.tenant, start.saga, start.key, run)
+    return {"id": str(commitment), "run": run, "created": False, "code": "start.queued"}
+
+
+def _recall(draft: _Draft, message: Recall) -> Decided[SagaKey | None]:
+    """A child that has not begun is withdrawn; one that runs is cancelled by its parent itself."""
+    state = draft.state
+    if state is None or not any(_is_of(s, message) for s in state.waiting):
+        return Decided((), state)
+    draft.add(StartRecalled, parent=message.parent, node=message.node, ask=message.ask)
+    parent = {"id": message.parent, "node": message.node, "ask": message.ask}
+    draft.tell(parent, "cancelled")
+    return draft.decided()
+
+
+def refuse_child(
+    state: SagaKey | None, start: Start, code: str, detail: str, *,
+    stream: UUID, now_us: int, ctx: Ctx,
+) -> Decided[SagaKey | None]:  # fmt: skip
+    """The start of a child that cannot be: its saga is not known, or its input does not fit."""
+    draft = _Draft(state, stream, now_us, ctx)
+    return draft.decided(draft.refuse(start, code, detail))
+
+
 def _run_over(draft: _Draft, message: RunOver) -> Decided[SagaKey | None]:
     state = draft.state
     if state is None or state.running is None or state.running.run != message.run:
         return Decided((), state)
     draft.add(RunEnded, run=message.run, status=message.status)
-    if state.held is not None:
-        held = from_body(Start.KIND, state.held)
-        assert isinstance(held, Start)
-        draft.open_run(held)
+    if state.waiting:
+        run = state.queue[0]["run"] if state.held is None else None
+        start = from_body(Start.KIND, state.waiting[0])
+        assert isinstance(start, Start)
+        draft.open_run(start, run)
     return draft.decided()
 
 
@@ -266,6 +391,7 @@ class SagaKeySnapshot(CanSnapshotAggregate[UUID], DomainEvent):
         state = {
             "tenant": aggregate.tenant, "saga": aggregate.saga, "key": aggregate.key,
             "latest": None if latest is None else asdict(latest), "held": aggregate.held,
+            "queue": list(aggregate.queue),
         }  # fmt: skip
         topic = SagaKey.TOPIC
         return cls(aggregate.id, aggregate.version, aggregate.modified_on, topic, state)
@@ -277,6 +403,7 @@ class SagaKeySnapshot(CanSnapshotAggregate[UUID], DomainEvent):
         SagaKey.__init__(stream, state["tenant"], state["saga"], state["key"])
         stream.latest = None if state["latest"] is None else Run(**state["latest"])
         stream.held = state["held"]
+        stream.queue = tuple(state.get("queue", ()))
         return stream
 
 

@@ -12,14 +12,16 @@ from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 __all__ = [
-    "Asked", "Binding", "Debt", "Effect", "Entry", "Instance", "Stop", "Sub", "Trail", "Undoing",
+    "Asked", "Binding", "Child", "Debt", "Effect", "Entry", "Instance", "Stop", "Sub", "Task", "Trail", "Undoing",
     "binding_paths", "changed", "frame_of", "frames_of", "in_flight", "is_kept", "is_under",
-    "restore", "template_of",
+    "item_path", "restore", "template_of",
 ]  # fmt: skip
 
 Json = Any
 Record = TypeVar("Record")
-_INSTANCE = re.compile(r"[#@]\d+")
+_INSTANCE = re.compile(r"[#@]\d+|\[[^\]]*\]")
+# What has a meaning in a path is written as %XX in the key of an item.
+_KEY_MARKS = re.compile(r"[%/#@\[\]\x00-\x1f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,27 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
-    """An open node. `kind` is block, step, wait, sleep or approve; the rest goes with the kind.
+class Task:
+    """Work that is offered to a person. `by` has claimed it, until the lease ends."""
 
-    `guards` lists the branches of a parallel that were entered, `branches` those that closed.
+    id: str
+    roles: tuple[str, ...]
+    lease_us: int
+    subject: Json
+    not_by: tuple[str, ...]
+    due_us: int | None
+    by: str | None = None
+    lease_until_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An open node.
+
+    `kind` is block, step, wait, sleep, await, task or approve; the rest goes with the kind.
+
+    `guards` lists the branches of a parallel that were entered, or the keys of the items of a
+    for_each; `branches` those that closed.
     """
 
     kind: str
@@ -66,6 +85,7 @@ class Instance:
     events: tuple[Json, ...] = ()
     asked: Asked | None = None
     effect: str | None = None
+    task: Task | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +132,24 @@ class Effect:
     error: Json = None
     result_digest: str | None = None
     heartbeat_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child that has not answered yet. `ask` is the version at which it was asked for.
+
+    `wait`: its end is awaited; `leave`: it is left alone when its part stops; `stop`: it was asked
+    to stop; `id` and `run` are known once it runs.
+    """
+
+    saga: str
+    key: str
+    ask: int
+    wait: bool
+    leave: bool
+    id: str | None = None
+    run: int | None = None
+    stop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +237,7 @@ def is_under(path: str, target: str) -> bool:
         return True
     if not path.startswith(target):
         return False
-    return len(path) == len(target) or path[len(target)] in "/#@"
+    return len(path) == len(target) or path[len(target)] in "/#@["
 
 
 def is_kept(path: str, keep: tuple[str, ...]) -> bool:
@@ -207,16 +245,25 @@ def is_kept(path: str, keep: tuple[str, ...]) -> bool:
     return any(is_under(path, k) for k in keep)
 
 
+def item_path(block: str, key: str) -> str:
+    """The path of an item of a for_each: its key in brackets, `parties[k17]`."""
+    return f"{block}[{_KEY_MARKS.sub(lambda found: f'%{ord(found[0]):02X}', key)}]"
+
+
+def _is_marked(path: str) -> bool:
+    return "#" in path or "@" in path or "[" in path
+
+
 def template_of(path: str) -> str:
     """The path of a node in its definition: without the marks of its instance."""
-    if "#" not in path and "@" not in path:
+    if not _is_marked(path):
         return path
     return _INSTANCE.sub("", path)
 
 
 def frame_of(path: str) -> str:
-    """The innermost round or handler run that a node's data belongs to; '' is the commitment."""
-    end = max(path.rfind("#"), path.rfind("@"))
+    """The innermost round, item or handler run of a node's data; '' is the commitment."""
+    end = max(path.rfind("#"), path.rfind("@"), path.rfind("["))
     if end < 0:
         return ""
     slash = path.find("/", end)
@@ -225,7 +272,7 @@ def frame_of(path: str) -> str:
 
 def frames_of(path: str) -> tuple[str, ...]:
     """The frames a node sees, innermost first."""
-    if "#" not in path and "@" not in path:
+    if not _is_marked(path):
         return ("",)
     ends = [m.end() for m in _INSTANCE.finditer(path)]
     return (*(path[:end] for end in reversed(ends)), "")
@@ -268,8 +315,9 @@ def changed(record: Record, **values: Any) -> Record:
     return copy
 
 
-_NESTED: dict[str, Any] = {"asked": Asked}
-_TUPLES = frozenset({"guards", "events", "needs", "not_by", "unanswered", "types", "keep"})
+_NESTED: dict[str, Any] = {"asked": Asked, "task": Task}
+_TUPLES = frozenset({"guards", "events", "needs", "not_by", "unanswered", "types", "keep",
+                     "roles"})  # fmt: skip
 
 
 def restore(cls: Any, data: Mapping[str, Any]) -> Any:

@@ -21,6 +21,7 @@ LINE_MAX = 400
 """Characters of a line; longer values are cut, the data has them whole."""
 VALUE_MAX = 80
 HASH_DIGITS = 6
+ITEMS_TOLD = 8
 US_PER_S = 1_000_000
 
 Json = Any
@@ -125,10 +126,18 @@ def _ended(state: State) -> str:
 
 def _entered(state: State) -> str:
     if state.get("branch") == "joined":
-        return f"{_root(state['node'])} has the branches it needs"
+        return f"{_root(state['node'])} has what it needs"
+    if state.get("branch") == "open":
+        return f"{state['node']} begins, and takes more items until it is closed{_until(state)}"
     branch = f", branch {state['branch']}" if state.get("branch") else ""
     turn = f", round {state['round']}" if state.get("round") else ""
     return f"{_root(state['node'])} begins{branch}{turn}{_until(state)}"
+
+
+def _items(state: State) -> str:
+    keys = [_value(item["key"]) for item in state["items"]]
+    more = f" and {len(keys) - ITEMS_TOLD:,} more" if len(keys) > ITEMS_TOLD else ""
+    return f"{state['node']} gets {', '.join(keys[:ITEMS_TOLD])}{more}"
 
 
 def _asked(state: State) -> str:
@@ -145,6 +154,20 @@ def _intended(state: State) -> str:
         f"{_what(state)} commanded: {state['contract']}{told}, {_attempt(state)}, "
         f"at most {duration_text(state['timeout_us'])}{allowed}"
     )
+
+
+def _child_asked(state: State) -> str:
+    version = f"v{state['version']}" if state.get("version") else "the latest version"
+    waits = ", and waits for its end" if state.get("wait", True) else ""
+    return f"{state['node']} starts {state['saga']}/{state['key']}, {version}{waits}{_until(state)}"
+
+
+def _child_ended(state: State) -> str:
+    error = f": {_error(state['error'])}" if state.get("error") else ""
+    undo = f"; undone by {state['undo']['contract']}" if state.get("undo") else ""
+    if state["status"] in ("conflict", "refused"):
+        return f"child of {state['node']} did not begin, {state['status']}{error}"
+    return f"child of {state['node']} ended {state['status']}{error}{undo}"
 
 
 def _attempt_failed(state: State) -> str:
@@ -225,6 +248,9 @@ _LINES: dict[str, Callable[[State], str]] = {
     "commitment.refused": lambda s: f"refused {s['code']}: {_value(s['detail'])}",
     "commitment.ended": _ended,
     "node.entered": _entered,
+    "items.added": _items,
+    "items.closed": lambda s: f"{s['node']} takes no more items",
+    "item.closed": lambda s: f"item {_value(s['item'])} of {s['node']} {s['outcome']}",
     "node.branch_closed": lambda s: f"branch {s['branch']} of {s['node']} {s['outcome']}",
     "node.done": lambda s: (
         f"{_root(s['node'])} done"
@@ -249,6 +275,19 @@ _LINES: dict[str, Callable[[State], str]] = {
     "wait.quiet_set": lambda s: f"{s['node']} ends when nothing comes until {_at(s['quiet_us'])}",
     "timer.fired": lambda s: f"{s['timer']} of {_root(s['node'])} is over, due {_at(s['due_us'])}",
     "await.opened": lambda s: f"{s['node']} rests until its condition holds{_until(s)}",
+    "task.offered": lambda s: f"{s['node']} offered to {_names(s['roles'])}{_until(s)}",
+    "task.claimed": lambda s: (
+        f"{s['node']} claimed by {_value(s['by'])}, until {_at(s['lease_until_us'])}"
+    ),
+    "task.released": lambda s: (
+        f"{s['node']} is open again: {_value(s['by'])} "
+        + ("gave it back" if s["reason"] == "given_back" else "did not do it in time")
+    ),
+    "task.escalated": lambda s: f"{s['node']} is not done yet: {_value(s['to'])} may do it too",
+    "task.done": lambda s: (
+        f"{s['node']} done by {_value(s['value'].get('by', 'a person'))}"
+        + (f": {_value(s['value']['payload'])}" if s["value"].get("payload") is not None else "")
+    ),
     "sleep.started": lambda s: f"{s['node']} sleeps{_until(s)}",
     "approval.asked": _asked,
     "approval.seat_taken": lambda s: (
@@ -261,6 +300,13 @@ _LINES: dict[str, Callable[[State], str]] = {
     "approval.granted": lambda s: _decided(s, "approved"),
     "approval.rejected": lambda s: _decided(s, "rejected"),
     "approval.voided": lambda s: f"{s['node']}: the question is void{_why(s)}",
+    "child.asked": _child_asked,
+    "child.opened": lambda s: (
+        f"child of {s['node']} runs as {s['child'][:8]}, run {s['run']}, v{s['saga_version']}"
+    ),
+    "child.stop_asked": lambda s: f"cancelled, and awaited: children of {_names(s['nodes'])}",
+    "child.left": lambda s: f"left to themselves: children of {_names(s['nodes'])}",
+    "child.ended": _child_ended,
     "effect.intended": _intended,
     "effect.started": lambda s: f"{_what(s)} started by {s['worker']}, {_attempt(s)}",
     "effect.attempt_failed": _attempt_failed,
@@ -291,6 +337,8 @@ _LINES: dict[str, Callable[[State], str]] = {
     "sagakey.run_ended": lambda s: f"run {s['run']} ended: {s['status']}",
     "sagakey.start_refused": lambda s: f"start refused: {s['code']}",
     "sagakey.start_held": lambda s: f"a start waits until run {s['run']} has ended",
+    "sagakey.start_queued": lambda s: f"a start waits for its turn, as run {s['run']}",
+    "sagakey.start_recalled": lambda _: "a start that waited is taken back by its parent",
     "key.opened": lambda s: f"first event or wait of key {_value(s['key'])}",
     "key.event_kept": lambda s: (
         f"{_event(s['event'])} kept ({s['reason']}), until {_at(s['expires_us'])}"

@@ -6,8 +6,6 @@ Folded from the commitment alone, so that a rebuild gives equal rows; no clock.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any, Protocol
 
 from domain import events as ev
@@ -17,17 +15,18 @@ from domain.events import Event
 from domain.evolve import in_flight
 from domain.ports import ViewRow
 from domain.seats import missing_seats
-from domain.state import Asked, Debt, Effect, Instance, template_of
+from domain.state import Asked, Child, Debt, Effect, Instance, template_of
+from projections.tasks import Forms, task_rows, tasks_in
+from projections.times import iso
 
 __all__ = ["TRAIL_MAX", "Shape", "current_step", "rows"]
 
 Json = Any
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The row shows where it is; the whole way is the audit trail.
 TRAIL_MAX = 50
 
 
-class Shape(Protocol):
+class Shape(Forms, Protocol):
     """What a view needs of a definition: document order, and what a step is."""
 
     order: dict[str, int]
@@ -56,15 +55,17 @@ def rows(
     return found
 
 
-_OPENING = (ev.ApprovalAsked, ev.DebtOpened)
+_OPENING = (ev.ApprovalAsked, ev.DebtOpened, ev.TaskOffered)
 
 
 def _has_open_items(c: Commitment | None) -> bool:
-    return c is not None and (bool(c.debts) or any(i.asked for i in c.nodes.values()))
+    return c is not None and (
+        bool(c.debts) or any(i.asked or i.task for i in c.nodes.values())
+    )
 
 
 def _open_items(shape: Shape, before: Commitment | None, events: Sequence[Event]) -> list[ViewRow]:
-    """The rows of approvals and debts, folded event by event.
+    """The rows of approvals, tasks and debts, folded event by event.
 
     So they are the same however the events were grouped into messages: a rebuild from the stream
     alone gives equal rows.
@@ -73,19 +74,16 @@ def _open_items(shape: Shape, before: Commitment | None, events: Sequence[Event]
     found: dict[tuple[str, str], ViewRow] = {}
     for event in events:
         asked, debts = _asked_in(state), dict(state.debts) if state is not None else {}
+        tasks = tasks_in(state)
         state = event.mutate(state)
         assert isinstance(state, Commitment)
-        for row in (*_approval_rows(shape, asked, state, event), *_debt_rows(debts, state)):
+        for row in (
+            *_approval_rows(shape, asked, state, event),
+            *_debt_rows(debts, state),
+            *task_rows(shape, tasks, state, event),
+        ):
             found[row.table, row.key["id"]] = row
     return list(found.values())
-
-
-@lru_cache(maxsize=16_384)  # a row shows the same times again and again
-def iso(us: int | None) -> str | None:
-    """RFC 3339 in UTC with microseconds."""
-    if us is None:
-        return None
-    return f"{(_EPOCH + timedelta(microseconds=us)).isoformat(timespec='microseconds')[:-6]}Z"
 
 
 # --- current step ----------------------------------------------------------------------------
@@ -145,6 +143,10 @@ def _waits(shape: Shape, c: Commitment) -> list[Json]:
         if effect.kind == "undo" and in_flight(effect):
             wait = _effect_wait(c, effect.node, effect)
             found.append((order.get(template_of(effect.node), 0), wait))
+    for path, child in c.children.items():
+        if path not in c.nodes:  # its node has failed, and its part waits for it
+            wait = _wait(path, "child", _child(child), None)
+            found.append((order.get(template_of(path), 0), wait))
     for debt in c.debts:
         found.append((len(order), _debt(c, debt)))
     return [wait for _, wait in sorted(found, key=lambda item: item[0])]
@@ -163,15 +165,28 @@ def _wait_of(c: Commitment, path: str, instance: Instance) -> Json:
         sub = c.subs.get(path)
         detail = f"{', '.join(sub.types)}, key {sub.key}" if sub else "an event"
         return _wait(path, "event", detail, until_us)
+    if instance.task is not None:
+        task = instance.task
+        who = f"{task.by} has it" if task.by else f"open for {' or '.join(task.roles)}"
+        return _wait(path, "task", who, until_us)
     if instance.kind == "await":
         return _wait(path, "condition", "its condition to hold", until_us)
     if instance.kind == "sleep":
         return _wait(path, "timer", "sleeps", c.timers.get(f"{path}:sleep"))
     if instance.kind == "step" and instance.effect in c.effects:
         return _effect_wait(c, path, c.effects[instance.effect])
+    if instance.kind == "child" and path in c.children:
+        return _wait(path, "child", _child(c.children[path]), until_us)
     if instance.branch == "resting":
         return _wait(path, "timer", "the next round", c.timers.get(f"{path}:round"))
     return None
+
+
+def _child(child: Child) -> str:
+    where = f"{child.saga}/{child.key}" + (f"#{child.run}" if child.run is not None else "")
+    if child.stop:
+        return f"{where} is cancelled"
+    return where if child.run is not None else f"{where} begins"
 
 
 def _effect_wait(c: Commitment, path: str, effect: Effect) -> Json:

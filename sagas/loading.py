@@ -76,6 +76,7 @@ class Loader:
             finished=double.get("finished", "refuse"),
             order={template: i for i, template in enumerate(self.by_template)},
             has_awaits=any(node.kind == "await" for node in self.by_name.values()),
+            closing_lists=tuple(n for n in self.by_name.values() if "close_when" in n.x),
         )  # fmt: skip
 
     def _events(self) -> dict[str, EventSpec]:
@@ -125,8 +126,12 @@ class Loader:
         node.retry = retry_of(doc.get("retry", {}), defaults.RETRY)
         risky = node.contract.classes is not None and node.contract.classes["R"] in ("R2", "R3")
         node.unknown = doc.get("unknown", "ask" if risky else "retry")
-        if "undo" in doc:
-            undo = doc["undo"]
+        self.undone_by(node)
+
+    def undone_by(self, node: Node) -> None:
+        """How a step, or a child, is undone by a contract."""
+        if "undo" in node.doc:
+            undo = node.doc["undo"]
             node.undo = Undo(
                 self.contracts[undo["contract"]], _args(undo.get("args", {})),
                 undo.get("when", "completed"), duration_us(undo.get("timeout", defaults.TIMEOUT)),
@@ -227,11 +232,14 @@ class Loader:
 _EXPRESSIONS: dict[str, tuple[str, ...]] = {
     "approve": ("subject",), "wait_for": ("key",), "sleep": ("until",), "emit": ("key", "data"),
     "repeat": ("while", "until", "out"), "scope": ("out",), "fulfil": ("result",),
-    "fail": ("message",), "await": ("until",),
+    "fail": ("message",), "await": ("until",), "child": ("key", "input"),
+    "for_each": ("items", "key", "after", "close_when", "out"), "add": ("items", "close"),
+    "task": ("subject",),
 }  # fmt: skip
 _KINDS = {
+    "task": Loader.leaf,
     "step": Loader.step, "wait_for": Loader.wait, "set": Loader.set,
-    "await": Loader.leaf, "sleep": Loader.leaf, "emit": Loader.leaf, "fulfil": Loader.leaf, "fail": Loader.leaf,
+    "add": Loader.leaf, "await": Loader.leaf, "child": Loader.undone_by, "sleep": Loader.leaf, "emit": Loader.leaf, "fulfil": Loader.leaf, "fail": Loader.leaf,
 }  # fmt: skip
 
 
@@ -249,6 +257,8 @@ def retry_of(doc: Mapping[str, Any], base: Retry) -> Retry:
 
 # What is not JSON: an expression of another kind errs, it is never taken for true or for a time.
 _EXPECTED: dict[tuple[str, str], Expect] = {
+    ("for_each", "items"): "list", ("for_each", "key"): "key", ("for_each", "after"): "list",
+    ("for_each", "close_when"): "bool", ("add", "items"): "list", ("add", "close"): "bool",
     ("sleep", "until"): "timestamp", ("repeat", "while"): "bool", ("repeat", "until"): "bool",
     ("await", "until"): "bool",
 }  # fmt: skip

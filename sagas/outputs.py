@@ -18,6 +18,7 @@ from domain.ids import key_id, saga_key_id
 from domain.messages import Message
 from domain.ports import Dispatch
 from domain.state import Effect, Sub
+from sagas.child_mail import child_mail
 
 __all__ = ["Offered", "Outputs", "outputs"]
 
@@ -59,6 +60,7 @@ def outputs(before: Commitment | None, after: Commitment, events: Sequence[Event
     withdraw: list[str] = []
     mail: list[tuple[UUID, Message]] = []
     for index, event in enumerate(events):
+        mail += child_mail(after, event)
         if isinstance(event, (ev.EffectIntended, ev.EffectRetried)):
             if event.effect not in after.effects:  # its round ended in the same decide
                 continue

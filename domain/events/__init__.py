@@ -11,6 +11,13 @@ from typing import Any, cast
 from eventsourcing.utils import register_topic
 
 from domain.events.base import Ctx, Event, Opening
+from domain.events.children import (
+    ChildAsked,
+    ChildEnded,
+    ChildLeft,
+    ChildOpened,
+    ChildStopAsked,
+)
 from domain.events.effects import (
     AttemptFailed,
     DebtOpened,
@@ -64,6 +71,7 @@ from domain.events.flow import (
     VarsSet,
     WaitOpened,
 )
+from domain.events.items import ItemClosed, ItemsAdded, ItemsClosed
 from domain.events.keys import (
     EventExpired,
     EventKept,
@@ -72,10 +80,19 @@ from domain.events.keys import (
     RunOpened,
     SagaKeyOpened,
     StartHeld,
+    StartQueued,
+    StartRecalled,
     StartRefused,
     SubscriptionsChanged,
 )
-from domain.events.work import AwaitOpened
+from domain.events.work import (
+    AwaitOpened,
+    TaskClaimed,
+    TaskDone,
+    TaskEscalated,
+    TaskOffered,
+    TaskReleased,
+)
 
 __all__ = [
     "ApprovalAmended",
@@ -87,6 +104,11 @@ __all__ = [
     "AwaitOpened",
     "BranchClosed",
     "CancelAsked",
+    "ChildAsked",
+    "ChildEnded",
+    "ChildLeft",
+    "ChildOpened",
+    "ChildStopAsked",
     "CommitmentEnded",
     "CommitmentHeld",
     "CommitmentOpened",
@@ -114,6 +136,9 @@ __all__ = [
     "EventTaken",
     "FactEmitted",
     "HandlerOpened",
+    "ItemClosed",
+    "ItemsAdded",
+    "ItemsClosed",
     "KeyOpened",
     "MessageDeferred",
     "MessageRefused",
@@ -132,8 +157,15 @@ __all__ = [
     "SeatTaken",
     "SleepStarted",
     "StartHeld",
+    "StartQueued",
+    "StartRecalled",
     "StartRefused",
     "SubscriptionsChanged",
+    "TaskClaimed",
+    "TaskDone",
+    "TaskEscalated",
+    "TaskOffered",
+    "TaskReleased",
     "TimerFired",
     "UndoBegun",
     "UndoEnded",

@@ -54,6 +54,23 @@ class StartHeld(Event):
     start: Json
 
 
+class StartQueued(Event):
+    """A start that waits for its turn: the runs before it end first."""
+
+    TOPIC: ClassVar[str] = "sagakey.start_queued"
+    run: int
+    start: Json
+
+
+class StartRecalled(Event):
+    """A parent stops, and the child it asked for has not begun: its start no longer waits."""
+
+    TOPIC: ClassVar[str] = "sagakey.start_recalled"
+    parent: str
+    node: str
+    ask: int
+
+
 class KeyOpened(Opening):
     """The first event or subscription of this key."""
 

@@ -9,7 +9,7 @@ from domain.folds.parts import close, put
 from domain.state import Effect, Entry, Instance, binding_paths, changed
 
 __all__ = [
-    "attempt_failed", "done", "failed", "intended", "probed", "retried", "started", "stop_asked",
+    "attempt_failed", "done", "enter", "failed", "intended", "probed", "retried", "started", "stop_asked",
     "unknown", "withdrawn",
 ]  # fmt: skip
 
@@ -34,7 +34,7 @@ def intended(c: Any, e: ev.EffectIntended) -> None:
     if e.approval is not None:
         _use(c, e.node, e.approval, 1)
     if e.undo is not None and e.kind == "do":
-        _enter(c, e.node, e.effect, e.undo, e.originator_version)
+        enter(c, e.node, e.effect, e.undo, e.originator_version)
 
 
 def _use(c: Any, node: str, approval: str, times: int) -> None:
@@ -46,7 +46,8 @@ def _use(c: Any, node: str, approval: str, times: int) -> None:
             return
 
 
-def _enter(c: Any, node: str, effect: str, undo: Json, seq: int) -> None:
+def enter(c: Any, node: str, effect: str, undo: Json, seq: int) -> None:
+    """Remember what is to be undone; `seq` orders completions."""
     c.entries[node] = Entry(
         seq, effect, undo["contract"], undo["participant"], undo["args"], undo["digest"],
         undo["when"], undo["timeout_us"], undo.get("retry"), undo.get("classes"),
@@ -106,7 +107,7 @@ def done(c: Any, e: ev.EffectDone) -> None:
         close(c, e.node, "done", e.originator_version, e.attempt)
         put(c, e.node, "results", e.result)
     if e.undo is not None:
-        _enter(c, e.node, e.effect, e.undo, e.originator_version)
+        enter(c, e.node, e.effect, e.undo, e.originator_version)
     if e.pivot:
         c.pivots = (*c.pivots, e.node)
     for key in [d for d, debt in c.debts.items() if debt.node == e.node and debt.kind == "forward"]:
@@ -121,7 +122,7 @@ def failed(c: Any, e: ev.EffectFailed) -> None:
         return
     close(c, e.node, "failed", e.originator_version, e.attempt)
     if e.undo is not None and e.node not in c.entries:
-        _enter(c, e.node, e.effect, e.undo, e.originator_version)
+        enter(c, e.node, e.effect, e.undo, e.originator_version)
 
 
 def unknown(c: Any, e: ev.EffectUnknown) -> None:

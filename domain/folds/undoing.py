@@ -24,6 +24,7 @@ def stopping(c: Any, e: ev.PartStopping) -> None:
     if e.pending:
         return
     busy = {f.node for f in c.effects.values() if f.kind == "do" and in_flight(f)}
+    busy |= c.children.keys()
 
     def goes(path: str) -> bool:
         return is_under(path, e.target) and not is_kept(path, keep)

@@ -11,6 +11,7 @@ from typing import Any, cast
 from domain.canonical import canonical
 from sagas.checks.arguments import check_arguments
 from sagas.checks.bounds import check_bounds
+from sagas.checks.children import check_children
 from sagas.checks.contracts import check_contracts, check_events
 from sagas.checks.data import check_data
 from sagas.checks.flow import walk
@@ -46,6 +47,7 @@ def check(document: Any) -> list[Fault]:
     check_names(d, report)
     check_contracts(d, report)
     check_events(d, report)
+    check_children(d, report)
     check_bounds(d, report)
     check_waits(d, report)
     found = walk(d)

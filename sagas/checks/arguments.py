@@ -31,7 +31,7 @@ def check_arguments(
     report: Report,
 ) -> None:  # fmt: skip
     """Add parameters that are bound to nothing, and arguments that no contract knows."""
-    for step in d.steps:
+    for step in (node for node in d.nodes if node.kind in ("step", "child")):
         if step.contract is not None:
             command = command_of(step.contract, schemas)
             _bound(step, step.name, command, objects(step.doc, "args"), found, report)

@@ -14,7 +14,7 @@ __all__ = ["check_bounds", "moves_of", "waits"]
 
 Json = Any
 # What makes a part rest before it goes on, whatever comes.
-_WAITING = frozenset({"step", "approve", "wait_for", "sleep"})
+_WAITING = frozenset({"step", "approve", "task", "wait_for", "sleep", "child"})
 _ENDING = frozenset({"fulfil", "fail"})
 
 
@@ -41,6 +41,8 @@ def check_bounds(d: Document, report: Report) -> None:
                       defaults.COLLECT_MAX, report)  # fmt: skip
             case "parallel":
                 _join(node, report)
+            case "for_each":
+                _items(node, report)
             case _:
                 pass
     for handler in d.handlers:
@@ -63,7 +65,7 @@ def _time(at: Where | None, what: str, text: str, most_us: int, report: Report) 
 def _times(node: Node, report: Report) -> None:
     within_max_us = defaults.WITHIN_US_MAX if node.kind == "step" else defaults.TIMER_US_MAX
     most = {"within": within_max_us, "timeout": defaults.WITHIN_US_MAX}
-    for member in ("within", "timeout", "heartbeat", "valid", "for"):
+    for member in ("within", "timeout", "heartbeat", "valid", "for", "claim_lease"):
         value = node.doc.get(member)
         if isinstance(value, str):
             most_us = most.get(member, defaults.TIMER_US_MAX)
@@ -96,6 +98,24 @@ def _join(node: Node, report: Report) -> None:
 
 
 # --- loops ---------------------------------------------------------------------------------------
+
+
+def _items(node: Node, report: Report) -> None:
+    most = node.doc.get("max_items")
+    if most is None:
+        report.add("def.bound", node, f"for_each {node.name} has no max_items", "give max_items")
+        return
+    join = node.doc.get("join", "all")
+    if isinstance(join, int) and join > most:
+        text = f"join of {node.name}: {join:,} is over its {most:,} items"
+        report.add("def.bound", node, text, "wait for as many items as there may be, or fewer")
+    moves = most * moves_of(node)
+    if moves > defaults.MOVES_MAX and not (node.flow is not None and waits(node.flow.nodes)):
+        text = (
+            f"for_each {node.name} may make {moves:,} moves without waiting,"
+            f" over {defaults.MOVES_MAX:,}"
+        )
+        report.add("def.no_wait", node, text, "lower max_items, or rest in its flow")
 
 
 def _repeat(node: Node, report: Report) -> None:
@@ -153,5 +173,7 @@ def moves_of(repeat: Node) -> int:
                 break
             if flow.owner.kind == "repeat":
                 factor *= flow.owner.doc.get("max", 1)
+            elif flow.owner.kind == "for_each":
+                factor *= flow.owner.doc.get("max_items", 1)
         moves += factor
     return moves

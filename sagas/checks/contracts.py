@@ -9,7 +9,7 @@ from sagas.checks.tree import Contract, Document, Node
 from sagas.schema_fit import declared
 from sagas.schema_refs import closest
 
-__all__ = ["check_contracts", "check_events"]
+__all__ = ["check_contracts", "check_events", "classes_of"]
 
 _CLASSES = (("A", "approval"), ("R", "reversibility"), ("S", "sensitivity"))
 
@@ -24,13 +24,13 @@ def check_contracts(d: Document, report: Report) -> None:
                 report.add("def.contract", step, text + closest(name, list(d.contracts)))
             elif name not in told:
                 told.add(name)
-                _classes(step, contract, report)
+                classes_of(step, contract, report)
         if step.contract is not None:
             _unknown(step, step.contract, report)
             _undo(step, step.contract, report)
     for name, contract in d.contracts.items():
         if name not in told:
-            _classes(None, contract, report)
+            classes_of(None, contract, report)
 
 
 def _used(step: Node) -> Iterator[tuple[str, Contract | None]]:
@@ -39,7 +39,8 @@ def _used(step: Node) -> Iterator[tuple[str, Contract | None]]:
         yield step.doc["undo"]["contract"], step.undo
 
 
-def _classes(step: Node | None, contract: Contract, report: Report) -> None:
+def classes_of(step: Node | None, contract: Contract, report: Report) -> None:
+    """Add the classes that an external contract lacks."""
     missing = [word for letter, word in _CLASSES if letter not in contract.doc]
     if contract.external and missing:
         text = f"external step {contract.name} has no {' and no '.join(missing)}"

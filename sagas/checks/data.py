@@ -53,6 +53,8 @@ def check_data(
     for place in places:
         step = place.node
         assert step is not None
+        if step.kind == "child" and place.member == "input":
+            _of_child(step, schemas, known.in_place(place), report)
         contract = step.undo if place.member.startswith("undo.") else step.contract
         if place.member.split(".")[0] not in ("args", "undo") or contract is None:
             continue
@@ -65,6 +67,16 @@ def check_data(
                     f" {contract.participant} without a policy review"
                 )
                 report.add("def.data_flow", step, text)
+
+
+def _of_child(child: Node, schemas: SchemaSet, secrets: Iterable[_Secret], report: Report) -> None:
+    """What goes to a child keeps its marks: from there the rules of its own saga follow it."""
+    marks = schemas.sensitivity(child.doc.get("takes", {})).values()
+    for secret in secrets:
+        if not any(mark >= secret.level for mark in marks):
+            text = f"{child.name}: {secret.level} {secret.text} goes to saga {child.doc['saga']}"
+            do = "mark it in takes, and in the input of that saga, with x-sensitivity"
+            report.add("def.data_flow", child, f"{text}, whose input does not mark it", do)
 
 
 class _Secrets:
@@ -150,8 +162,12 @@ class _Secrets:
                 prefix = "[].data" if "collect" in node.doc else prefix
             case "decisions" if node is not None and "edit" in node.doc:
                 prefix, schemas = "payload", [node.doc["edit"]]
+            case "results" if node is not None and "form" in node.doc:
+                prefix, schemas = "payload", [node.doc["form"]]
             case "result" | "results" if node is not None and node.contract is not None:
                 schemas = [node.contract.doc["result"]]
+            case "result" | "results" if node is not None and node.kind == "child":
+                schemas = [node.doc.get("result", {})]
             case _:
                 pass
         for schema in schemas:

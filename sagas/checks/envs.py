@@ -8,7 +8,7 @@ from typing import Any
 from sagas.checks.facts import root_of
 from sagas.checks.flow import Place
 from sagas.checks.tree import Branch, Document, Node, objects
-from sagas.checks.visibility import error_at, events_at, rounds_at
+from sagas.checks.visibility import error_at, events_at, lists_at, rounds_at
 from sagas.expressions import TIMESTAMP, CelTypes, Expr, TypeEnv
 from sagas.schema import Schema, SchemaError, SchemaSet
 from sagas.schema_fit import declared
@@ -28,9 +28,12 @@ class Envs:
         self._d = d
         self._schemas = schemas
         self._outs: dict[tuple[str, str], Json] = {}
+        self._items: dict[str, Json] = {}
 
     def note_out(self, node: Node, member: str, schema: Json) -> None:
-        """Remember what the expression at `member` gives, if it is an `out`."""
+        """Remember what the expression at `member` gives, if it is an `out` or a list's items."""
+        if node.kind == "for_each" and member == "items":
+            self._items[node.name] = schema
         if member == "out":
             self._outs[node.name, ""] = schema
         elif member.startswith("branches.") and member.endswith(".out"):
@@ -64,6 +67,7 @@ class Envs:
             collected=frozenset(collected), decisions=decisions,
             vars={n: v["schema"] for n, v in objects(doc, "vars").items()},
             params={n: p["schema"] for n, p in objects(doc, "params").items()},
+            each={node.name: self._item(node) for node in lists_at(place.inside)},
             rounds=frozenset(rounds_at(place.inside)), nodes=frozenset(asked),
             timers=frozenset(asked), event=None if types is None else self.data(types),
             result=self._own_result(place), error=error_at(place),
@@ -72,6 +76,8 @@ class Envs:
     def _own_result(self, place: Place) -> Json:
         if place.node is None or not place.member.startswith("undo."):
             return None
+        if place.node.kind == "child":
+            return self._yielded(place.node)
         contract = place.node.contract
         return {} if contract is None else objects(contract.doc, "result")
 
@@ -81,6 +87,12 @@ class Envs:
         if len(schemas) == 1 or (schemas and all(s == schemas[0] for s in schemas)):
             return schemas[0]
         return {"anyOf": [self._settled(s) for s in schemas]} if schemas else {}
+
+    def _item(self, node: Node) -> Json:
+        """The schema of one item; what `add` appends fits it too."""
+        items = self._items.get(node.name)
+        found = {} if items is None or items is TIMESTAMP else self._settled(items)
+        return found.get("items", {})
 
     def _result(self, node: Node) -> Json:
         """The schema of what a node yields (docs/format.md section 3)."""
@@ -98,15 +110,30 @@ class Envs:
         match node.kind:
             case "step":
                 return {} if node.contract is None else objects(node.contract.doc, "result")
+            case "child":
+                text: Schema = {"type": "string"}
+                return node.doc.get("result", {}) if node.doc.get("wait", True) else text
+            case "task":
+                word: Schema = {"type": "string"}
+                payload = self._settled(node.doc.get("form", {}))
+                said = {"by": word, "at": word, "payload": payload}
+                return _object(said, None, list(said))
             case "choose" | "race":
                 names = [branch.name for branch in node.branches]
                 names += ["else"] if node.otherwise is not None else []
-                text: Schema = {"type": "string", "enum": list(names)}
-                return _object({"branch": text}, self._common_out(node), ["branch"])
+                taken: Schema = {"type": "string", "enum": list(names)}
+                return _object({"branch": taken}, self._common_out(node), ["branch"])
             case "parallel":
                 names_: Schema = {"type": "array", "items": {"type": "string"}}
                 outs = {b.name: self._branch_out(node, b) for b in node.branches if _has_out(b)}
                 return _object({"failed": names_, "skipped": names_}, _object(outs, None, []), [])
+            case "for_each":
+                keys: Schema = {"type": "array", "items": {"type": "string"}}
+                values: Schema = {"type": "object"}
+                if out is not None:
+                    values["additionalProperties"] = self._settled(out)
+                names = {"done": keys, "failed": keys, "skipped": keys, "out": values}
+                return _object(names, None, list(names))
             case "repeat":
                 return _object({"rounds": {"type": "integer"}}, out, ["rounds"])
             case _:

@@ -56,7 +56,8 @@ def root_of(node: Node) -> str:
 
 def yields(node: Node) -> tuple[Fact, ...]:
     """The name under which a node's value can be read; a scope without `out` has none."""
-    if node.kind in ("step", "wait_for", "approve", "choose", "race", "parallel", "repeat"):
+    if node.kind in ("step", "wait_for", "approve", "task", "choose", "race", "parallel", "repeat", "for_each",
+                     "child"):  # fmt: skip
         return ((root_of(node), node.name),)
     if node.kind == "scope" and "out" in node.doc:
         return (("results", node.name),)
@@ -109,7 +110,7 @@ def yielded(flow: Flow | None) -> Iterator[Fact]:
 
 def yielded_inside(node: Node) -> Iterator[Fact]:
     """What a block may have yielded inside once it ran, or was stopped."""
-    if node.kind == "repeat":
+    if node.kind in ("repeat", "for_each"):
         yield from pivots_in(node.inside())
         return
     for flow in node.flows():

@@ -115,6 +115,8 @@ class _Walker:
                 return self._parallel(node, state)
             case "repeat":
                 return self._repeat(node, state)
+            case "for_each":
+                return self._for_each(node, state)
             case "scope":
                 return self.scope(node, state)
             case _:
@@ -147,6 +149,8 @@ class _Walker:
             self._place(node, "collect.until", state.with_sure(*yields(node)))
         if node.kind == "set":
             self._args(node, "values", node.doc["values"], state)
+        if node.kind == "child":
+            self._args(node, "undo.args", objects(node.doc, "undo").get("args", {}), state)
         if node.kind in ("fulfil", "fail"):
             return None
         after = state.with_sure(*yields(node))
@@ -257,6 +261,19 @@ class _Walker:
             return None
         return state.with_sure(*yields(node)).with_maybe(again)
 
+    def _for_each(self, node: Node, state: State) -> State:
+        """An item sees what came before the list; only `out` of it remains. There may be none."""
+        self._place(node, "items", state)
+        self._place(node, "close_when", state)
+        for member in ("key", "after"):
+            self._place(node, member, state, node.flow)
+        assert node.flow is not None
+        again = pivots_in(node.inside())
+        end = self.flow(node.flow, state.with_maybe(again))
+        if end is not None:
+            self._place(node, "out", end, node.flow)
+        return state.with_sure(*yields(node)).with_maybe(again)
+
     def scope(self, node: Node, state: State) -> State | None:
         """A scope, with its clauses and handlers; the root is one."""
         self._place(node, "deadline.at", state)
@@ -293,8 +310,8 @@ class _Walker:
 
 
 _LEAF: dict[str, tuple[str, ...]] = {
-    "wait_for": ("key", "when"), "sleep": ("until",), "await": ("until",), "emit": ("key", "data"),
-    "fulfil": ("result",), "fail": ("message",),
+    "wait_for": ("key", "when"), "sleep": ("until",), "await": ("until",), "task": ("subject",), "emit": ("key", "data"),
+    "fulfil": ("result",), "fail": ("message",), "add": ("items", "close"), "child": ("key", "input"),
 }  # fmt: skip
 
 

@@ -47,8 +47,9 @@ def check_gates(
         if gated is not None and ("covered", step.name) not in found.before[step].sure:
             _no_approval(d, found, step, *gated, report)
     for approve in d.nodes:
-        if approve.kind == "approve":
+        if approve.kind in ("approve", "task"):
             _behind(d, found, approve, report)
+        if approve.kind == "approve":
             for step in approve.covers:
                 _late(found, approve, step, exprs, report)
 
@@ -114,6 +115,16 @@ def _late(
     then = found.before.get(step)
     if then is None or frame_of(approve) != frame_of(step):
         return
+    for around in _lists_between(approve, step):
+        for member in ("items", "key"):
+            expr = exprs.get((around, member))
+            late = None if expr is None else next(_later(expr, asked, then), None)
+            if late is not None:
+                text = (
+                    f"{approve.name} covers {step.name}, and the items of {around.name} are known"
+                    f" only later: they read {late}"
+                )
+                report.add("def.approval_late", around, text, f"move {approve.name} behind it")
     for member in (f"args.{name}" for name in objects(step.doc, "args")):
         expr = exprs.get((step, member))
         late = None if expr is None else next(_later(expr, asked, then), None)
@@ -124,6 +135,14 @@ def _late(
                 f" later: it reads {late}"
             )
             report.add("def.approval_late", step, text, f"move {approve.name} behind it")
+
+
+def _lists_between(approve: Node, step: Node) -> Iterator[Node]:
+    """The for_each that the step is in and the approve is not: it allows each item by its key."""
+    outer = {flow.owner for flow in approve.above()}
+    for flow in step.above():
+        if flow.owner.kind == "for_each" and flow.owner not in outer:
+            yield flow.owner
 
 
 def _later(expr: Expr, asked: State, then: State) -> Iterator[str]:

@@ -15,7 +15,7 @@ def check_names(d: Document, report: Report) -> None:
     """Add names used twice, references to nothing, and branches that wait for each other."""
     _taken(d, report)
     for node in d.nodes:
-        if node.kind == "approve":
+        if node.kind in ("approve", "task"):
             _approve(d, node, report)
         elif node.kind == "parallel":
             _after(node, report)
@@ -57,8 +57,8 @@ def _values(d: Document, node: Node, report: Report) -> None:
 def _approve(d: Document, node: Node, report: Report) -> None:
     steps = [n.name for n in d.steps]
     _must_be(node, "for", node.doc.get("for", ()), steps, "step", report)
-    approves = [n.name for n in d.nodes if n.kind == "approve" and n is not node]
-    _must_be(node, "not_by", node.doc.get("not_by", ()), approves, "other approve", report)
+    others = [n.name for n in d.nodes if n.kind in ("approve", "task") and n is not node]
+    _must_be(node, "not_by", node.doc.get("not_by", ()), others, "other approve or task", report)
     known = ["input", *(n.name for n in d.nodes)]
     _must_be(node, "evidence", node.doc.get("evidence", ()), known, "node", report)
 

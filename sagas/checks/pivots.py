@@ -13,7 +13,7 @@ from sagas.checks.tree import Branch, Clause, Document, Flow, Node, objects
 
 __all__ = ["check_pivots"]
 
-_RESTING = frozenset({"step", "approve", "wait_for", "sleep", "await"})
+_RESTING = frozenset({"step", "approve", "task", "wait_for", "sleep", "child", "await"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ def _failures(node: Node) -> Iterator[_Failure]:
             yield _Failure("rejected", node.name)
         case "fail":
             yield _Failure("business", node.doc["code"])
+        case "child":
+            yield _Failure("business", None)
         case "repeat" if node.doc.get("on_max") != "continue" and (
             "while" in node.doc or "until" in node.doc
         ):
@@ -85,6 +87,10 @@ def _failures(node: Node) -> Iterator[_Failure]:
             node.doc.get("on_branch") == "collect" and node.doc.get("join", "all") != "all"
         ):
             yield _Failure("business", "join.unreachable")
+        case "for_each" if node.doc.get("join", "all") != "all":
+            yield _Failure("business", "join.unreachable")
+        case "add":
+            yield _Failure("business", "items.closed")
         case "scope" if "deadline" in node.doc:
             yield _Failure("deadline", node.name or "deadline")
         case _:
@@ -114,7 +120,7 @@ def _goes_somewhere(node: Node, failure: _Failure, top: Flow | None = None) -> b
         if clause is not None:
             return bool(clause.flow.nodes)
     for flow in node.above():
-        if flow.owner.kind == "parallel" and flow.owner.doc.get("on_branch") == "collect":
+        if "collect" in (flow.owner.doc.get("on_branch"), flow.owner.doc.get("on_item")):
             return True
         if flow is top:
             return False

@@ -28,7 +28,7 @@ SCHEMA = "definition.v1.json"
 WALK_DEPTH_MAX = 4 * defaults.DEPTH_MAX
 
 _NOT_YET_KINDS = frozenset({
-    "task", "move", "for_each", "child", "lock", "undo", "cancel", "finish",
+    "move", "lock", "undo", "cancel", "finish",
 })  # fmt: skip
 _NOT_YET_MEMBERS: Mapping[str, frozenset[str]] = {
     "": frozenset({"updates", "calendars", "calendar", "undo_order", "undo_flow", "while"}),
@@ -39,11 +39,12 @@ _NOT_YET_MEMBERS: Mapping[str, frozenset[str]] = {
     "scope": frozenset({"updates", "undo_flow", "undo_order", "while"}),
     "every": frozenset({"months", "calendar", "catch_up"}),
 }
+_JOINING = ("parallel", "for_each")
 _LIMITS = frozenset({"maximum", "maxLength", "maxItems", "maxProperties"})
 _FLOWS = ("flow", "else", "branches", "on_failure", "handlers", "on")
 _DURATIONS = frozenset({
     "timeout", "heartbeat", "within", "valid", "first", "cap", "quiet", "after", "period", "for",
-    "early_ttl", "debt_due", "undo_deadline",
+    "early_ttl", "debt_due", "undo_deadline", "claim_lease",
 })  # fmt: skip
 _HOLD_DURATIONS = frozenset({"retry", "undo", "collect", "deadline", "every", "escalate"})
 # Which definition of the schema describes an object that stands at this member.
@@ -148,15 +149,22 @@ def _not_yet(doc: dict[str, Json], spots: list[_Spot], report: Report) -> None:
         if isinstance(every, dict):
             for member in _NOT_YET_MEMBERS["every"] & set(cast(dict[str, Json], every)):
                 add(spot, f"every.{member}")
-        if kind == "parallel" and spot.value.get("losers") == "run_on":
+        if kind == "child" and _is_revoked(spot.value):
+            add(spot, "on_undo: revoke (write none, or an undo of its own)")
+        if kind in _JOINING and spot.value.get("losers") == "run_on":
             add(spot, "losers: run_on")
-        if kind == "parallel" and isinstance(spot.value.get("join"), dict):
+        if kind in _JOINING and isinstance(spot.value.get("join"), dict):
             add(spot, "join: until")
     double = doc.get("double_start")
     if isinstance(double, dict):
         running = cast(dict[str, Json], double).get("running")
         if running in ("deliver", "queue"):
             add(spots[0], f"double_start.running: {running}")
+
+
+def _is_revoked(child: Mapping[str, Json]) -> bool:
+    """Revoke is what a child that says nothing means."""
+    return child.get("on_undo", "contract" if "undo" in child else "revoke") == "revoke"
 
 
 def _not_yet_members(kind: str) -> frozenset[str]:
@@ -253,6 +261,8 @@ def _finer(spots: list[_Spot], report: Report) -> None:
                 _check_branches(kind, spot.value["branches"], add)
             case "approve" if spot.value["level"] == "A0" and not spot.value.get("needs"):
                 add("A0 has no seats, so nobody could decide: write A1, A2 or A3, or needs")
+            case "child" if ("undo" in spot.value) != (spot.value.get("on_undo") == "contract"):
+                add("on_undo: contract and undo go together")
             case "race":
                 for branch in spot.value["branches"]:
                     if "when" in branch["on"] and branch["on"]["node"] != "wait_for":

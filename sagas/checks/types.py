@@ -31,7 +31,8 @@ __all__ = ["Typing"]
 Json = Any
 _EXPECTED: Mapping[str, Expect] = {
     "when": "bool", "while": "bool", "until": "bool", "collect.until": "bool", "key": "key",
-    "message": "string", "deadline.at": "timestamp",
+    "message": "string", "deadline.at": "timestamp", "items": "list", "after": "list",
+    "close_when": "bool", "close": "bool",
 }  # fmt: skip
 _CHOICES = frozenset({"anyOf", "oneOf", "allOf"})
 _CODES: Mapping[str, str] = {"type": "def.type", "cost": "def.bound"}
@@ -153,6 +154,8 @@ class Typing:
                 return objects(objects(self._d.doc, "vars"), rest).get("schema")
             case "data" if node.doc["type"] in self._d.events:
                 return self._d.events[node.doc["type"]]["schema"]
+            case "input":
+                return node.doc.get("takes")
             case "result":
                 return self._d.doc.get("result")
             case _:

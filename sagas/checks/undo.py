@@ -16,7 +16,8 @@ def plan_of(d: Document) -> list[Json]:
 
     An item is `{"node", "contract", "participant"}`, or holds plans of its own:
     `{"beside": [...]}` for branches that are undone beside each other, `{"one_of": [...]}` for
-    those of which one was taken, `{"rounds": node, "plan": [...]}` for a loop, last round first.
+    those of which one was taken, `{"rounds": node, "plan": [...]}` for a loop, last round first, `{"items": node, "plan": [...]}`
+    for a for_each, whose items are undone beside each other.
     What lies before a pivot is left out: once that is done there is only forward.
     """
     return _scope(d.root)
@@ -59,7 +60,7 @@ def _sealed(node: Node) -> bool:
 
 def _node(node: Node) -> list[Json]:
     match node.kind:
-        case "step":
+        case "step" | "child":
             if node.undo is None:
                 return []
             undo = node.undo
@@ -76,6 +77,9 @@ def _node(node: Node) -> list[Json]:
             plan = _scope(node)
             kept = plan and not node.doc.get("keep_rounds", False)
             return [{"rounds": node.template, "plan": plan}] if kept else []
+        case "for_each":
+            plan = _scope(node)
+            return [{"items": node.template, "plan": plan}] if plan else []
         case "scope" | "approve":
             return _scope(node)
         case _:

@@ -67,5 +67,9 @@ def _written(d: Document) -> Iterator[tuple[str, Node | None, Json]]:
         for name, said in objects(doc, group).items():
             yield f"{group}.{name}", None, said["schema"]
     for node in d.nodes:
-        if "edit" in node.doc:
-            yield f"edit of {node.name}", node, node.doc["edit"]
+        for member in ("takes", "result") if node.kind == "child" else ():
+            if member in node.doc:
+                yield f"{member} of {node.name}", node, node.doc[member]
+        for member in ("edit", "form"):
+            if member in node.doc:
+                yield f"{member} of {node.name}", node, node.doc[member]

@@ -12,7 +12,7 @@ from sagas.checks.tree import Document, Flow, Node, objects
 from sagas.expressions import Expr, Read
 from sagas.schema_refs import closest
 
-__all__ = ["Sights", "events_at", "label_of", "rounds_at"]
+__all__ = ["Sights", "events_at", "label_of", "lists_at", "rounds_at"]
 
 _FACTS = frozenset({"results", "events", "decisions"})
 _LATE: tuple[tuple[str | int, ...], ...] = ((), ("expired",))
@@ -24,6 +24,13 @@ def rounds_at(flow: Flow | None) -> Iterator[str]:
     for around in _flows(flow):
         if around.owner.kind == "repeat":
             yield around.owner.name
+
+
+def lists_at(flow: Flow | None) -> Iterator[Node]:
+    """The for_each around a place."""
+    for around in _flows(flow):
+        if around.owner.kind == "for_each":
+            yield around.owner
 
 
 def events_at(place: Place) -> list[str] | None:
@@ -124,13 +131,15 @@ class Sights:
                     return "def.unbound", text, f"declare it in {root}, or correct its name"
             case "round":
                 return self._round(place, name or "")
+            case "each":
+                return self._each(place, name or "")
             case "event" if events_at(place) is None:
                 return "def.unbound", "`event` exists only in guards and handlers of events", None
             case "error" if not error_at(place):
                 return "def.unbound", "`error` exists only in flows of on_failure", None
             case "result" if not place.member.startswith("undo."):
                 return "def.unbound", "`result` exists only in the arguments of an undo", None
-            case "args" | "each":
+            case "args":
                 return "def.not_yet", f"`{root}` comes with parts that are not built yet", None
             case _ if root in _ASKED:
                 return self._asked(place, root, name or "")
@@ -146,6 +155,15 @@ class Sights:
         if node is not None and node.kind == "repeat":
             return "def.not_visible", f"`round.{name}` exists only inside {name}", None
         return "def.unbound", f"`round.{name}`: no repeat of that name{closest(name, around)}", None
+
+    def _each(self, place: Place, name: str) -> tuple[str, str, str | None] | None:
+        around = [node.name for node in lists_at(place.inside)]
+        if name in around:
+            return None
+        node = self._d.by_name.get(name)
+        if node is not None and node.kind == "for_each":
+            return "def.not_visible", f"`each.{name}` exists only inside {name}", None
+        return "def.unbound", f"`each.{name}`: no for_each of that name{closest(name, around)}", None
 
     def _asked(self, place: Place, root: str, name: str) -> tuple[str, str, str | None] | None:
         """active, done and deadline want a node; a deadline is there while its node is open."""
@@ -245,6 +263,8 @@ def _why_flow(flow: Flow, here: set[Flow]) -> str | None:
         return f"is set in the on_failure of {owner.label}"
     if owner.kind == "repeat":
         return f"ends with the round of {owner.name}: yield it by out"
+    if owner.kind == "for_each":
+        return f"ends with the item of {owner.name}: yield it by out"
     beside = next((inner for inner in here if inner.owner is owner), None)
     if flow.role == "else":
         return f"is set only in the else of {owner.name}"

@@ -7,8 +7,8 @@ from sagas.checks.tree import Document, Flow, Node
 
 __all__ = ["check_waits"]
 
-_TRIGGERS = frozenset({"wait_for", "sleep", "await", "approve"})
-_RESTING = frozenset({"wait_for", "await", "approve"})
+_TRIGGERS = frozenset({"wait_for", "sleep", "await", "approve", "task"})
+_RESTING = frozenset({"wait_for", "await", "approve", "task"})
 
 
 def check_waits(d: Document, report: Report) -> None:
@@ -57,7 +57,7 @@ def _triggers(node: Node, report: Report) -> None:
             continue
         if trigger.kind not in _TRIGGERS:
             text = f"trigger of race {node.name} is a {trigger.kind}"
-            do = "use parallel any" if trigger.kind == "step" else "use wait_for, sleep, await or approve"
+            do = "use parallel any" if trigger.kind == "step" else "use what waits, such as wait_for"
             report.add("def.race_effect", trigger, text, do)
         elif trigger.flow is not None:
             text = (

@@ -16,11 +16,14 @@ from sagas.decide import (
     approvals,
     awaits,
     blocks,
+    children,
     controls,
     effects,
     failures,
     flow,
+    for_each,
     kinds,
+    tasks,
     timers,
     waits,
 )  # fmt: skip
@@ -53,7 +56,7 @@ def decide(
     """
     fork = None if commitment is None else commitment.fork()
     m = Machine(definition, fork, stream=stream, now_us=now_us, ctx=ctx)
-    m.look = awaits.look if definition.has_awaits else None
+    m.look = _look if definition.has_awaits or definition.closing_lists else None
     if fork is None:
         if isinstance(message, msg.Open):
             _open(m, message)
@@ -66,6 +69,14 @@ def decide(
             _replay(m)
             timers.fire_due(m, m.now_us)
     return Decided(m.events, m.c, m.outcome)
+
+
+def _look(m: Machine) -> None:
+    """What is read after every move."""
+    if m.d.closing_lists:
+        for_each.look_at_lists(m)
+    if m.d.has_awaits:
+        awaits.look(m)
 
 
 def _handle(m: Machine, message: Message) -> None:
@@ -82,7 +93,9 @@ def _deferred(m: Machine, message: Message, accepted_us: int) -> bool:
     """Paused or held: the message is recorded and handled when that ends, with its accept time."""
     if not _rests(m) or isinstance(message, (msg.Control, msg.Wake, msg.Open)):
         return False
-    if len(m.c.deferred) >= defaults.DEFERRED_MAX:
+    # What children say cannot be said again, and is bounded by their number.
+    of_child = isinstance(message, (msg.ChildStarted, msg.ChildOver))
+    if len(m.c.deferred) >= defaults.DEFERRED_MAX and not of_child:
         m.outcome = {"code": "bound.mailbox", "detail": "too much waits for the resume"}
         return True
     body = {"kind": message.KIND, "body": to_body(message), "accepted_us": accepted_us}
@@ -112,7 +125,7 @@ def _open(m: Machine, message: msg.Open) -> None:
         definition=message.definition, key=message.key, run=message.run, input=message.input,
         params={n: p["default"] for n, p in document.get("params", {}).items()} or None,
         vars={n: v["initial"] for n, v in document.get("vars", {}).items()} or None,
-        start=message.start,
+        start=message.start, parent=message.parent,
     )  # fmt: skip
     root = m.d.root
     m.push(_enter_root, "", root)
@@ -132,6 +145,34 @@ def _apply(m: Machine, message: Message) -> None:
         case msg.Offer():
             if not m.c.is_over:
                 waits.offered(m, message)
+        case msg.Answered() | msg.Started() | msg.Lost() | msg.NotStarted() | msg.Withdrawn():
+            _of_effect(m, message)
+        case msg.Decide():
+            if m.c.is_over:
+                m.outcome = {"code": "decision.closed", "detail": f"it is {m.c.status}"}
+            else:
+                approvals.decide_approval(m, message)
+        case msg.TaskAct():
+            if m.c.is_over:
+                m.outcome = {"code": "task.closed", "detail": f"it is {m.c.status}"}
+            else:
+                tasks.act(m, message)
+        case msg.Control():
+            controls.control(m, message)
+        case msg.ChildStarted() | msg.ChildOver():
+            if not m.c.is_over:
+                children.heard(m, message)
+        case msg.Wake() | msg.Open():
+            pass  # due timers have fired already; a second opening is a repeated mail
+        case msg.Start() | msg.RunOver() | msg.Arrive() | msg.Subscribe() | msg.Recall():
+            raise TypeError(f"{message.KIND} is not for a commitment")
+
+
+def _of_effect(
+    m: Machine,
+    message: msg.Answered | msg.Started | msg.Lost | msg.NotStarted | msg.Withdrawn,
+) -> None:
+    match message:
         case msg.Answered():
             effects.answered(m, message)
         case msg.Started():
@@ -142,14 +183,3 @@ def _apply(m: Machine, message: Message) -> None:
             effects.not_started(m, message)
         case msg.Withdrawn():
             effects.withdrawn(m, message)
-        case msg.Decide():
-            if m.c.is_over:
-                m.outcome = {"code": "decision.closed", "detail": f"it is {m.c.status}"}
-            else:
-                approvals.decide_approval(m, message)
-        case msg.Control():
-            controls.control(m, message)
-        case msg.Wake() | msg.Open():
-            pass  # due timers have fired already; a second opening is a repeated mail
-        case msg.Start() | msg.RunOver() | msg.Arrive() | msg.Subscribe():
-            raise TypeError(f"{message.KIND} is not for a commitment")

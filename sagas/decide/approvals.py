@@ -11,11 +11,12 @@ from domain.ids import approval_digest, approval_id
 from domain.seats import free_seat, missing_seats
 from domain.state import Asked, Binding, Effect, Instance, binding_paths, frames_of
 from sagas import defaults
-from sagas.decide import effects, failures, flow, outcomes, stopping
+from sagas.decide import effects, failures, flow, for_each, outcomes, stopping
 from sagas.decide.machine import Machine, NodeFault, error_of, path_of
 from sagas.definition import Node
 
 __all__ = ["ask_again", "binding_of", "decide_approval", "enter_approve", "expire",
+           "not_by",
            "expired_before_start", "usable"]  # fmt: skip
 
 Json = Any
@@ -37,7 +38,7 @@ def _ask(m: Machine, path: str, node: Node, asked: int) -> None:
         ev.ApprovalAsked, node=path, approval=number, level=node.doc["level"], digests=digests,
         args=args,
         digest=approval_digest(number, digests, subject), subject=subject,
-        evidence=_evidence(m, path, node), needs=_needs(node), not_by=_not_by(m, path, node),
+        evidence=_evidence(m, path, node), needs=_needs(node), not_by=not_by(m, path, node),
         due_us=due_us, asked=asked, uses=_uses(node),
         valid_us=duration_us(valid) if valid else defaults.DECISION_VALID_US,
     )  # fmt: skip
@@ -52,7 +53,7 @@ def _needs(node: Node) -> list[str]:
     return [need["role"] for need in node.doc.get("needs", ()) for _ in range(need.get("count", 1))]
 
 
-def _not_by(m: Machine, path: str, node: Node) -> list[str]:
+def not_by(m: Machine, path: str, node: Node) -> list[str]:
     barred: set[str] = set()
     for name in node.doc.get("not_by", ()):
         barred.update(m.c.deciders.get(path_of(m, path, name) or "", ()))
@@ -204,9 +205,13 @@ def _actions(
     local = {("decisions", node.name): provisional}
     args: dict[str, Json] = {}
     digests: dict[str, str] = {}
-    for step in node.covers if node.kind == "approve" else (node,):
-        step_path = path_of(m, path, step.name) or step.template
-        args[step_path], digests[step_path] = effects.action_of(m, step_path, step, local)
+    if node.kind != "approve":  # asked anew for one step alone
+        args[path], digests[path] = effects.action_of(m, path, node, local)
+        return args, digests
+    for step in node.covers:
+        for place, each in for_each.frames_read(m, path, step):
+            args[place], digests[place] = effects.action_of(m, place, step, {**local, **each})
+    flow.bounded(path, args)
     return args, digests
 
 
@@ -263,27 +268,43 @@ def binding_of(m: Machine, path: str) -> Binding | None:
 
 
 def ask_again(m: Machine, path: str, node: Node, binding: Binding | None) -> None:
-    """The decision is stale: the action changed or time passed. Ask anew, three times in all."""
-    if binding is None:
+    """The decision is stale: the action changed or time passed. Ask anew, three times in all.
+
+    An item that came later than the decision has none: of it people are asked for the first time.
+    """
+    gate_path = binding.node if binding is not None else _gate_of_item(m, path, node)
+    if gate_path is None:
         text = f"no decision covers {node.name}"
         raise NodeFault(path, error_of("rejected", "no_decision", text, path))
-    gate = m.node(binding.node)
-    if binding.asked >= defaults.ASKED_MAX:
-        text = f"the decision was stale {binding.asked} times"
-        raise NodeFault(path, error_of("rejected", gate.name, text, path))
-    m.emit(ev.ApprovalVoided, node=path, approval=binding.approval, reason="stale")
+    gate = m.node(gate_path)
+    asked = 1
+    if binding is not None:
+        if binding.asked >= defaults.ASKED_MAX:
+            text = f"the decision was stale {binding.asked} times"
+            raise NodeFault(path, error_of("rejected", gate.name, text, path))
+        asked = binding.asked + 1
+        m.emit(ev.ApprovalVoided, node=path, approval=binding.approval, reason="stale")
     args, digests = _actions(m, path, node)
-    number = approval_id(m.c.id, path, binding.asked + 1)
+    number = approval_id(m.c.id, path, asked)
     valid = gate.doc.get("valid")
     m.emit(
         ev.ApprovalAsked, node=path, approval=number, level=gate.doc["level"], digests=digests,
         args=args,
         digest=approval_digest(number, digests, None), evidence=_evidence(m, path, gate),
-        needs=_needs(gate), not_by=_not_by(m, binding.node, gate), asked=binding.asked + 1,
-        gate=binding.node, uses=_uses(gate),
+        needs=_needs(gate), not_by=not_by(m, gate_path, gate), asked=asked,
+        gate=gate_path, uses=_uses(gate),
         valid_us=duration_us(valid) if valid else defaults.DECISION_VALID_US,
         due_us=None if gate.within_us is None else flow.due_after(m, path, gate.within_us),
     )  # fmt: skip
+
+
+def _gate_of_item(m: Machine, path: str, step: Node) -> str | None:
+    """The approve that was granted for other items of the list that the step runs in."""
+    if "[" not in path:
+        return None
+    gates = [n for n in m.d.by_name.values() if step in n.covers]
+    places = [path_of(m, path, gate.name) for gate in gates]
+    return next((place for place in places if place in m.c.deciders), None)
 
 
 def expired_before_start(m: Machine, path: str, key: str, effect: Effect) -> None:

@@ -8,7 +8,7 @@ from domain import events as ev
 from domain.durations import duration_us
 from domain.state import is_under
 from sagas import defaults
-from sagas.decide import endings, flow, joins, waits
+from sagas.decide import endings, flow, for_each, joins, waits
 from sagas.decide.machine import Machine, NodeFault, container_of, error_of, join_path, to_us
 from sagas.definition import Branch, Flow, Node
 
@@ -37,7 +37,9 @@ def flow_ended(m: Machine, container: str, ended: Flow) -> None:
         assert ended.branch is not None
         block = _block_of(container, ended.branch)
         out = _out(m, block, container, ended.branch)
-        joins.branch_closed(m, block, owner, ended.branch, "done", out)
+        joins.closed(m, block, owner, ended.branch.name, "done", out)
+    elif owner.kind == "for_each":
+        for_each.item_ended(m, container, ended)
     else:
         branch = ended.branch
         block = container if branch is None else _block_of(container, branch)
@@ -264,6 +266,8 @@ def resume(m: Machine, path: str, node: Node) -> None:
             m.push(turn, path, node, None)
     elif node.kind == "scope":
         m.push(complete_scope, path, node)
+    elif node.kind == "for_each":
+        for_each.resume(m, path, node)
     for branch in node.branches:
         if not _rests(m, path, node, branch):
             continue

@@ -38,7 +38,7 @@ def control(m: Machine, message: msg.Control) -> None:
         m.outcome = {"status": m.c.status}
 
 
-_BLOCKS = frozenset({"scope", "choose", "race", "parallel", "repeat"})
+_BLOCKS = frozenset({"scope", "choose", "race", "parallel", "repeat", "for_each"})
 
 
 def _refuse_at_rest(m: Machine, message: msg.Control) -> _Refusal:

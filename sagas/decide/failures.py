@@ -8,9 +8,9 @@ from typing import Any
 
 from domain import events as ev
 from domain.state import is_under, template_of
-from sagas.decide import joins, stopping, undoing
+from sagas.decide import for_each, joins, stopping, undoing
 from sagas.decide.machine import Machine, hold
-from sagas.definition import Branch, Clause, Flow, Node
+from sagas.definition import Clause, Flow, Node
 
 __all__ = ["clause_for", "fail", "fail_inside", "goes_on", "is_open", "matches"]
 
@@ -20,12 +20,12 @@ _COMMON = frozenset({"business", "transient", "timeout", "rejected", "deadline"}
 
 @dataclass(frozen=True, slots=True)
 class _Catcher:
-    """Where a failure is caught: a clause of a scope, or a branch that is collected."""
+    """Where a failure is caught: a clause of a scope, or a branch or item that is collected."""
 
     target: str
     block: str
     clause: Clause | None = None
-    branch: Branch | None = None
+    branch: str | None = None
 
 
 def matches(pattern: str, error: Json) -> bool:
@@ -71,7 +71,7 @@ def fail(m: Machine, path: str, error: Json) -> None:
     if catcher.clause is not None:
         cause["clause"] = catcher.clause.index
     if catcher.branch is not None:
-        cause["branch"] = catcher.branch.name
+        cause["branch"] = catcher.branch
     stopping.request_stop(m, catcher.target, cause)
 
 
@@ -119,10 +119,10 @@ def _catcher(m: Machine, path: str, error: Json) -> _Catcher | None:
     flow_, container = _flow_of(m, path)
     while flow_ is not None:
         owner, block = flow_.owner, _block_path(flow_, container)
-        if owner.kind == "parallel":
-            if _collects(m, block, flow_, error):
-                target = joins.branch_target(block, _branch_of(flow_))
-                return _Catcher(target, block, branch=flow_.branch)
+        if owner.kind in ("parallel", "for_each"):
+            name = _part_name(m, flow_, container)
+            if _collects(m, block, owner, name, error):
+                return _Catcher(joins.target_of(block, owner, name), block, branch=name)
         elif owner.kind == "scope" and _may_catch(m, block, flow_):
             clause = clause_for(owner, error)
             if clause is not None:
@@ -133,16 +133,18 @@ def _catcher(m: Machine, path: str, error: Json) -> _Catcher | None:
     return None
 
 
-def _branch_of(flow_: Flow) -> Branch:
-    assert flow_.branch is not None
-    return flow_.branch
+def _part_name(m: Machine, flow_: Flow, container: str) -> str:
+    """The name of the branch, or the key of the item, that a flow of a block is."""
+    if flow_.branch is not None:
+        return flow_.branch.name
+    return m.c.frames[container]["each"][flow_.owner.name]["key"]
 
 
-def _collects(m: Machine, block: str, flow_: Flow, error: Json) -> bool:
+def _collects(m: Machine, block: str, owner: Node, name: str, error: Json) -> bool:
     instance = m.c.nodes.get(block)
-    if instance is None or flow_.owner.doc.get("on_branch") != "collect":
+    if instance is None or not joins.collects(owner):
         return False
-    return error["class"] in _COMMON and _branch_of(flow_).name not in instance.branches
+    return error["class"] in _COMMON and name not in instance.branches
 
 
 def _may_catch(m: Machine, block: str, flow_: Flow) -> bool:
@@ -189,6 +191,8 @@ def goes_on(m: Machine, path: str, node: Node) -> bool:
         return flow_.clause is not None and phase == f"clause:{flow_.clause.name}"
     if flow_.role == "handler":
         return container in m.c.nodes
+    if flow_.owner.kind == "for_each" and container not in m.c.nodes:
+        return False
     return not phase.startswith(("clause:", "handler:"))
 
 
@@ -197,6 +201,8 @@ def _block_path(flow_: Flow, container: str) -> str:
         return container.rpartition("/")[0]
     if flow_.owner.kind == "repeat":
         return container[: container.rfind("#")]
+    if flow_.owner.kind == "for_each":
+        return for_each.block_of(container)
     if flow_.branch is not None and flow_.branch.named:
         return container[: -len(flow_.branch.name) - 1]
     return container

@@ -1,18 +1,21 @@
-"""parallel: branches beside each other, what each yields or failed with, and the join."""
+"""What runs beside: the branches of a parallel, and the join, which for_each shares with it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from domain import events as ev
-from domain.state import Instance
-from sagas.decide import blocks, flow, stopping
+from domain.state import Instance, item_path
+from sagas.decide import blocks, flow, for_each, stopping
 from sagas.decide.machine import Machine, NodeFault, container_of, error_of, join_path
 from sagas.definition import Branch, Node
 
-__all__ = ["branch_closed", "branch_target", "enter_parallel"]
+__all__ = ["JOINED", "branch_target", "check_join", "closed", "collects", "enter_parallel",
+           "target_of"]  # fmt: skip
 
 Json = Any
+JOINED = "joined"
+_ON = {"parallel": "on_branch", "for_each": "on_item"}
 
 
 def branch_target(block: str, branch: Branch) -> str:
@@ -37,72 +40,103 @@ def enter_parallel(m: Machine, path: str, node: Node) -> None:
         flow.start_flow(m, branch.flow, container_of(branch.flow, path))
 
 
-def branch_closed(
-    m: Machine, path: str, node: Node, branch: Branch, outcome: str, out: Json = None
+def closed(
+    m: Machine, path: str, node: Node, name: str, outcome: str, out: Json = None
 ) -> None:
-    """A branch is over (done, failed, skipped, undone or stopped): dependants and the join."""
-    m.emit(ev.BranchClosed, node=path, branch=branch.name, outcome=outcome, out=out)
-    instance = m.c.nodes[path]
-    if instance.branch == "joined":
+    """A branch or item is over (done, failed, skipped, undone or stopped): what follows from it."""
+    is_list = node.kind == "for_each"
+    if is_list:
+        m.emit(ev.ItemClosed, node=path, item=name, outcome=outcome, out=out)
+    else:
+        m.emit(ev.BranchClosed, node=path, branch=name, outcome=outcome, out=out)
+    if m.c.nodes[path].branch == JOINED:
         _after_losers(m, path, node)
-        return
-    for other in node.branches:
-        if other.name in instance.guards and branch.name in other.after:
-            _dependant(m, path, node, other)
-    _check_join(m, path, node)
+    elif is_list:
+        if outcome != "done":
+            for_each.skip_behind(m, path, name)
+        m.push(for_each.look, path, node)
+    else:
+        for other in node.branches:
+            if other.name in m.c.nodes[path].guards and name in other.after:
+                _dependant(m, path, node, other)
+        check_join(m, path, node)
 
 
 def _dependant(m: Machine, path: str, node: Node, branch: Branch) -> None:
     instance = m.c.nodes.get(path)
-    if instance is None or instance.branch == "joined" or branch.name in instance.branches:
+    if instance is None or instance.branch == JOINED or branch.name in instance.branches:
         return
     states = [instance.branches.get(a) for a in branch.after if a in instance.guards]
     if any(s in ("failed", "skipped") for s in states):
-        branch_closed(m, path, node, branch, "skipped")
+        closed(m, path, node, branch.name, "skipped")
     elif all(s == "done" for s in states):
         flow.start_flow(m, branch.flow, container_of(branch.flow, path))
 
 
 def _counts(instance: Instance, node: Node) -> tuple[int, int, int]:
-    """How many branches count as joined, how many are still open, and how many are wanted.
+    """How many count as joined, how many are still open, and how many are wanted.
 
     One whose guard was false counts as joined; one skipped because another failed does not.
     """
-    skipped = len(node.branches) - len(instance.guards)
-    good = sum(1 for s in instance.branches.values() if s == "done") + skipped
+    total = len(instance.guards) if node.kind == "for_each" else len(node.branches)
+    good = sum(1 for s in instance.branches.values() if s == "done") + total - len(instance.guards)
     still = len(instance.guards) - len(instance.branches)
     join = node.doc.get("join", "all")
-    wanted = {"all": len(node.branches), "any": 1}.get(join) if isinstance(join, str) else join
+    wanted = {"all": total, "any": 1}.get(join) if isinstance(join, str) else join
     assert wanted is not None
     return good, still, wanted
 
 
-def _check_join(m: Machine, path: str, node: Node) -> None:
+def collects(node: Node) -> bool:
+    """Whether a failure of a branch or item is its own alone."""
+    return node.doc.get(_ON[node.kind]) == "collect"
+
+
+def check_join(m: Machine, path: str, node: Node) -> bool:
+    """Join if that is met, fail if it cannot be; whether it was one of the two."""
     instance = m.c.nodes.get(path)
-    if instance is None or instance.branch == "joined":
-        return
+    if instance is None or instance.branch is not None:
+        return False  # joined, or a list that is still open
     good, still, wanted = _counts(instance, node)
-    collected = node.doc.get("on_branch") == "collect" and node.doc.get("join", "all") == "all"
+    collected = collects(node) and node.doc.get("join", "all") == "all"
     if good >= wanted or (collected and still == 0):
         _joined(m, path, node)
     elif good + still < wanted and not collected:
-        m.push(_unreachable, path, f"{wanted} branches are wanted, {good + still} can be reached")
+        word = "items" if node.kind == "for_each" else "branches"
+        m.push(_unreachable, path, f"{wanted} {word} are wanted, {good + still} can be reached")
+    else:
+        return False
+    return True
 
 
 def _unreachable(_: Machine, path: str, text: str) -> None:
     raise NodeFault(path, error_of("business", "join.unreachable", text, path))
 
 
-def _joined(m: Machine, path: str, node: Node) -> None:
+def target_of(path: str, node: Node, name: str) -> str:
+    """The path under which all of a branch or item lies."""
+    if node.kind == "for_each":
+        return item_path(path, name)
+    return branch_target(path, next(b for b in node.branches if b.name == name))
+
+
+def _begun(m: Machine, path: str, node: Node) -> list[str]:
+    """Branches that are not over; of items only those that have begun."""
     instance = m.c.nodes[path]
-    open_ = [b for b in node.branches
-             if b.name in instance.guards and b.name not in instance.branches]  # fmt: skip
-    m.emit(ev.NodeEntered, node=path, branch="joined")
-    for branch in open_:
-        target = branch_target(path, branch)
+    names = [n for n in instance.guards if n not in instance.branches]
+    if node.kind == "for_each":
+        return [n for n in names if item_path(path, n) in m.c.nodes]
+    return names
+
+
+def _joined(m: Machine, path: str, node: Node) -> None:
+    open_ = _begun(m, path, node)
+    m.emit(ev.NodeEntered, node=path, branch=JOINED)
+    for name in open_:
+        target = target_of(path, node, name)
         if target in m.c.stops or target in m.c.undoing:
             continue  # it has failed, and closes when that is undone
-        cause = {"kind": "join", "block": path, "branch": branch.name,
+        cause = {"kind": "join", "block": path, "branch": name,
                  "undo": node.doc.get("losers", "undo")}  # fmt: skip
         stopping.request_stop(m, target, cause)
     if not open_:
@@ -110,13 +144,18 @@ def _joined(m: Machine, path: str, node: Node) -> None:
 
 
 def _after_losers(m: Machine, path: str, node: Node) -> None:
-    instance = m.c.nodes[path]
-    if len(instance.branches) < len(instance.guards):
+    if _begun(m, path, node):
         return
-    good = [b.name for b in node.branches if b.name not in instance.guards]
-    value = {
-        "out": dict(instance.outs),
-        "failed": [n for n, s in instance.branches.items() if s == "failed"],
-        "skipped": good + [n for n, s in instance.branches.items() if s == "skipped"],
-    }
+    instance = m.c.nodes[path]
+    by_state: dict[str, list[str]] = {}
+    for name, state in instance.branches.items():
+        by_state.setdefault(state, []).append(name)
+    value = {"out": dict(instance.outs), "failed": by_state.get("failed", [])}
+    if node.kind == "for_each":
+        done = [n for n in instance.guards if instance.branches.get(n) == "done"]
+        never = [n for n in instance.guards if instance.branches.get(n) in (None, "skipped")]
+        value |= {"done": done, "skipped": never}
+    else:
+        unguarded = [b.name for b in node.branches if b.name not in instance.guards]
+        value["skipped"] = unguarded + by_state.get("skipped", [])
     flow.finish(m, path, node, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sagas.decide import approvals, awaits, blocks, effects, flow, joins, waits
+from sagas.decide import approvals, awaits, blocks, children, effects, flow, for_each, joins, tasks, waits
 from sagas.decide.machine import Machine
 from sagas.definition import Node
 
@@ -19,6 +19,8 @@ def register() -> None:
         flow.SIMPLE,
         step=effects.enter_step, approve=approvals.enter_approve, wait_for=waits.enter_wait,
         **{"await": awaits.enter_await},
+        task=tasks.enter_task,
         choose=blocks.enter_choose, race=blocks.enter_race, parallel=joins.enter_parallel,
-        repeat=blocks.enter_repeat, scope=blocks.enter_scope,
+        repeat=blocks.enter_repeat, child=children.enter_child, scope=blocks.enter_scope,
+        for_each=for_each.enter_for_each, add=for_each.enter_add,
     )  # fmt: skip

@@ -192,7 +192,9 @@ class Machine:
         return bind
 
     def busy(self, target: str, keep: tuple[str, ...] = ()) -> bool:
-        """Whether some `do` of the part is in flight."""
+        """Whether some `do` of the part is in flight, or a child has not answered."""
+        if any(is_under(p, target) and not is_kept(p, keep) for p in self.c.children):
+            return True
         return any(
             e.kind == "do" and in_flight(e) and is_under(e.node, target)
             and not is_kept(e.node, keep)
@@ -321,6 +323,7 @@ def _deadline(m: Machine, path: str, name: str | None) -> Any:
 
 
 _READERS: dict[str, Callable[[Machine, str, str | None], Any]] = {
+    "each": _from_frames("each"),
     "results": _from_frames("results"), "events": _events, "decisions": _decisions,
     "event": _event, "error": _error, "round": _round, "meta": _meta, "active": _active,
     "done": _done, "deadline": _deadline,

@@ -7,7 +7,7 @@ from typing import Any
 from domain import events as ev
 from domain.folds.undoing import ALSO_MAX
 from domain.state import Effect, Stop, in_flight, is_kept, is_under
-from sagas.decide import effects, endings, failures, flow, joins, outcomes, undoing
+from sagas.decide import children, effects, endings, failures, flow, joins, outcomes, undoing
 from sagas.decide.machine import Machine, container_of
 from sagas.definition import Clause, Handler, Node
 
@@ -59,6 +59,7 @@ def request_stop(m: Machine, target: str, cause: Json, keep: tuple[str, ...] = (
     m.prune(target, keep)
     m.emit(ev.PartStopping, target=target, cause=cause, keep=list(keep) or None)
     _stop_effects(m, target, keep)
+    children.stop_children(m, target, keep)
     check_stops(m)
 
 
@@ -235,12 +236,11 @@ def after_undo(m: Machine, target: str, cause: Json) -> None:
 def _branch_over(m: Machine, cause: Json) -> None:
     block = cause["block"]
     node = m.node(block)
-    branch = next(b for b in node.branches if b.name == cause["branch"])
     if cause["kind"] == "failure":
         outcome = "failed"
     else:
         outcome = "undone" if cause["undo"] == "undo" else "kept"
-    joins.branch_closed(m, block, node, branch, outcome)
+    joins.closed(m, block, node, cause["branch"], outcome)
 
 
 def _outer_stop(m: Machine, target: str) -> bool:

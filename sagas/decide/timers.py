@@ -12,6 +12,7 @@ from sagas.decide import (
     flow,
     outcomes,
     stopping,
+    tasks,
     undoing,
     waits,
 )  # fmt: skip
@@ -47,6 +48,10 @@ def _fire(m: Machine, path: str, name: str, due_us: int) -> None:
         blocks.enter_round(m, path, node)
     elif name == "deadline":
         _deadline(m, path, node)
+    elif name == "lease":
+        tasks.lease_over(m, path)
+    elif name.startswith(tasks.ESCALATE):
+        tasks.escalate(m, path, node, name)
     elif name == "undo_deadline":
         undoing.deadline_over(m, path)
     else:
@@ -73,6 +78,8 @@ def _within(m: Machine, path: str, node: Node) -> None:
         approvals.expire(m, path, node)
     elif node.kind == "wait_for":
         waits.expire_wait(m, path, node)
+    elif node.kind == "task":
+        tasks.expire_task(m, path, node)
     elif node.on_expiry == "continue":
         stopping.request_stop(m, path, {"kind": "expired"})
     else:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from domain import events as ev
 from domain.ids import effect_id
-from domain.state import Entry, in_flight, is_under, template_of
+from domain.state import Entry, in_flight, is_under, item_path, template_of
 from sagas import defaults
 from sagas.decide import joins, stopping
 from sagas.decide.machine import Machine, error_of
@@ -86,6 +86,8 @@ def ready(m: Machine, base: str, entries: Mapping[str, Entry]) -> list[str]:
     block = m.d.by_template.get(template_of(base)) if base else m.d.root
     if isinstance(block, Node) and block.kind == "parallel":
         return _beside(m, base, block, groups)
+    if isinstance(block, Node) and block.kind == "for_each" and not base.endswith("]"):
+        return _items_beside(m, base, block, groups)
     for group in sorted(groups, key=lambda g: _order(m, g, groups[g]), reverse=True):
         if not _is_passed(m, groups[group]):
             return ready(m, group, groups[group])
@@ -100,11 +102,11 @@ def _is_passed(m: Machine, entries: Mapping[str, Entry]) -> bool:
 def _child(base: str, path: str) -> str:
     """The next part on the way from `base` to `path`; rounds and runs are parts of their own."""
     start = len(base)
-    if base and path[start] in "#@":  # a round of a repeat
+    if base and path[start] in "#@[":  # a round of a repeat, an item of a for_each
         end = path.find("/", start)
         return path if end < 0 else path[:end]
     start += 1 if base else 0
-    end = min((i for i in (path.find(c, start) for c in "/#@") if i >= 0), default=len(path))
+    end = min((i for i in (path.find(c, start) for c in "/#@[") if i >= 0), default=len(path))
     if end < len(path) and path[end] == "@":  # a handler's run stands in its scope's list itself
         slash = path.find("/", end)
         return path if slash < 0 else path[:slash]
@@ -141,16 +143,46 @@ def _beside(
     return found
 
 
+def _items_beside(
+    m: Machine, base: str, block: Node, groups: Mapping[str, Mapping[str, Entry]]
+) -> list[str]:
+    """Items undo beside each other as they ran: at most `width`, the last completed first."""
+    after = {item_path(base, key): [item_path(base, k) for k in before]
+             for key, before in m.c.item_after.get(base, {}).items()}  # fmt: skip
+    waiting: set[str] = set()
+    for group, entries in groups.items():
+        if group in after and not _is_passed(m, entries):
+            waiting |= _behind(after, group)
+    width = block.doc.get("width", defaults.ITEMS_WIDTH_MAX)
+    under_way: list[str] = []
+    to_come: list[tuple[int, list[str]]] = []
+    for group, entries in groups.items():
+        if group in waiting:
+            continue
+        paths = ready(m, group, entries)
+        if any(entries[path].state == "undoing" for path in paths):
+            under_way += paths
+            width -= 1
+        elif paths:
+            to_come.append((max(entry.seq for entry in entries.values()), paths))
+    to_come.sort(reverse=True)
+    return under_way + [path for _, paths in to_come[: max(width, 0)] for path in paths]
+
+
 def _before(branches: Iterable[Branch], branch: Branch) -> set[str]:
     """The branches that a branch came after, directly or not."""
-    by_name = {b.name: b for b in branches}
+    return _behind({b.name: b.after for b in branches}, branch.name)
+
+
+def _behind(after: Mapping[str, Sequence[str]], name: str) -> set[str]:
+    """What a branch or item came after, directly or not."""
     found: set[str] = set()
-    todo = list(branch.after)
+    todo = list(after.get(name, ()))
     while todo:
         name = todo.pop()
-        if name not in found and name in by_name:
+        if name not in found:
             found.add(name)
-            todo += by_name[name].after
+            todo += after.get(name, ())
     return found
 
 
@@ -215,8 +247,8 @@ def seal(m: Machine, path: str) -> None:
 def _came_before(m: Machine, path: str, pivot: str) -> bool:
     """Whether an entry stands before the pivot.
 
-    Where the two part ways in a parallel, it does so only if the pivot's branch came after its own;
-    an unfinished beside run never does.
+    Where the two part ways in a parallel or for_each, it does so only if the pivot's branch or item
+    came after its own; an unfinished beside run never does.
     """
     if path == pivot or any(is_under(path, t) for t in m.c.undoing):
         return False
@@ -228,12 +260,23 @@ def _came_before(m: Machine, path: str, pivot: str) -> bool:
     own = "/".join(a[: common + 1])
     if "@" in a[common] and own in m.c.nodes:
         return False
+    its = "/".join(b[: common + 1])
+    if "[" in a[common] and own[: own.rfind("[")] == its[: its.rfind("[")]:
+        return _item_before(m, own, its)
     block = m.d.by_template.get(template_of(base)) if base else m.d.root
     if not isinstance(block, Node) or block.kind != "parallel":
         return True
     by_target = {joins.branch_target(base, branch): branch for branch in block.branches}
-    mine, other = by_target[own], by_target["/".join(b[: common + 1])]
+    mine, other = by_target[own], by_target[its]
     return mine.name in _before(block.branches, other)
+
+
+def _item_before(m: Machine, mine: str, its: str) -> bool:
+    """Whether one item of a for_each came, directly or not, before another."""
+    block = mine[: mine.rfind("[")]
+    after = {item_path(block, key): [item_path(block, k) for k in before]
+             for key, before in m.c.item_after.get(block, {}).items()}  # fmt: skip
+    return mine in _behind(after, its)
 
 
 def accepted(node: Node) -> bool:

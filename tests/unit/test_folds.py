@@ -20,7 +20,7 @@ from tests.semantics.world import fold, from_snapshot, state_of
 Json = Any
 OTHER_STREAMS = ("sagakey.", "key.")
 RECORDS = (s.Asked, s.Instance, s.Trail, s.Effect, s.Entry, s.Sub, s.Binding, s.Stop, s.Undoing,
-           s.Debt)  # fmt: skip
+           s.Debt, s.Child, s.Task)  # fmt: skip
 
 
 def topic(cls: Any) -> str:

@@ -130,7 +130,9 @@ def _wind_up(where: Where, word: str, data: Any) -> None:
     if word == "stopping":
         kept = data.get("keep", [])
         for path in list(where.waits):
-            if _is_under(path, node) and not any(_is_under(path, one) for one in kept):
+            # A child is cancelled, or left, by itself: it is awaited until that is told.
+            under = where.waits[path] != "child" and _is_under(path, node)
+            if under and not any(_is_under(path, one) for one in kept):
                 del where.waits[path]
         if node == "" and data["cause"] in STOPPING:
             where.winding_up.add("stopping")

@@ -1,0 +1,62 @@
+"""Events of a commitment about its children (docs/format.md section 4)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from domain.events.base import Event
+
+Json = Any
+
+
+class ChildAsked(Event):
+    """A child is to be started. `version` is None for the latest, chosen where it starts."""
+
+    TOPIC: ClassVar[str] = "child.asked"
+    node: str
+    saga: str
+    key: str
+    input: Json = None
+    version: int | None = None
+    wait: bool = True
+    leave: bool = False
+    depth: int = 1
+    due_us: int | None = None
+
+
+class ChildOpened(Event):
+    """The child runs. `done`: its end is not awaited; `undo` is then the entry that undoes it."""
+
+    TOPIC: ClassVar[str] = "child.opened"
+    node: str
+    child: str
+    run: int
+    saga_version: int
+    done: bool = False
+    undo: Json = None
+
+
+class ChildStopAsked(Event):
+    """Children whose parent stops: each is cancelled, or withdrawn if it does not run yet."""
+
+    TOPIC: ClassVar[str] = "child.stop_asked"
+    nodes: Json
+
+
+class ChildLeft(Event):
+    """Children that go on by themselves though their part of the parent stops."""
+
+    TOPIC: ClassVar[str] = "child.left"
+    nodes: Json
+
+
+class ChildEnded(Event):
+    """The outcome of a child. `status` is how it ended, conflict, or refused (it never ran)."""
+
+    TOPIC: ClassVar[str] = "child.ended"
+    node: str
+    status: str
+    child: str | None = None
+    result: Json = None
+    error: Json = None
+    undo: Json = None
