@@ -26,6 +26,7 @@ _TAGS = [
     {"name": "commitments", "description": "Start, search, steer, and see where one is."},
     {"name": "history", "description": "What happened: in pages, and live."},
     {"name": "approvals", "description": "What waits for a person, and the decision."},
+    {"name": "tasks", "description": "Work for people: claimed for a time, and done."},
     {"name": "participants", "description": "Work for those who run the steps."},
     {"name": "definitions", "description": "Sagas as data: checked, hashed, kept for ever."},
     {"name": "remedies", "description": "What needs an operator: dead letters, parked, debts."},

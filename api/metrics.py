@@ -21,6 +21,7 @@ _HELP = {
     "commitments_open": "Commitments that have not ended, by saga and status",
     "steps_unserved": "Offered steps that nobody has claimed",
     "approvals_waiting": "Approvals that wait for a person",
+    "tasks_waiting": "Tasks that wait for a person, claimed or not",
     "debts_open": "Undos that wait for a person",
     "dead_letters": "Dead letters that are open",
     "parked_streams": "Streams that are parked after a fault",

@@ -26,6 +26,7 @@ from domain.requests import (
     RepliesRequest,
     Request,
     StartsRequest,
+    TaskRequest,
 )
 
 __all__ = ["foresee"]
@@ -73,7 +74,7 @@ def _request(wanted: _Wanted, registry: Registry, request: Any) -> None:
     elif isinstance(request, (StartsRequest, HeartbeatsRequest, RepliesRequest)):
         for item in request.items:
             _item(wanted, item)
-    elif isinstance(request, (DecideRequest, ControlRequest)):
+    elif isinstance(request, (DecideRequest, TaskRequest, ControlRequest)):
         wanted.stream(request.commitment)
 
 

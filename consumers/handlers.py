@@ -18,6 +18,7 @@ from domain.requests import (
     RepliesRequest,
     StartRequest,
     StartsRequest,
+    TaskRequest,
 )
 
 __all__ = ["Handlers", "handlers_of"]
@@ -34,6 +35,7 @@ def handlers_of(registry: Registry, is_event_time: bool) -> Handlers:
         StartRequest: lambda b, r: accept.start(acceptance, b, r),
         RedriveRequest: lambda b, r: steering.redrive(acceptance, b, r),
         DecideRequest: steering.decide,
+        TaskRequest: steering.task,
         ControlRequest: steering.control,
         StartsRequest: work.starts,
         HeartbeatsRequest: work.heartbeats,

@@ -16,6 +16,7 @@ from domain.requests import (
     Request,
     StartRequest,
     StartsRequest,
+    TaskRequest,
 )
 
 __all__ = ["Job", "Passed", "Waiting", "answer_of", "late_answer", "weight_of"]
@@ -119,7 +120,7 @@ def late_answer(request: Request, passing: Passing) -> Json:
 
     A worker asks again; whoever started, decided or steered is told under what to look for it.
     """
-    if isinstance(request, (StartRequest, DecideRequest, ControlRequest)):
+    if isinstance(request, (StartRequest, DecideRequest, TaskRequest, ControlRequest)):
         key = {"key": passing.key} if passing.key else {}
         return {"status": "accepted", "receipt": passing.ask, **key}
     return refusal("lane.silent", "the process that owns the lane did not answer in time")

@@ -1,4 +1,4 @@
-"""What people do: decide approvals, steer commitments, redrive dead letters."""
+"""What people do: decide approvals, do tasks, steer commitments, redrive dead letters."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ from consumers.accept import Acceptance, publish
 from consumers.batch import Batch
 from consumers.envelope import rfc3339
 from domain.errors import refusal
-from domain.messages import Control, Decide, Mail
-from domain.requests import ControlRequest, DecideRequest, Publish, RedriveRequest
+from domain.messages import Control, Decide, Mail, TaskAct
+from domain.requests import (
+    ControlRequest,
+    DecideRequest,
+    Publish,
+    RedriveRequest,
+    TaskRequest,
+)
 
-__all__ = ["CONTROLS", "control", "decide", "redrive"]
+__all__ = ["CONTROLS", "control", "decide", "redrive", "task"]
 
 Json = Any
 CONTROLS = frozenset({"cancel", "pause", "resume", "retry", "settle"})
@@ -35,6 +41,18 @@ def decide(batch: Batch, request: DecideRequest) -> Json:
         "by": asked.actor, "actor_type": asked.actor_type, "digest": request.digest,
         "recorded": batch.position(request.commitment), "missing": [], **outcome,
     }  # fmt: skip
+
+
+def task(batch: Batch, request: TaskRequest) -> Json:
+    """Claim, release or complete a task: {"by", "status", "recorded"}. Raises Refusal."""
+    asked = request.asked
+    if not batch.owns(request.commitment):
+        return batch.pass_on(request, batch.lane_of(request.commitment))
+    message = TaskAct(
+        request.task, request.action, asked.actor, asked.actor_type, asked.seats, request.payload
+    )
+    outcome = _tell(batch, request, message)
+    return {"by": asked.actor, "recorded": batch.position(request.commitment), **outcome}
 
 
 def control(batch: Batch, request: ControlRequest) -> Json:
@@ -67,7 +85,9 @@ def _release(batch: Batch, request: ControlRequest) -> Json:
     return {"status": "released", "position": batch.position(stream)}
 
 
-def _tell(batch: Batch, request: DecideRequest | ControlRequest, message: Any) -> dict[str, Json]:
+def _tell(
+    batch: Batch, request: DecideRequest | TaskRequest | ControlRequest, message: Any
+) -> dict[str, Json]:
     """Send a person's message to a commitment of their tenant; its refusal is raised."""
     asked, stream = request.asked, request.commitment
     entry = None if stream in batch.parts.parked else batch.entry_or_none(stream)

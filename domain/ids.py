@@ -16,6 +16,7 @@ from domain.canonical import canonical, digest
 __all__ = [
     "action_digest", "approval_digest", "approval_id", "commitment_id", "content_digest",
     "effect_id", "fact_id", "jitter", "key_id", "lane_of", "saga_key_id", "start_digest",
+    "task_id",
 ]  # fmt: skip
 
 Json = Any
@@ -96,6 +97,11 @@ def content_digest(event: dict[str, Json]) -> str:
 def start_digest(saga: str, version: int | None, payload: Json) -> str:
     """The content of a start, to compare two requests with one idempotency key."""
     return digest("troth.start.v1", saga, version, payload)
+
+
+def task_id(commitment: UUID, path: str) -> str:
+    """The id of a task: the same each time its node is entered."""
+    return digest("troth.task.v1", str(commitment), path)[:20]
 
 
 def lane_of(stream: UUID, lanes: int) -> int:

@@ -17,7 +17,7 @@ from domain.ports import Asked, ClaimAsk, Cursor
 __all__ = [
     "ClaimRequest", "ControlRequest", "DecideRequest", "Desk", "HeartbeatsRequest", "Logged",
     "Publish", "Reader", "RedriveRequest", "RegisterRequest", "RepliesRequest", "Request",
-    "StartRequest", "StartsRequest", "request_body", "request_of",
+    "StartRequest", "StartsRequest", "TaskRequest", "request_body", "request_of",
 ]  # fmt: skip
 
 Json = Any
@@ -68,6 +68,20 @@ class DecideRequest:
     answer: str
     digest: str
     reason: str | None = None
+    payload: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRequest:
+    """A person claims, releases or completes (with `payload`) a task.
+
+    Answer: {"by", "status", "recorded", "until"?}; status is claimed, offered or done.
+    """
+
+    asked: Asked
+    commitment: UUID
+    task: str
+    action: str
     payload: Json = None
 
 
@@ -158,12 +172,12 @@ class Logged:
 
 
 Request = (
-    Publish | StartRequest | DecideRequest | ControlRequest | RegisterRequest | ClaimRequest
+    Publish | StartRequest | DecideRequest | TaskRequest | ControlRequest | RegisterRequest | ClaimRequest
     | StartsRequest | HeartbeatsRequest | RepliesRequest | RedriveRequest | Logged
 )  # fmt: skip
 
 _KINDS: dict[str, Any] = {
-    "publish": Publish, "start": StartRequest, "decide": DecideRequest, "control": ControlRequest,
+    "publish": Publish, "start": StartRequest, "decide": DecideRequest, "task": TaskRequest, "control": ControlRequest,
     "starts": StartsRequest, "heartbeats": HeartbeatsRequest, "replies": RepliesRequest,
 }  # fmt: skip
 _NAMES = {kind: name for name, kind in _KINDS.items()}
@@ -245,6 +259,8 @@ class Reader(Protocol):
     def approvals(self, tenant: str, *, status: str | None, cursor: str | None,
                   limit: int) -> Json: ...  # fmt: skip
     def approval(self, tenant: str, approval: str) -> Json | None: ...
+    def tasks(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json: ...
+    def task(self, tenant: str, task: str) -> Json | None: ...
     def debts(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json: ...
     def parked(self, tenant: str, *, reason: str | None, cursor: str | None,
                limit: int) -> Json: ...  # fmt: skip

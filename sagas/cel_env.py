@@ -47,7 +47,7 @@ class TypeEnv:
     `input`, `event` (schema of the data), `args`, `result`: None where they do not exist.
     `results`, `vars`, `params`: schema by name. `events`: schema of the data by name; `collected`
     names those that are lists of events. `decisions`: schema of the payload by name, None where
-    there is no edit. `rounds`: repeats around this place. `nodes`, `timers`: what active() and
+    there is no edit. `rounds`: repeats around this place. `each`: schema of an item by the name of its list. `nodes`, `timers`: what active() and
     done(), and deadline(), may name. `error`: whether `error` exists here.
     """
 
@@ -60,6 +60,7 @@ class TypeEnv:
     vars: Mapping[str, Json] = field(default_factory=dict[str, Json])
     params: Mapping[str, Json] = field(default_factory=dict[str, Json])
     rounds: frozenset[str] = frozenset()
+    each: Mapping[str, Json] = field(default_factory=dict[str, Json])
     nodes: frozenset[str] = frozenset()
     timers: frozenset[str] = frozenset()
     event: Json = None
@@ -111,6 +112,8 @@ class TypeEnv:
                 return _META
             case "round":
                 return dict.fromkeys(self.rounds, _INTEGER)
+            case "each":
+                return {name: self._item(schema) for name, schema in self.each.items()}
             case "active" | "done":
                 return dict.fromkeys(self.nodes, Schema(type="boolean"))
             case "deadline":
@@ -134,6 +137,10 @@ class TypeEnv:
         parts: Schema = {"decision": _TEXT, "by": {}, "at": TIMESTAMP, "reason": {}}
         parts |= {"payload": self._settled({} if payload is None else payload)}
         return {"type": "object", "properties": {**parts, "expired": {"type": "boolean"}}}
+
+    def _item(self, item: Json) -> Schema:
+        parts: Schema = {"item": self._settled(item), "key": _TEXT, "index": _INTEGER}
+        return {"type": "object", "properties": parts, "required": list(parts)}
 
     def _settled(self, schema: Json) -> Json:
         """Return a schema that may stand inside another: its own definitions have names."""

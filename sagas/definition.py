@@ -192,6 +192,7 @@ class Definition:
     finished: str
     order: dict[str, int]
     has_awaits: bool = False
+    closing_lists: tuple[Node, ...] = ()
 
     @property
     def wanted_types(self) -> set[str]:
@@ -216,6 +217,11 @@ class Definition:
         assert node.contract is not None, path
         undo = node.undo.contract.name if node.undo else None
         return {"contract": node.contract.name, "classes": node.contract.classes, "undo": undo}
+
+    def form_at(self, path: str) -> Json:
+        """The schema of what a person hands in at the task at `path`; None for anything."""
+        form = self.node_at(path).doc.get("form")
+        return None if form is None else self.schemas.resolve(form)
 
     def validator_of(self, schema: Json) -> Validator:
         return self.schemas.validator(schema)

@@ -13,7 +13,7 @@ from adapters.sql.tables import index as _index
 __all__ = [
     "answers", "approvals", "current_steps", "cursors", "dead_letters", "debts", "definitions",
     "dispatches", "events", "inbox", "lanes", "metadata", "parked_events", "parked_streams",
-    "processes", "receipts", "relays", "snapshots", "store", "timers", "tracking",
+    "processes", "receipts", "relays", "snapshots", "store", "tasks", "timers", "tracking",
 ]  # fmt: skip
 
 # i integer, n bigint, t text, b bytea, u uuid, o boolean.
@@ -83,6 +83,10 @@ current_steps = _table(
 approvals = _table(
     "approvals", "asked_us:n version:i commitment:u id:t tenant:t status:t body:b", "id",
     _index("approvals_open", "tenant status asked_us"),
+)  # fmt: skip
+tasks = _table(
+    "tasks", "offered_us:n version:i commitment:u id:t tenant:t status:t body:b", "id",
+    _index("tasks_open", "tenant status offered_us"),
 )  # fmt: skip
 debts = _table(
     "debts", "opened_us:n version:i commitment:u id:t tenant:t status:t body:b", "id",

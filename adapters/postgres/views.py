@@ -41,6 +41,11 @@ VIEWS = {
         _kinds("text: id tenant status; uuid: commitment; bigint: asked_us; integer: version;"
                "bytea: body"),
     ),
+    "tasks": ViewTable(
+        ("id",),
+        _kinds("text: id tenant status; uuid: commitment; bigint: offered_us; integer: version;"
+               "bytea: body"),
+    ),
     "debts": ViewTable(
         ("id",),
         _kinds("text: id tenant status; uuid: commitment; bigint: opened_us; integer: version;"

@@ -17,6 +17,7 @@ US_PER_S = 1_000_000
 # Scans of an index that has the status: it holds a few bytes for each row.
 _WAITING = {
     "approvals_waiting": "SELECT count(*) FROM approvals WHERE status = 'open'",
+    "tasks_waiting": "SELECT count(*) FROM tasks WHERE status IN ('offered', 'claimed')",
     "debts_open": "SELECT count(*) FROM debts WHERE status = 'open'",
     "dead_letters": "SELECT count(*) FROM dead_letters WHERE status = 'open'",
 }

@@ -148,6 +148,13 @@ class Lists:
         order = [t.c.asked_us, t.c.id]
         return page_of(self._reads, query, order, with_version, cursor=cursor, limit=limit)
 
+    def tasks(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json:
+        """Longest offered first."""
+        t = self._tables["tasks"]
+        query = _of(t, (t.c.body, t.c.version), tenant, status=status)
+        order = [t.c.offered_us, t.c.id]
+        return page_of(self._reads, query, order, with_version, cursor=cursor, limit=limit)
+
     def debts(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json:
         """Longest open first."""
         t = self._tables["debts"]

@@ -49,6 +49,8 @@ WHERE c.status NOT IN ('fulfilled', 'compensated', 'failed', 'cancelled', 'pause
   AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.stream = c.commitment)
   AND NOT EXISTS (SELECT 1 FROM parked_streams p WHERE p.stream = c.commitment)
   AND NOT EXISTS (SELECT 1 FROM approvals a WHERE a.commitment = c.commitment AND a.status = 'open')
+  AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.commitment = c.commitment
+    AND t.status IN ('offered', 'claimed'))
   AND NOT EXISTS (SELECT 1 FROM debts b WHERE b.commitment = c.commitment AND b.status = 'open')
   AND NOT EXISTS ({waits_for} IN ('event', 'approval', 'unknown', 'debt'))
 ORDER BY c.since_us LIMIT ?

@@ -47,6 +47,7 @@ SELECT version, topic, state, prev, lane, position FROM events
 WHERE stream = ? AND version > ? ORDER BY version LIMIT ?
 """
 _APPROVAL = "SELECT body, version FROM approvals WHERE id = ? AND tenant = ?"
+_TASK = "SELECT body, version FROM tasks WHERE id = ? AND tenant = ?"
 _LETTER = """
 SELECT raw, id, source, event_id, code, detail, at_us, seen, status, remedy FROM dead_letters
 WHERE id = ? AND tenant = ?
@@ -164,6 +165,15 @@ class SqlReader(ABC):
     def approval(self, tenant: str, approval: str) -> Json | None:
         """One approval, also when it is closed."""
         row = self._reads.row(_APPROVAL, (approval, tenant))
+        return None if row is None else with_version(*row)
+
+    def tasks(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json:
+        """Tasks, longest offered first."""
+        return self._lists.tasks(tenant, status=status, cursor=cursor, limit=limit)
+
+    def task(self, tenant: str, task: str) -> Json | None:
+        """One task, also when it is closed."""
+        row = self._reads.row(_TASK, (task, tenant))
         return None if row is None else with_version(*row)
 
     def debts(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json:

@@ -13,7 +13,7 @@ from adapters.sql.tables import index as _index
 __all__ = [
     "approvals", "current_steps", "dead_letters", "debts", "definitions", "dispatches", "events",
     "inbox", "lanes", "metadata", "parked_events", "parked_streams", "receipts", "snapshots",
-    "store", "timers", "tracking",
+    "store", "tasks", "timers", "tracking",
 ]  # fmt: skip
 
 _tables = Tables({"i": INTEGER, "t": TEXT, "b": BLOB})
@@ -76,6 +76,10 @@ current_steps = _table(
 approvals = _table(
     "approvals", "id:t tenant:t commitment:b status:t asked_us:i version:i body:b", "id",
     _index("approvals_open", "tenant status asked_us"),
+)  # fmt: skip
+tasks = _table(
+    "tasks", "id:t tenant:t commitment:b status:t offered_us:i version:i body:b", "id",
+    _index("tasks_open", "tenant status offered_us"),
 )  # fmt: skip
 debts = _table(
     "debts", "id:t tenant:t commitment:b status:t opened_us:i version:i body:b", "id",

@@ -20,6 +20,7 @@ __all__ = ["append", "rest"]
 VIEWS = {
     "current_steps": ("commitment",),
     "approvals": ("id",),
+    "tasks": ("id",),
     "debts": ("id",),
     "parked_events": ("stream", "position"),
 }

@@ -56,6 +56,8 @@ def done(c: Any, e: ev.NodeDone) -> None:
     for data in (c.subs, c.queues):
         for path in [p for p in data if is_under(p, e.node)]:
             del data[path]
+    for path in [p for p in c.frames if "[" in p and is_under(p, e.node)]:
+        del c.frames[path]  # of items that never began, or were stopped
     if instance is not None and instance.round:
         forget_inside(c, f"{e.node}#{instance.round}")
     if "@" in e.node and frame_of(e.node) == e.node:

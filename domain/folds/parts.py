@@ -46,7 +46,7 @@ def put(c: Any, node: str, root: str, value: Json) -> None:
 
 
 def forget_inside(c: Any, frame: str) -> None:
-    """A finished round or run leaves vars, `out` and undo entries; everything else of it goes.
+    """A finished round, item or run leaves vars, `out` and undo entries; all else of it goes.
 
     When a part closed is kept as long as something in it may be undone: that is the order. An
     effect that may yet turn out to have happened is remembered, so that it can be undone.
@@ -55,6 +55,9 @@ def forget_inside(c: Any, frame: str) -> None:
         for path in [p for p in data if is_under(p, frame)]:
             del data[path]
     inside = [p for p in c.entries if is_under(p, frame)]
+    for block in [p for p in c.item_after if is_under(p, frame)]:
+        if not any(is_under(p, block) for p in inside):
+            del c.item_after[block]
     for path in [p for p in c.trail if is_under(p, frame)]:
         if not any(is_under(p, path) for p in inside):
             del c.trail[path]

@@ -5,12 +5,50 @@ from __future__ import annotations
 from typing import Any
 
 from domain import events as ev
-from domain.state import Instance
+from domain.folds.parts import arm, close, put
+from domain.state import Instance, Task, changed
 
-__all__ = ["await_opened"]
+__all__ = [
+    "await_opened", "task_claimed", "task_done", "task_escalated", "task_offered", "task_released",
+]  # fmt: skip
+
+LEASE = "lease"
+"""The timer of a claim."""
 
 
 def await_opened(c: Any, e: ev.AwaitOpened) -> None:
     c.nodes[e.node] = Instance("await", c.clock_us)
     if e.due_us is not None:
         c.timers[f"{e.node}:within"] = e.due_us
+
+
+def task_offered(c: Any, e: ev.TaskOffered) -> None:
+    task = Task(e.task, tuple(e.roles), e.lease_us, e.subject, tuple(e.not_by or ()), e.due_us)
+    c.nodes[e.node] = Instance("task", c.clock_us, task=task)
+    arm(c, e.node, e.timers)
+
+
+def _change(c: Any, node: str, **values: Any) -> None:
+    old = c.nodes[node]
+    c.nodes[node] = changed(old, task=changed(old.task, **values))
+
+
+def task_claimed(c: Any, e: ev.TaskClaimed) -> None:
+    _change(c, e.node, by=e.by, lease_until_us=e.lease_until_us)
+    c.timers[f"{e.node}:{LEASE}"] = e.lease_until_us
+
+
+def task_released(c: Any, e: ev.TaskReleased) -> None:
+    _change(c, e.node, by=None, lease_until_us=None)
+    c.timers.pop(f"{e.node}:{LEASE}", None)
+
+
+def task_escalated(c: Any, e: ev.TaskEscalated) -> None:
+    roles = c.nodes[e.node].task.roles
+    _change(c, e.node, roles=roles if e.to in roles else (*roles, e.to))
+
+
+def task_done(c: Any, e: ev.TaskDone) -> None:
+    close(c, e.node, "done", e.originator_version)
+    put(c, e.node, "results", e.value)
+    c.deciders[e.node] = (e.value["by"],)

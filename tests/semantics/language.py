@@ -87,6 +87,10 @@ def milestone(name: str, until: str, **members: Json) -> Json:
     return _node("await", name, until=until, **members)
 
 
+def task(name: str, *roles: str, **members: Json) -> Json:
+    return _node("task", name, roles=list(roles or ("legal",)), **members)
+
+
 def put(name: str, **values: str) -> Json:
     return _node("set", name, values=values)
 
@@ -160,6 +164,7 @@ class Story:
         self.w = world
         self._told = 0
         self._asked: dict[str, str] = {}
+        self._tasks: dict[str, str] = {}
 
     # --- participants ------------------------------------------------------------------------
 
@@ -241,6 +246,19 @@ class Story:
         )
         return self
 
+    def works(
+        self, node: str, action: str, by: str = "ann", *seats: str, payload: Json = None,
+        actor: str = "human",
+    ) -> Story:  # fmt: skip
+        """A person claims, releases or completes the task of a node."""
+        found = [
+            i.task.id for p, i in self.w.now.nodes.items()
+            if i.task and node in (p, p.split("/")[-1])
+        ] or [self._tasks[node]]  # fmt: skip
+        self._tasks[node] = found[0]
+        self.w.send(msg.TaskAct(found[0], action, by, actor, tuple(seats or ("legal",)), payload))
+        return self
+
     def _question(self, node: str) -> Json:
         for path, instance in self.w.now.nodes.items():
             if instance.asked and not instance.branch and node in (path, path.split("/")[-1]):
@@ -309,6 +327,7 @@ _SEEN: dict[str, Any] = {
     "facts": lambda s: [f["type"] for f in s.w.facts],
     "args": lambda s: [d.body["args"] for d in s.w.dispatches.values()],
     "attempts": lambda s: [d.attempt for d in s.w.dispatches.values()],
+    "tasks": lambda s: [s.w.tasks[n]["status"] for n in s.w.tasks],
     "held": lambda s: (s.w.now.held or {}).get("node"),
 }
 
@@ -317,6 +336,7 @@ _SHOWN: dict[str, tuple[str, ...]] = {
     "node.branch_closed": ("branch", "outcome"), "timer.fired": ("timer",),
     "effect.late": ("outcome",), "effect.unknown": ("next",), "effect.probed": ("answer",),
     "undo.sealed": ("dropped",), "debt.opened": ("kind",), "event.taken": ("run",),
+    "task.claimed": ("by",), "task.released": ("reason",), "task.escalated": ("to",),
     "vars.set": ("values",), "approval.seat_taken": ("seat", "by"),
 }  # fmt: skip
 

@@ -76,6 +76,7 @@ class World:
         self.wake_us: int | None = None
         self.outcome: Json = None
         self.facts: list[Json] = []
+        self.tasks: dict[str, Json] = {}
         self.arrived = 0
         self.key = key
         self.payload = {"id": key} if payload is None else payload
@@ -123,7 +124,9 @@ class World:
         queue: list[msg.Message],
     ) -> None:  # fmt: skip
         out = outputs(before, after, events)
-        rows(self.d, before, after, events, position=len(self.events), lane=0)
+        for row in rows(self.d, before, after, events, position=len(self.events), lane=0):
+            if row.table == "tasks" and row.columns is not None:
+                self.tasks[row.key["id"]] = row.columns["body"]
         self.facts += [e.fact for e in events if isinstance(e, ev.FactEmitted)]
         for effect in out.settled:
             self.dispatches.pop(effect, None)
@@ -165,7 +168,7 @@ class World:
         c = self.now
         found = ["wake-up"] * (self.wake_us is not None) + ["dispatch"] * bool(self.dispatches)
         found += ["event"] * any(p in c.subs for p in c.nodes)
-        asked = any(i.asked and not i.branch for i in c.nodes.values())
+        asked = any((i.asked and not i.branch) or i.task for i in c.nodes.values())
         unknown = any(e.state == "unknown" and e.next == "ask" for e in c.effects.values())
         person = asked or unknown or bool(c.debts) or c.paused or c.held is not None
         return found + ["person"] * bool(person)

@@ -74,6 +74,9 @@ CREATE INDEX current_steps_status ON current_steps (tenant, status, saga);
 CREATE TABLE approvals (asked_us bigint NOT NULL, version integer NOT NULL, commitment uuid NOT NULL, id text PRIMARY KEY,
   tenant text NOT NULL, status text NOT NULL, body bytea NOT NULL);
 CREATE INDEX approvals_open ON approvals (tenant, status, asked_us);
+CREATE TABLE tasks (offered_us bigint NOT NULL, version integer NOT NULL, commitment uuid NOT NULL, id text PRIMARY KEY,
+  tenant text NOT NULL, status text NOT NULL, body bytea NOT NULL);
+CREATE INDEX tasks_open ON tasks (tenant, status, offered_us);
 CREATE TABLE debts (opened_us bigint NOT NULL, version integer NOT NULL, commitment uuid NOT NULL, id text PRIMARY KEY,
   tenant text NOT NULL, status text NOT NULL, body bytea NOT NULL);
 CREATE INDEX debts_open ON debts (tenant, status, opened_us);
