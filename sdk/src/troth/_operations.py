@@ -245,7 +245,8 @@ class Operations:
             detail = f"it is accepted as {found['receipt']} and will be applied once"
             raise EngineError(
                 SILENT, "The process that owns the lane did not answer in time", detail,
-                do=f"look for it at {found['follow']}; do not send it again as a new one", status=202,
+                do=f"look for it at {found['follow']}, and do not send it as a new one",
+                status=202,
             )  # fmt: skip
         return found
 

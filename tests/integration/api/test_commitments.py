@@ -48,6 +48,24 @@ async def test_a_start_is_answered_with_its_address(world: World) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "kind", "follow"),
+    [
+        ("/v1/commitments", START, "StartRequest", "/v1/sagas/partner-activation/keys/a%2Fc%20me"),
+        (f"{ONE}/controls", {"action": "pause", "reason": "r"}, "ControlRequest", ONE),
+    ],
+)
+async def test_what_nobody_applied_yet_is_answered_202_with_where_to_look(
+    world: World, path: str, body: Any, kind: str, follow: str
+) -> None:
+    """The process that owns the lane is silent: it is durable, and applied once it is back."""
+    world.answer(kind, {"status": "accepted", "receipt": "4711", "key": "a/c me"})
+    found = await post(world, path, body)
+    assert found.status_code == 202
+    assert found.headers["location"] == found.json()["follow"] == follow
+    assert found.json()["receipt"] == "4711"
+
+
 async def test_the_running_one_is_answered_200(world: World) -> None:
     world.answer("StartRequest", {**STARTED, "created": False})
     assert (await post(world, "/v1/commitments", START)).status_code == 200

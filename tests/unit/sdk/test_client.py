@@ -74,6 +74,19 @@ def test_a_start_sends_its_idempotency_key(engine: FakeEngine, client: Client) -
     }  # fmt: skip
 
 
+def test_a_start_that_nobody_applied_yet_is_told_with_where_to_look(
+    engine: FakeEngine, client: Client
+) -> None:
+    """It is durable: whoever takes it for a refusal and starts another has two."""
+    later = {"status": "accepted", "receipt": "4711", "key": "acme", "follow": "/v1/sagas/s/keys/a"}
+    serve(engine, "POST", "/v1/commitments", 202, later)
+    with pytest.raises(EngineError) as silent:
+        client.start("partner-activation", {"company": "acme"})
+    assert (silent.value.code, silent.value.status) == ("TR709", 202)
+    assert "accepted as 4711" in silent.value.detail
+    assert "/v1/sagas/s/keys/a" in str(silent.value)
+
+
 def test_an_event_model_travels_as_a_cloudevent(engine: FakeEngine, client: Client) -> None:
     answer = {"accepted": ["01J9ZK"], "status": "accepted", "follow": "/v1/x", "position": "1:0:7"}
     asked = serve(engine, "POST", "/v1/events", 202, answer)
