@@ -82,16 +82,25 @@ def substituted(text: str, given: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda found: given[found["name"]], text)
 
 
+class _Unit(configparser.ConfigParser):
+    """Keeps keys as they are written."""
+
+    def optionxform(self, optionstr: str) -> str:
+        return optionstr
+
+
 def unit(path: Path) -> dict[str, dict[str, str]]:
     """A unit of systemd by section. Raises for a key that stands twice."""
-    parser = configparser.ConfigParser(interpolation=None, delimiters=("=",), strict=True)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser = _Unit(interpolation=None, delimiters=("=",), strict=True)
     parser.read_string(path.read_text("utf-8"))
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
 def check_command(arguments: Sequence[str]) -> None:
-    """Read the arguments of `troth-engine` as it would. Raises ValueError."""
+    """Read the arguments of `troth-engine` as it would. Raises ValueError.
+
+    A command alone may be one that is only named.
+    """
     command: Any = get_command(app)
     rest = list(arguments)
     while isinstance(command, TyperGroup):
@@ -100,14 +109,14 @@ def check_command(arguments: Sequence[str]) -> None:
     if command is None:
         raise ValueError(f"no such command: {arguments}")
     try:
-        command.make_context(command.name, rest)
+        command.make_context(command.name, rest, resilient_parsing=len(arguments) == 1)
     except TyperException as wrong:
         raise ValueError(f"{arguments}: {wrong}") from None
 
 
 def check_settings(environment: Mapping[str, str]) -> Settings:
     """The settings of these TROTH_ variables. Raises ValueError for one that is none."""
-    given = {
+    given: dict[str, Any] = {
         name.removeprefix(PREFIX).lower(): value
         for name, value in environment.items()
         if name.startswith(PREFIX)
@@ -115,7 +124,7 @@ def check_settings(environment: Mapping[str, str]) -> Settings:
     unknown = given.keys() - Settings.model_fields.keys()
     if unknown:
         raise ValueError(f"no settings: {sorted(unknown)}")
-    return Settings(**given)  # type: ignore[arg-type]
+    return Settings(**given)
 
 
 def commands_in(text: str) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""Nobody owns a lane: what is accepted is kept, told as accepted, and applied once when one comes."""
+"""Nobody owns a lane: what is accepted is kept, told as such, and applied once when one comes."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any

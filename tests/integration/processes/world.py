@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import psycopg
 from httpx2 import Client, HTTPError
+from psycopg import sql
 
 from engine.dev import dev_keys
 from engine.keys import add_key
@@ -174,8 +175,9 @@ class Site:
         return all(head == count == last for head, count, last in self.books())
 
     def rows(self, table: str) -> int:
+        counted = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
         with psycopg.connect(self.store) as db:
-            ((found,),) = db.execute(f"SELECT count(*) FROM {table}")  # type: ignore[arg-type]
+            ((found,),) = db.execute(counted)
         return found
 
     def stop(self) -> None:
