@@ -155,11 +155,6 @@ def _not_yet(doc: dict[str, Json], spots: list[_Spot], report: Report) -> None:
             add(spot, "losers: run_on")
         if kind in _JOINING and isinstance(spot.value.get("join"), dict):
             add(spot, "join: until")
-    double = doc.get("double_start")
-    if isinstance(double, dict):
-        running = cast(dict[str, Json], double).get("running")
-        if running in ("deliver", "queue"):
-            add(spots[0], f"double_start.running: {running}")
 
 
 def _is_revoked(child: Mapping[str, Json]) -> bool:

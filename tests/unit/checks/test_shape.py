@@ -58,8 +58,7 @@ def test_blocks_have_a_depth() -> None:
 def test_what_is_not_built_yet_is_named_wherever_it_stands() -> None:
     """Each with its own name, so that nobody looks for a typing error."""
     document = of(
-        {"node": "for_each", "name": "parties", "items": "input.parties",
-         "flow": [{"node": "task", "name": "look"}]},
+        {"node": "lock", "name": "parties", "flow": [{"node": "undo", "name": "look"}]},
         step("create", throttle={"name": "crm"}),
         scope("part", sleep("pause"), **{"while": "true"}),
         {"node": "repeat", "name": "touches", "max": 3, "every": {"months": 1}, "flow": []},
@@ -69,8 +68,8 @@ def test_what_is_not_built_yet_is_named_wherever_it_stands() -> None:
     assert {fault.alias for fault in faults} == {"def.not_yet"}
     assert [fault.message.removesuffix(" is not built yet") for fault in faults] == [
         "updates of a saga",
-        "node for_each",
-        "node task",
+        "node lock",
+        "node undo",
         "throttle of step",
         "while of scope",
         "every.months",
