@@ -76,7 +76,8 @@ def check_form(db: Db, path: str, lanes: int | None) -> Form:
         raise StoreFailed("store.format", detail)
     row = db.execute(_STORE).fetchone()
     if row is None:
-        raise StoreFailed("store.format", f"{path} has tables, but no store in them: {_ADVICE}")
+        detail = f"{path} has tables, but no store in them: copy again if a copy broke off, else"
+        raise StoreFailed("store.format", f"{detail} {_ADVICE}")
     if (row[2], row[3]) != (FORMAT, FORMAT):
         detail = f"{path} has formats {row[2]} to {row[3]}, this release writes {FORMAT}"
         raise StoreFailed("store.format", detail)

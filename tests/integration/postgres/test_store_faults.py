@@ -114,7 +114,7 @@ def test_no_tables_or_older_ones_are_refused_with_what_to_run(fresh_database: st
 def test_another_number_of_lanes_is_refused_with_the_way_to_do_it(url: str) -> None:
     said = fails(lambda: PostgresStore.open(url, process="p", lanes=4), "store.lanes")
     assert "has 1 lanes, not 4" in said
-    assert "export" in said
+    assert "troth-engine copy" in said
     assert "troth-engine copy" in fails(lambda: migrate(url, 4), "store.lanes")
     fails(lambda: migrate(url, 0), "store.lanes")
     PostgresStore.open(url, process="p", lanes=1).close()
