@@ -50,7 +50,9 @@ def done(c: Any, e: ev.NodeDone) -> None:
     instance = close(c, e.node, "done", e.originator_version)
     kind = instance.kind if instance else "block"
     if e.value is not None:
-        put(c, e.node, _ROOTS.get(kind, "results"), e.value)
+        asked = instance.asked if instance else None
+        anew = asked is not None and asked.gate != e.node  # of a step, which yields a result
+        put(c, e.node, "results" if anew else _ROOTS.get(kind, "results"), e.value)
     if kind != "block":
         return
     for data in (c.subs, c.queues):

@@ -243,8 +243,11 @@ def _reject(m: Machine, path: str, message: msg.Decide) -> None:
 
 
 def expire(m: Machine, path: str, node: Node) -> None:
-    """`within` is over and not every seat was taken."""
-    if node.on_expiry == "continue":
+    """`within` is over and not every seat was taken.
+
+    A step of which people were asked anew goes on only if it has a `within` of its own.
+    """
+    if node.on_expiry == "continue" and (node.kind == "approve" or node.within_us is not None):
         m.emit(ev.NodeDone, node=path, value={"expired": True})
         flow.done(m, path, node)
     else:
