@@ -54,8 +54,9 @@ def _applied(
         alias, detail = record.fault or ("event.json", "the record cannot be read")
         return _dead(batch, record, alias, detail)
     lane_us = batch.accept_us
-    # It counts as accepted when the log took it in, also if the engine was down by then.
-    batch.accept_us = min(lane_us, record.accepted_us)
+    if not batch.parts.is_event_time:
+        # It counts as accepted when the log took it in, also if the engine was down by then.
+        batch.accept_us = min(lane_us, record.accepted_us)
     try:
         answer = handlers[type(record.request)](batch, record.request)
         return {"status": "passed"} if isinstance(answer, Passing) else answer
@@ -65,7 +66,8 @@ def _applied(
             return {"status": "dead_letter", "code": refused.code.number}
         return _dead(batch, record, refused.alias, refused.detail)
     finally:
-        batch.accept_us = lane_us
+        # An event that brings the time has moved it on.
+        batch.accept_us = max(lane_us, batch.accept_us)
 
 
 def _dead(batch: Batch, record: Logged, alias: str, detail: str) -> Json:

@@ -20,7 +20,7 @@ from consumers.registry import Registry
 from domain.errors import Refusal
 from domain.messages import Mail
 from domain.ports import InboxRow, Passed, PassedAnswer
-from domain.requests import ClaimRequest, Publish, Request
+from domain.requests import ClaimRequest, Logged, Publish, Request
 
 __all__ = ["Answer", "Done", "Round", "Suspect"]
 
@@ -155,8 +155,7 @@ class Round:
             horizon_us = min(horizon_us, self.fires_until_us)
         if batch.parts.is_event_time:
             for request in self.requests:
-                if isinstance(request, Publish):
-                    horizon_us = max(horizon_us, _event_us(request))
+                horizon_us = max(horizon_us, _event_us(request))
         return horizon_us
 
     def _sweep(self, batch: Batch) -> None:
@@ -187,7 +186,7 @@ class Round:
     def _reaches(self, batch: Batch, request: Request, until_us: int) -> bool:
         """Whether a request is accepted at or after the first timer that was not read yet."""
         at_us = batch.accept_us
-        if batch.parts.is_event_time and isinstance(request, Publish):
+        if batch.parts.is_event_time:
             at_us = max(at_us, _event_us(request))
         return at_us >= until_us
 
@@ -233,9 +232,11 @@ class Round:
         return found
 
 
-def _event_us(request: Publish) -> int:
-    """The time of an event; 0 where it has none, or one that will be refused."""
-    text = request.event.get("time") if isinstance(request.event, dict) else None
+def _event_us(request: Request) -> int:
+    """The time of the event that is published; 0 where there is none, or none that is accepted."""
+    published = request.request if isinstance(request, Logged) else request
+    event = published.event if isinstance(published, Publish) else None
+    text = event.get("time") if isinstance(event, dict) else None
     try:
         return time_us(text) if isinstance(text, str) else 0
     except Refusal:

@@ -10,8 +10,8 @@ import pytest
 
 from domain import key_stream
 from domain.ids import key_id, saga_key_id
-from domain.ports import Asked
-from domain.requests import Publish, RedriveRequest, RegisterRequest, StartRequest
+from domain.ports import Asked, Cursor
+from domain.requests import Logged, Publish, RedriveRequest, RegisterRequest, StartRequest
 from tests.integration.lane_places import Place
 from tests.integration.lane_world import (
     COMPANY,
@@ -332,6 +332,23 @@ def test_events_of_the_past_bring_their_own_time(past: World) -> None:
     assert past.step("beta")["since"] == "2011-10-13T00:00:00.000000Z"
     claims = past.claim()
     assert {c["kind"] for c in claims} == {"do", "undo"}
+
+
+def test_events_of_a_log_outside_bring_their_own_time_too(past: World) -> None:
+    """What was due before the latest of them fires, though nothing more comes for it."""
+    for number, (company, time) in enumerate(
+        [("acme", "2011-10-01T00:00:00Z"), ("beta", "2011-10-20T00:00:00Z")], start=1
+    ):
+        event = past.event("applied", company, time=time)
+        cursor = Cursor("events", "t-1", 0, number, bytes(32))
+        record = Logged(NORTH, cursor, past.now_us, event, event.raw, after=number - 1)
+        assert past.ask(record)["status"] == "accepted"
+        past.work()
+    assert past.step()["status"] == "compensated"
+    assert past.step("beta")["since"] == "2011-10-20T00:00:00.000000Z"
+    assert alias_of(past.publish("applied", "late", time="2011-10-19T00:00:00Z")) == (
+        "event.out_of_order"
+    )
 
 
 def test_an_event_out_of_order_is_refused_with_its_code(past: World) -> None:
