@@ -75,7 +75,8 @@ def _accept(
         raise wanted.starts
     spec, key, starts = wanted.spec, wanted.key, wanted.starts
     # What nothing starts on and nothing waits for is kept too: parked, where it is seen.
-    is_kept = not starts or acceptance.registry.wants(spec.type)
+    registry = acceptance.registry
+    is_kept = not starts or registry.wants(spec.type) or registry.delivers(starts)
     home = key_id(tenant, key)
     if is_kept and batch.owns(home):
         _refuse_full(batch, home, key)
@@ -229,4 +230,4 @@ def _status_of(batch: Batch, commitment: str, code: str | None) -> str:
     entry = batch.entry_or_none(UUID(commitment))
     if entry is not None and entry.state is not None:
         return entry.state.status
-    return "open" if code is None else "replacing"
+    return "open" if code is None else {"start.queued": "queued"}.get(code, "replacing")

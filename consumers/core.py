@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from domain.commitment import Commitment, CommitmentSnapshot
 from domain.errors import Refusal
 from domain.events import Ctx, Event
 from domain.key_stream import KeyStream, KeyStreamSnapshot
-from domain.messages import Arrive, Message, Open, Recall, RunOver, Start, Subscribe
+from domain.messages import Arrive, Leftover, Message, Open, Recall, RunOver, Start, Subscribe
 from domain.ports import ViewRow
 from domain.saga_key import DoubleStart, SagaKey, SagaKeySnapshot
 from domain.streams import Decided
@@ -70,7 +70,7 @@ class Core:
             decided = ks.decide(state, message, stream=stream, now_us=now_us, ctx=ctx)
             wake_us = ks.wake_us(decided.state)
             return Step(decided.events, decided.state, decided.outcome, decided.mail, wake_us)
-        if isinstance(state, SagaKey) or isinstance(message, (Start, RunOver, Recall)):
+        if isinstance(state, SagaKey) or isinstance(message, (Start, RunOver, Recall, Leftover)):
             started = self._saga_key(state, message, stream, now_us, ctx)
             return Step(started.events, started.state, started.outcome, started.mail, None)
         return self._commitment(state, message, stream, now_us, ctx)
@@ -90,8 +90,11 @@ class Core:
             raise KeyError(f"definition {hash_} is not registered")
         decided = self._decide(definition, state, message, stream=stream, now_us=now_us, ctx=ctx)
         out = self._outputs(state, decided.state, decided.events)
+        mail, after = out.mail, decided.state
+        if after is not None and after.is_over and (state is None or not state.is_over):
+            mail = starting.again(definition, after, mail)
         return Step(
-            decided.events, decided.state, decided.outcome, out.mail, out.wake_us, out.offered,
+            decided.events, decided.state, decided.outcome, mail, out.wake_us, out.offered,
             out.settled, out.withdraw,
         )  # fmt: skip
 
@@ -106,10 +109,15 @@ class Core:
                     ctx=ctx,
                 )  # fmt: skip
             message = named
-        policy = self._policy(message)
+        if isinstance(message, Leftover):
+            start = starting.anew(self._registry, message)
+            if start is None:
+                return Decided((), state)
+            message = replace(message, start=start)
+        policy = self._policy(message.start if isinstance(message, Leftover) else message)
         return sk.decide(state, message, stream=stream, now_us=now_us, ctx=ctx, policy=policy)
 
-    def _policy(self, message: Message) -> DoubleStart:
+    def _policy(self, message: Message | None) -> DoubleStart:
         if not isinstance(message, Start):
             return _NO_POLICY
         definition = self._registry.by_hash(message.definition)

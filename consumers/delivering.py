@@ -15,6 +15,7 @@ from consumers.batch import Batch
 from domain.events import Ctx
 from domain.ids import saga_key_id
 from domain.messages import Arrive, Mail, Start, to_body
+from domain.saga_key import takes
 
 __all__ = ["Carried", "deliver"]
 
@@ -46,7 +47,7 @@ def deliver(
             elsewhere.append((to, start))
             continue
         applied = batch.send(carried.to(to, start))
-        if applied.outcome is not None and applied.outcome.get("created"):
+        if takes(applied.outcome):
             takers.append([start.saga, start.key])
     if elsewhere:
         batch.send(_chained(carried, elsewhere, takers, home, arrive))

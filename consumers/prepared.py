@@ -24,7 +24,7 @@ from domain.streams import time_at
 from sagas.definition import Definition, EventSpec
 from sagas.expressions import MISSING, Expr, ExprError
 
-__all__ = ["Prepared", "check_input", "prepare", "start_key", "start_message"]
+__all__ = ["Prepared", "check_input", "prepare", "start_by_event", "start_key", "start_message"]
 
 Json = Any
 KEY_TEXT_MAX = 256
@@ -83,7 +83,7 @@ def _wanted(
         starts = [
             found
             for starting in registry.starting(spec.type, spec.version)
-            if (found := _start_by_event(starting, record, event_us, tenant, limits)) is not None
+            if (found := start_by_event(starting, record, event_us, tenant, limits)) is not None
         ]
     except Refusal as refused:
         starts = refused
@@ -132,7 +132,7 @@ def _key_of_event(spec: EventSpec, data: Json) -> str:
     return key
 
 
-def _start_by_event(
+def start_by_event(
     starting: Starting, record: Json, event_us: int, tenant: str, limits: LaneLimits
 ) -> Start | None:
     """The start of one saga by an event; None where its guard says no. Raises Refusal."""

@@ -6,11 +6,12 @@ thread that drives the lane; `known` may be read from any.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from domain.canonical import canonical
+from domain.messages import Start
 from sagas.definition import Definition, EventSpec
 from sagas.expressions import Expr
 from sagas.loading import load
@@ -110,6 +111,13 @@ class Registry:
     def wants(self, type_: str) -> bool:
         """Whether a wait or handler of any definition takes this event type."""
         return type_ in self._wanted
+
+    def delivers(self, starts: Iterable[Start]) -> bool:
+        """Whether an event that brought these starts may have to go to a running commitment."""
+        found = (self._by_hash.get(start.definition) for start in starts)
+        return any(
+            definition is not None and definition.running == "deliver" for definition in found
+        )
 
     def ttl_us(self, type_: str) -> int:
         """How long an event of a known type is kept for who may want it."""

@@ -23,7 +23,8 @@ from domain.events import (
     KeyOpened,
     SubscriptionsChanged,
 )
-from domain.messages import Arrive, Message, Offer, Subscribe, Wake
+from domain.ids import saga_key_id
+from domain.messages import Arrive, Leftover, Message, Offer, Subscribe, Wake
 from domain.state import changed
 from domain.streams import Decided, new_event, us_of
 
@@ -257,6 +258,8 @@ def _change(draft: _Draft, message: Subscribe) -> Decided[KeyStream | None]:
         saga_key=message.saga_key, opened=message.opened or None, closed=message.closed or None,
         taken=message.taken or None, ended=message.ended,
     )  # fmt: skip
+    if message.ended and message.again:
+        return draft.decided(_left_over(state, message, draft.now_us))
     subscriber = state.subscribers.get(message.commitment)
     if subscriber is None or not message.opened:
         return draft.decided()
@@ -268,6 +271,17 @@ def _change(draft: _Draft, message: Subscribe) -> Decided[KeyStream | None]:
         for position, kept in _offerable(state, subscriber.taker, types, draft.now_us)
     ]
     return draft.decided(offers)
+
+
+def _left_over(state: KeyStream, message: Subscribe, now_us: int) -> list[tuple[UUID, Message]]:
+    """What the saga starts on and its commitment, which has ended, did not take: starts anew."""
+    taker = (message.saga, message.saga_key)
+    to = saga_key_id(message.tenant, message.saga, message.saga_key)
+    return [
+        (to, Leftover(message.tenant, message.saga, message.saga_key, message.commitment,
+                      message.key, position, kept.event))
+        for position, kept in _offerable(state, taker, set(message.again or ()), now_us)
+    ]  # fmt: skip
 
 
 def _offerable(

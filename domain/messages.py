@@ -13,7 +13,7 @@ from uuid import UUID
 from domain.events import Ctx
 
 __all__ = [
-    "Answered", "Arrive", "ChildOver", "ChildStarted", "Control", "Decide", "Lost", "Mail", "Message", "NotStarted", "Offer",
+    "Answered", "Arrive", "ChildOver", "ChildStarted", "Control", "Decide", "Leftover", "Lost", "Mail", "Message", "NotStarted", "Offer",
     "Open", "Recall", "RunOver", "Start", "Started", "Subscribe", "TaskAct", "Wake", "Withdrawn", "from_body", "to_body",
 ]  # fmt: skip
 
@@ -213,7 +213,7 @@ class Subscribe:
     """To a key stream: what a commitment now waits for, no longer waits for, and has taken.
 
     `opened` is {path: {"types": [...], "transient": bool}}, `closed` a list of paths, `taken`
-    positions of this key stream.
+    positions of this key stream, `again` the types that its saga starts on, when it has ended.
     """
 
     KIND: ClassVar[str] = "subscribe"
@@ -226,6 +226,25 @@ class Subscribe:
     closed: Json = None
     taken: Json = None
     ended: bool = False
+    again: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """To a saga-key stream: its commitment ended and left this event, which may start anew.
+
+    `key` and `position` say where it is kept. `start` is what it means, worked out on arrival.
+    """
+
+    KIND: ClassVar[str] = "leftover"
+    tenant: str
+    saga: str
+    saga_key: str
+    commitment: str
+    key: str
+    position: int
+    event: Json
+    start: Start | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +285,7 @@ class ChildOver:
 Message = (
     Open | Offer | Started | Answered | Lost | NotStarted | Withdrawn | Wake | Decide | TaskAct
     | Control
-    | Start | RunOver | Arrive | Subscribe | Recall | ChildStarted | ChildOver
+    | Start | RunOver | Arrive | Subscribe | Recall | Leftover | ChildStarted | ChildOver
 )  # fmt: skip
 
 _KINDS: dict[str, Any] = {
@@ -274,7 +293,7 @@ _KINDS: dict[str, Any] = {
     for c in (
         Open, Offer, Started, Answered, Lost, NotStarted, Withdrawn, Wake, Decide, TaskAct,
         Control,
-        Start, RunOver, Arrive, Subscribe, Recall, ChildStarted, ChildOver,
+        Start, RunOver, Arrive, Subscribe, Recall, Leftover, ChildStarted, ChildOver,
     )
 }  # fmt: skip
 

@@ -6,12 +6,9 @@ commitment's id derives from tenant, saga, key and run, so a run is opened once.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
-
-from eventsourcing.domain import BaseAggregate, CanSnapshotAggregate, DomainEvent
-from eventsourcing.utils import register_topic
 
 from domain.events import (
     Ctx,
@@ -24,20 +21,23 @@ from domain.events import (
     StartRecalled,
     StartRefused,
 )
-from domain.ids import commitment_id
+from domain.ids import commitment_id, key_id
 from domain.messages import (
     Arrive,
     ChildOver,
     ChildStarted,
     Control,
+    Leftover,
     Message,
     Open,
     Recall,
     RunOver,
     Start,
+    Subscribe,
     from_body,
     to_body,
 )
+from domain.saga_key_state import DoubleStart, Run, SagaKey, SagaKeySnapshot, is_of
 from domain.streams import Decided, new_event
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "SagaKeySnapshot",
     "decide",
     "refuse_child",
+    "takes",
 ]
 
 Json = Any
@@ -56,96 +57,6 @@ QUEUE_MAX = 1_000
 
 _CONFLICTS = frozenset({"start.conflict", "start.queue_full"})
 _MAY_FOLLOW_FAILURE = frozenset({"failed", "compensated", "cancelled"})
-
-
-@dataclass(frozen=True, slots=True)
-class DoubleStart:
-    """The policy of a definition for a start that meets another one of its key.
-
-    `running` is refuse, return, replace, deliver or queue; `finished` is refuse, after_failure or allow.
-    """
-
-    running: str = "refuse"
-    finished: str = "refuse"
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """The latest run. `status` is None while it is running."""
-
-    run: int
-    commitment: str
-    input_digest: str
-    status: str | None = None
-
-
-class SagaKey(BaseAggregate[UUID]):
-    """The runs of one saga and key: the latest one, and the starts that wait for its end.
-
-    `held` replaces the running one, which is being cancelled; `queue` waits in order behind it.
-    """
-
-    TOPIC: ClassVar[str] = "sagakey"
-
-    def __init__(self, tenant: str, saga: str, key: str) -> None:
-        self.tenant = tenant
-        self.saga = saga
-        self.key = key
-        self.latest: Run | None = None
-        self.held: Json = None
-        self.queue: tuple[Json, ...] = ()
-
-    def fork(self) -> SagaKey:
-        """An independent copy; its records are shared, for they are frozen."""
-        copy = object.__new__(SagaKey)
-        vars(copy).update(vars(self))
-        copy._pending_events = []
-        return copy
-
-    @property
-    def running(self) -> Run | None:
-        return self.latest if self.latest is not None and self.latest.status is None else None
-
-    @property
-    def runs(self) -> int:
-        return self.latest.run if self.latest is not None else 0
-
-    @property
-    def waiting(self) -> tuple[Json, ...]:
-        """The starts that wait, the one that begins first before the others."""
-        held = () if self.held is None else (self.held,)
-        return (*held, *(queued["start"] for queued in self.queue))
-
-    def evolve(self, event: Event) -> None:
-        """Fold one event of this stream."""
-        match event:
-            case RunOpened():
-                self.latest = Run(event.run, event.commitment, event.input_digest)
-                if self.held is not None:
-                    self.held = None
-                else:
-                    self.queue = self.queue[1:]
-            case RunEnded():
-                if self.latest is not None and self.latest.run == event.run:
-                    self.latest = replace(self.latest, status=event.status)
-            case StartHeld():
-                self.held = event.start
-            case StartQueued():
-                self.queue = (*self.queue, {"run": event.run, "start": event.start})
-            case StartRecalled():
-                if _is_of(self.held, event):
-                    self.held = None
-                self.queue = tuple(q for q in self.queue if not _is_of(q["start"], event))
-            case _:
-                assert isinstance(event, SagaKeyOpened | StartRefused), type(event)
-
-
-def _is_of(start: Json, recall: StartRecalled | Recall) -> bool:
-    """Whether a start that waits was asked for by that parent, there and then."""
-    waiting: dict[str, Json] = start or {}
-    parent: dict[str, Json] = waiting.get("parent") or {}
-    asked = (parent.get("id"), parent.get("node"), parent.get("ask"))
-    return asked == (recall.parent, recall.node, recall.ask)
 
 
 def decide(
@@ -173,6 +84,8 @@ def decide(
             return replace(decided, mail=[*decided.mail, *_onward(message, decided.outcome)])
         case RunOver():
             return _run_over(draft, message)
+        case Leftover(start=Start() as start):
+            return _left_over(_start(draft, start, policy), message)
         case Recall():
             return _recall(draft, message)
         case _:
@@ -287,11 +200,18 @@ def _start(draft: _Draft, start: Start, policy: DoubleStart) -> Decided[SagaKey 
     return draft.decided(draft.refuse(start, "start.conflict", detail))
 
 
+def takes(outcome: Json) -> bool:
+    """Whether a start with this outcome began a run, or will: its event is taken by then."""
+    if outcome is None:
+        return False
+    return bool(outcome.get("created")) or outcome.get("code") == "start.queued"
+
+
 def _onward(start: Start, outcome: Json) -> list[tuple[UUID, Message]]:
     """Where an event goes after this start: to the next one, or to the stream of its key."""
     onward = start.onward
     takers = [*onward["takers"]]
-    if outcome is not None and outcome.get("created"):
+    if takes(outcome):
         takers.append([start.saga, start.key])
     if onward["starts"]:
         (stream, body), *rest = onward["starts"]
@@ -334,10 +254,21 @@ def _queue(draft: _Draft, running: Run, start: Start) -> dict[str, Any]:
     return {"id": str(commitment), "run": run, "created": False, "code": "start.queued"}
 
 
+def _left_over(started: Decided[SagaKey | None], message: Leftover) -> Decided[SagaKey | None]:
+    """An event that starts anew is taken: its key stream is told, for the run that had left it."""
+    if not takes(started.outcome):
+        return started
+    taken = Subscribe(
+        message.tenant, message.key, message.commitment, message.saga, message.saga_key,
+        taken=[message.position], ended=True,
+    )  # fmt: skip
+    return replace(started, mail=[(key_id(message.tenant, message.key), taken), *started.mail])
+
+
 def _recall(draft: _Draft, message: Recall) -> Decided[SagaKey | None]:
     """A child that has not begun is withdrawn; one that runs is cancelled by its parent itself."""
     state = draft.state
-    if state is None or not any(_is_of(s, message) for s in state.waiting):
+    if state is None or not any(is_of(s, message) for s in state.waiting):
         return Decided((), state)
     draft.add(StartRecalled, parent=message.parent, node=message.node, ask=message.ask)
     parent = {"id": message.parent, "node": message.node, "ask": message.ask}
@@ -375,37 +306,3 @@ def _origin(event: Json, ctx: Ctx) -> Json:
     known: dict[str, Any] = event or {}
     origin = {name: known[name] for name in ("id", "source", "type", "time") if name in known}
     return {**origin, "correlation": ctx.get("correlation")}
-
-
-@dataclass(frozen=True)
-class SagaKeySnapshot(CanSnapshotAggregate[UUID], DomainEvent):
-    """The state of a saga-key stream at a version, as JSON."""
-
-    TOPIC: ClassVar[str] = "sagakey.snapshot"
-    topic: str
-    state: dict[str, Any]
-
-    @classmethod
-    def take(cls, aggregate: Any) -> SagaKeySnapshot:
-        latest = aggregate.latest
-        state = {
-            "tenant": aggregate.tenant, "saga": aggregate.saga, "key": aggregate.key,
-            "latest": None if latest is None else asdict(latest), "held": aggregate.held,
-            "queue": list(aggregate.queue),
-        }  # fmt: skip
-        topic = SagaKey.TOPIC
-        return cls(aggregate.id, aggregate.version, aggregate.modified_on, topic, state)
-
-    def mutate(self, _: None) -> SagaKey:
-        stream = object.__new__(SagaKey)
-        stream.__base_init__(self.originator_id, self.originator_version, self.timestamp)
-        state = self.state
-        SagaKey.__init__(stream, state["tenant"], state["saga"], state["key"])
-        stream.latest = None if state["latest"] is None else Run(**state["latest"])
-        stream.held = state["held"]
-        stream.queue = tuple(state.get("queue", ()))
-        return stream
-
-
-register_topic(SagaKey.TOPIC, SagaKey)
-register_topic(SagaKeySnapshot.TOPIC, SagaKeySnapshot)

@@ -164,7 +164,7 @@ def _apply(m: Machine, message: Message) -> None:
                 children.heard(m, message)
         case msg.Wake() | msg.Open():
             pass  # due timers have fired already; a second opening is a repeated mail
-        case msg.Start() | msg.RunOver() | msg.Arrive() | msg.Subscribe() | msg.Recall():
+        case msg.Start() | msg.RunOver() | msg.Arrive() | msg.Subscribe() | msg.Recall() | msg.Leftover():
             raise TypeError(f"{message.KIND} is not for a commitment")
 
 

@@ -30,9 +30,12 @@ FORM = 1
 
 
 class DoubleStart(TypedDict, total=False):
-    """What a second start of the same key means: while one is running, and when one is finished."""
+    """What a second start of the same key means: while one is running, and when one is finished.
 
-    running: Literal["refuse", "return", "replace"]
+    "deliver" gives the event to the running one; "queue" waits, in order, until it has ended.
+    """
+
+    running: Literal["refuse", "return", "replace", "deliver", "queue"]
     finished: Literal["refuse", "after_failure", "allow"]
 
 

@@ -1,0 +1,125 @@
+"""Double starts: deliver and queue; what a commitment leaves untaken starts anew (section 6)."""
+
+from typing import Any
+
+from domain import messages as msg
+from domain.ids import key_id
+from tests.semantics.family import Family
+from tests.semantics.language import saga, step, wait
+from tests.semantics.world import TTL_US
+
+Json = Any
+EVENTS = {t: {"version": 1, "schema": {}, "key": "id"} for t in ("applied", "signed")}
+
+
+def sale(*flow: Json, running: str = "refuse", finished: str = "refuse") -> Json:
+    return saga(
+        *flow, saga="sale", events=EVENTS,
+        double_start={"running": running, "finished": finished},
+        starts_on=[{"event": "applied", "input": "event.data"}],
+    )  # fmt: skip
+
+
+class Market(Family):
+    """Events arrive as the engine lets them: first what they start, then the stream of their key."""
+
+    def __init__(self, document: Json) -> None:
+        super().__init__(document)
+        self.arrived = 0
+
+    def happens(self, type_: str) -> Json:
+        self.arrived += 1
+        event = {
+            "id": f"e{self.arrived}", "source": "test", "type": type_, "data": {"id": "acme"},
+            "time": "2026-01-01T00:00:00Z",
+        }  # fmt: skip
+        takers = None
+        outcome: Json = {}
+        if type_ == "applied":
+            outcome = self.start("sale", event["data"], event=event)
+            taken = outcome.get("created") or outcome.get("code") == "start.queued"
+            takers = [["sale", "acme"]] if taken else None
+        self.send(key_id("north", "acme"), msg.Arrive("north", "acme", event, TTL_US, takers))
+        return outcome.get("code")
+
+    def runs(self) -> list[str | None]:
+        found: list[str | None] = []
+        while (status := self.status("sale", len(found) + 1)) is not None:
+            found.append(status)
+        return found
+
+
+def test_queue_begins_the_next_run_when_the_one_before_has_ended() -> None:
+    m = Market(sale(step("pay"), running="queue"))
+    assert [m.happens("applied") for _ in range(3)] == [None, "start.queued", "start.queued"]
+    assert m.runs() == ["open"]
+    m.done("pay")
+    assert m.runs() == ["fulfilled", "open"]
+    m.failed("pay", "no")
+    assert m.runs() == ["fulfilled", "failed business:no", "open"]
+
+
+def test_a_queued_event_is_taken_by_its_start_and_by_no_wait_of_the_running_one() -> None:
+    m = Market(sale(wait("again", "applied", within="9d"), running="queue"))
+    m.happens("applied")
+    assert m.happens("applied") == "start.queued"
+    assert m.runs() == ["waiting"]
+
+
+def test_deliver_gives_the_event_to_the_running_commitment() -> None:
+    m = Market(sale(wait("more", "applied", within="9d"), step("pay"), running="deliver"))
+    m.happens("applied")
+    assert m.happens("applied") == "start.delivered"
+    assert m.runs() == ["open"]
+    assert m.of("sale").frames[""]["events"]["more"]["id"] == "e2"
+
+
+def test_deliver_refuses_a_start_that_is_no_event() -> None:
+    m = Market(sale(step("pay"), running="deliver"))
+    m.happens("applied")
+    assert m.start("sale")["code"] == "start.conflict"
+
+
+def test_what_was_delivered_and_not_taken_starts_anew_at_the_end() -> None:
+    m = Market(sale(step("pay"), running="deliver", finished="allow"))
+    m.happens("applied")
+    m.happens("applied")
+    m.done("pay")
+    assert m.runs() == ["fulfilled", "open"]
+    m.done("pay")
+    assert m.runs() == ["fulfilled", "fulfilled"], "each event starts one run, not one at every end"
+
+
+def test_it_starts_anew_under_the_policy_for_finished_ones() -> None:
+    m = Market(sale(step("pay"), running="deliver", finished="after_failure"))
+    m.happens("applied")
+    m.happens("applied")
+    m.done("pay")
+    assert m.runs() == ["fulfilled"]
+
+
+def test_only_types_that_start_the_saga_start_anew_the_rest_stays_parked() -> None:
+    flow = wait("first", "signed", within="9d"), step("pay")
+    m = Market(sale(*flow, running="deliver", finished="allow"))
+    m.happens("applied")
+    m.happens("signed")
+    m.happens("signed")
+    m.done("pay")
+    assert m.runs() == ["fulfilled"]
+    kept = m.states[key_id("north", "acme")].kept
+    assert [(k.event["id"], k.reason) for k in kept.values() if not k.takers] == [
+        ("e3", "finished")
+    ]
+
+
+def test_what_a_run_left_and_the_next_one_takes_is_taken_once() -> None:
+    """Two were left: the first opens the next run, the second is delivered to it."""
+    m = Market(sale(step("pay"), wait("more", "applied", within="9d"), step("ship"),
+                    running="deliver", finished="after_failure"))  # fmt: skip
+    for _ in range(3):
+        m.happens("applied")
+    m.failed("pay", "no")
+    assert m.runs() == ["failed business:no", "open"]
+    m.done("pay")
+    assert m.of("sale", 2).start["id"] == "e2"
+    assert m.of("sale", 2).frames[""]["events"]["more"]["id"] == "e3"
