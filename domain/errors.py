@@ -120,6 +120,10 @@ TR232 def.recursion 422  A saga starts itself without end
   give the child a when, or put it into a branch
 TR233 def.child 422  A child's saga is not registered
   register it first, or correct its name
+TR234 def.open_list 422  A list and what adds to it do not fit
+  write open: true, and close it by add, an update or close_when
+TR234 def.own_flow 422  A scope cannot be cancelled by what runs because it stopped
+  use fail, or name a block inside
 TR301 event.json 400  The body is not JSON
   send valid UTF-8 JSON
 TR302 event.envelope 422  A CloudEvents attribute is missing or wrong
@@ -227,7 +231,7 @@ TR448 task.actor 403  Only a person may do a task
 TR449 task.payload 422  The payload does not fit the form of the task
   correct the payload
 TR450 control.unknown 422  No such control
-  use cancel, pause, resume, retry or settle
+  use cancel, pause, resume, retry, settle, finish or move
 TR451 control.reason 422  A reason is required
   say why
 TR452 control.target 409  There is nothing to retry or settle there
@@ -238,6 +242,8 @@ TR454 start.queued 202  The start waits for the runs before it
   wait
 TR455 start.delivered 200  The event goes to the running commitment
   nothing to do
+TR454 control.time 422  A move needs the new time
+  give it as to, such as 2026-11-30T09:00:00Z
 TR429 http.too_many 429  Too many requests wait for this tenant
   slow down
 TR501 bound.payload 422  A value is over its bound

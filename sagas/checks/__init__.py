@@ -16,6 +16,7 @@ from sagas.checks.contracts import check_contracts, check_events
 from sagas.checks.data import check_data
 from sagas.checks.flow import walk
 from sagas.checks.gates import Gate, check_gates, gates_of
+from sagas.checks.lists import check_lists
 from sagas.checks.names import check_names
 from sagas.checks.order import check_order
 from sagas.checks.pivots import check_pivots
@@ -50,6 +51,7 @@ def check(document: Any) -> list[Fault]:
     check_children(d, report)
     check_bounds(d, report)
     check_waits(d, report)
+    check_lists(d, report)
     found = walk(d)
     check_order(d, found, report)
     schemas = check_schemas(d, report)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from domain.canonical import canonical
 from sagas.cel_reads import path_text
+from sagas.checks.facts import NOTHING
 from sagas.checks.flow import Place, Walk
 from sagas.checks.paths import selections_of
 from sagas.checks.report import Report
@@ -115,6 +116,14 @@ class _Secrets:
 
     def _read(self, place: Place, path: Path) -> Iterator[_Secret]:
         name = path.name or ""
+        if path.root == "each":
+            if path.steps[:1] not in ((), ("item",)):
+                return  # the key or the index
+            copied = self._copied(path)
+            if copied is not None:
+                for secret in self._read(copied[0], copied[1]):
+                    yield replace(secret, text=path_text(path))
+                return
         text = path_text(path)
         node = self._d.by_name.get(name)
         if path.root == "result" and place.node is not None:
@@ -133,6 +142,17 @@ class _Secrets:
             if level in _SECRET and _touches(steps, mark):
                 below = "" if not mark or _touches_whole(steps, mark) else f" ({mark})"
                 yield _Secret(level, origin, text + below)
+
+    def _copied(self, path: Path) -> tuple[Place, Path] | None:
+        """Where an item was copied from: `each.parties.item.name` is `input.parties[0].name`."""
+        node = self._d.by_name.get(path.name or "")
+        if node is None or node.doc.get("open"):
+            return None
+        expr = self._exprs.get((node, "items"))
+        if expr is None or expr.path is None:
+            return None
+        source = replace(expr.path, steps=(*expr.path.steps, 0, *path.steps[1:]))
+        return Place(node, None, "items", "", NOTHING, node.order, node.parent), source
 
     def _marked(self, place: Place, path: Path, node: Node | None) -> dict[str, str]:
         """The marks of the schema of what is read, by path from there."""
@@ -186,6 +206,9 @@ def _held_by(place: Place) -> tuple[str, str] | None:
         return ("vars", rest)
     if head == "subject":
         return ("decisions", place.node.name)
+    if head == "items":
+        list_ = place.node.doc["to"] if place.node.kind == "add" else place.node.name
+        return ("each", list_)
     if place.member == "out" or (head == "branches" and rest.endswith(".out")):
         return ("results", place.node.name)
     return None
