@@ -251,6 +251,8 @@ class Batch(Collected):
                 # It was accepted where nobody could know that its key is full.
                 self._refused_later(mail, mail.message, step.outcome)
             self._set_wake(entry, step.wake_us)
+            # What a start changed nothing by (it found one running) still goes on to the next.
+            self._post(step, mail, ctx)
             return Applied(step.outcome, before)
         stored = [parts.mapper.to_stored_event(event) for event in step.events]
         lane = self.lane_of(entry.stream)
@@ -297,17 +299,20 @@ class Batch(Collected):
         for offer in step.offered:
             self._offer(replace(offer.dispatch, position=base + offer.index + 1))
         self._set_wake(entry, step.wake_us)
-        opens = isinstance(step.state, SagaKey)
-        for to, message in step.mail:
-            if opens and isinstance(message, Open):
-                self._fresh.add(to)
-            self._queue.append(Mail(to, mail.tenant, message, ctx, mail.accepted_us, mail.root))
+        self._post(step, mail, ctx)
         for effect in step.withdraw:
             if self._withdraw(effect):
                 withdrawn = Withdrawn(effect)
                 self._queue.append(
                     Mail(entry.stream, mail.tenant, withdrawn, ctx, mail.accepted_us, mail.root)
                 )
+
+    def _post(self, step: Step, mail: Mail, ctx: Ctx) -> None:
+        opens = isinstance(step.state, SagaKey)
+        for to, message in step.mail:
+            if opens and isinstance(message, Open):
+                self._fresh.add(to)
+            self._queue.append(Mail(to, mail.tenant, message, ctx, mail.accepted_us, mail.root))
 
     def _offer(self, dispatch: Dispatch) -> None:
         if self.parts.is_event_time:

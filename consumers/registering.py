@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from consumers.children import child_faults
 from consumers.registry import Registry
 from domain.canonical import CanonicalError, canonical
 from domain.errors import Refusal, refusal
@@ -64,7 +65,10 @@ def register(
 
 
 def _compare(registry: Registry, loaded: Definition) -> None:
-    """Hold it against what is registered. Raises Refusal (def.version_taken, def.event)."""
+    """Hold it against what is registered. Raises Refusal (def.version_taken, def.event).
+
+    Also def.child and def.recursion: what its children start must be there, and come to an end.
+    """
     there = registry.of_saga(loaded.saga, loaded.version)
     if there is not None:
         detail = f"{loaded.saga} version {loaded.version} is registered as {there.hash[:8]}"
@@ -72,6 +76,10 @@ def _compare(registry: Registry, loaded: Definition) -> None:
     faults = registry.conflicts(loaded)
     if faults:
         raise Refusal("def.event", "; ".join(str(f["message"]) for f in faults), tuple(faults))
+    faults = child_faults(registry, loaded)
+    if faults:
+        said = "; ".join(str(fault["message"]) for fault in faults)
+        raise Refusal(faults[0]["alias"], said, tuple(faults))
 
 
 def _check(document: Json) -> None:

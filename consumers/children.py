@@ -1,0 +1,61 @@
+"""What registering knows of children beyond one document: which sagas there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from consumers.registry import Registry
+from domain.errors import code_of
+from sagas.definition import Definition, Node
+
+__all__ = ["child_faults"]
+
+Json = Any
+SAGAS_MAX = 1_000
+"""Sagas that are looked through for one that starts the first one again."""
+
+
+def child_faults(registry: Registry, definition: Definition) -> list[dict[str, Json]]:
+    """Faults (def.child, def.recursion): children nobody registered, and circles of starts."""
+    faults: list[dict[str, Json]] = []
+    for node in definition.by_name.values():
+        if node.kind == "child" and node.doc["saga"] != definition.saga:
+            faults += _unknown(registry, node)
+    circle = _circle(registry, definition)
+    if circle:
+        way = " starts ".join([*circle, definition.saga])
+        faults.append(_fault("def.recursion", None, f"{way}, always: give one of them a when"))
+    return faults
+
+
+def _unknown(registry: Registry, node: Node) -> list[dict[str, Json]]:
+    saga, version = node.doc["saga"], node.doc.get("version")
+    if registry.of_saga(saga, version) is not None:
+        return []
+    which = f"{saga} version {version}" if version is not None else saga
+    return [_fault("def.child", node, f"child {node.name} starts {which}: it is not registered")]
+
+
+def _circle(registry: Registry, definition: Definition) -> list[str]:
+    """The sagas on a way of starts without a guard that leads back, from the first one on."""
+    # The checks load the type checker of expressions: only where a definition comes in.
+    from sagas.checks.children import always_started
+    from sagas.checks.tree import Document
+
+    ways: list[list[str]] = [[definition.saga]]
+    seen: set[str] = set()
+    while ways and len(seen) < SAGAS_MAX:
+        way = ways.pop()
+        found = definition if len(way) == 1 else registry.of_saga(way[-1])
+        for saga in always_started(Document(found.document)) if found is not None else ():
+            if saga == definition.saga and len(way) > 1:
+                return way
+            if saga not in seen:
+                seen.add(saga)
+                ways.append([*way, saga])
+    return []
+
+
+def _fault(alias: str, node: Node | None, message: str) -> dict[str, Json]:
+    fault = {"code": code_of(alias).number, "alias": alias, "message": message}
+    return fault if node is None else {**fault, "node": node.template}
