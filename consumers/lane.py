@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from traceback import format_exception
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -20,7 +19,7 @@ from consumers.call import Call, Counts, Processed
 from consumers.core import Core
 from consumers.handlers import handlers_of
 from consumers.limits import LaneLimits
-from consumers.owned import Owned, read_owned, read_parked
+from consumers.owned import Owned, next_due_us, read_owned, read_parked
 from consumers.registry import Registry
 from consumers.round import Answer, Done, Round
 from consumers.streams import Streams
@@ -40,7 +39,6 @@ from domain.requests import ClaimRequest, RegisterRequest, Request
 
 __all__ = ["Answer", "Lane", "Processed"]
 
-Json = Any
 CLAIMS_AGAIN_MAX = 3
 """How often lanes that were lost are read again for one call."""
 CONFLICTS_MAX = 8
@@ -127,8 +125,7 @@ class Lane:
     @property
     def heads(self) -> dict[int, int]:
         """The position of the last committed event of each lane; empty while nothing is known."""
-        owned = self._owned
-        return {} if owned is None else {n: b.head for n, b in owned.beliefs.items()}
+        return {} if self._owned is None else self._owned.heads
 
     @property
     def incarnation(self) -> int:
@@ -179,9 +176,9 @@ class Lane:
         """Run one transaction of the call. False when nothing is left to do."""
         call.done = None
         takes_due = not (call.holds_timers or only_requests) and self._is_due(call)
-        # An owner of other lanes may have sent what was accepted before anything was due.
-        looks = takes_due and len(self._mine) < self._store.lanes
-        has_mail = (self._has_mail or looks) and not only_requests
+        # Whoever owns other lanes may have sent what was accepted before anything was due.
+        looks = self._has_mail or (takes_due and len(self._mine) < self._store.lanes)
+        has_mail = looks and not only_requests
         if not (call.is_open or has_mail or takes_due or call.looks_again):
             return False
         try:
@@ -306,10 +303,7 @@ class Lane:
             self._quota *= 2
             if done.units == 0 or self._quota > self.limits.inbox_per_batch_max:
                 self._quota = None
-        self._next_due_us = self._due_us(owned)
-
-    def _due_us(self, owned: Owned) -> int | None:
-        return self._store.next_due_us(*owned.lanes) if owned.lanes else None
+        self._next_due_us = next_due_us(self._store, owned)
 
     def _current(self) -> Owned:
         """The lanes as they are; read from the store when nothing is believed.
@@ -320,7 +314,7 @@ class Lane:
             owned = read_owned(self._store, self._mine)
             self._mine = set(owned.lanes)
             self._parts.parked = dict.fromkeys(read_parked(self._store, owned), 0)
-            self._next_due_us = self._due_us(owned)
+            self._next_due_us = next_due_us(self._store, owned)
             self._owned = owned
         return self._owned
 

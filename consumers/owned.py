@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain.ports import LaneBelief, LaneLost, Store
 
-__all__ = ["Owned", "read_owned", "read_parked"]
+__all__ = ["Owned", "next_due_us", "read_owned", "read_parked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ class Owned:
         """The latest time of any of them: what is accepted now is not before it."""
         return max((belief.clock_us for belief in self.beliefs.values()), default=0)
 
-    def head(self, lane: int) -> int | None:
-        """The head of a lane; None where somebody else owns it."""
-        belief = self.beliefs.get(lane)
-        return None if belief is None else belief.head
+    @property
+    def heads(self) -> dict[int, int]:
+        """The position of the last event of each lane."""
+        return {lane: belief.head for lane, belief in self.beliefs.items()}
 
 
 def read_owned(store: Store, lanes: Iterable[int]) -> Owned:
@@ -63,3 +63,8 @@ def read_parked(store: Store, owned: Owned) -> Sequence[UUID]:
         return tx.parked()
     finally:
         tx.rollback()
+
+
+def next_due_us(store: Store, owned: Owned) -> int | None:
+    """When something of these lanes is due next. Raises StoreFailed."""
+    return store.next_due_us(*owned.lanes) if owned.lanes else None
