@@ -49,7 +49,7 @@ def test_another_number_of_lanes_is_refused_with_the_way_to_it(
     code, alias, detail = said(here, *command, TROTH_LANES=str(LANES + 1))
     assert (code, alias) == (4, "store.lanes")
     assert f"has {LANES} lanes, not {LANES + 1}" in detail
-    assert "export, make a new store with it, and import" in detail
+    assert "run `troth-engine copy --to URL --lanes N`" in detail
 
 
 def test_migrate_and_dev_refuse_another_number_of_lanes(here: Site) -> None:
