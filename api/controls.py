@@ -1,4 +1,4 @@
-"""Controls of an operator: cancel, pause, resume, retry, settle, release."""
+"""Controls of an operator: cancel, pause, resume, retry, settle, finish, move, release."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ router = APIRouter(prefix="/v1", tags=["commitments"], dependencies=[Depends(ide
         problems=(
             "http.body", "http.not_found", "state.says_no", "cancel.past_pivot",
             "cancel.compensating", "cancel.in_debt", "control.target", "control.evidence",
+            "control.time",
         ),
         example={"action": "cancel", "reason": "the partner withdrew, ticket 812"},
     ),
@@ -36,7 +37,8 @@ async def control(request: Request, id: Id) -> Response:
     """Recorded with your name and reason; what follows from it is seen in the current step.
 
     `retry` and `settle` name the node or the debt; `settle` says whether it was done, and what
-    shows it.
+    shows it. `finish` completes an open block with what is done in it, and says what shows that it
+    is enough; `move` gives a running time of a node another due time.
     """
     edge, who = edge_of(request), asked(request)
     body = await read_form(request, "control")
@@ -51,6 +53,7 @@ async def control(request: Request, id: Id) -> Response:
             outcome=body.get("outcome"),
             result=body.get("result"),
             evidence=body.get("evidence"),
+            to=body.get("to"),
         )
     )
     return later(found, f"/v1/commitments/{id}") or answer(found, 202)

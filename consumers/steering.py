@@ -9,8 +9,8 @@ import orjson
 
 from consumers.accept import Acceptance, publish
 from consumers.batch import Batch
-from consumers.envelope import rfc3339
-from domain.errors import refusal
+from consumers.envelope import rfc3339, time_us
+from domain.errors import Refusal, refusal
 from domain.messages import Control, Decide, Mail, TaskAct
 from domain.requests import (
     ControlRequest,
@@ -23,7 +23,7 @@ from domain.requests import (
 __all__ = ["CONTROLS", "control", "decide", "redrive", "task"]
 
 Json = Any
-CONTROLS = frozenset({"cancel", "pause", "resume", "retry", "settle"})
+CONTROLS = frozenset({"cancel", "pause", "resume", "retry", "settle", "finish", "move"})
 RELEASE = "release"
 
 
@@ -67,10 +67,19 @@ def control(batch: Batch, request: ControlRequest) -> Json:
         return _release(batch, request)
     message = Control(
         request.action, request.asked.actor, request.reason, request.node, request.outcome,
-        request.result, request.evidence,
+        request.result, request.evidence, _time_of(request),
     )  # fmt: skip
     outcome = _tell(batch, request, message)
     return {"status": "recorded", **outcome, "position": batch.position(request.commitment)}
+
+
+def _time_of(request: ControlRequest) -> int | None:
+    if request.to is None:
+        return None
+    try:
+        return time_us(request.to)
+    except Refusal as bad:
+        raise refusal("control.time", bad.detail) from bad
 
 
 def _release(batch: Batch, request: ControlRequest) -> Json:

@@ -47,6 +47,7 @@ FOLDS: dict[Any, Callable[[Any, Any], None]] = {
     ev.TaskReleased: work.task_released,
     ev.TaskEscalated: work.task_escalated,
     ev.TaskDone: work.task_done,
+    ev.TimerMoved: work.timer_moved,
     ev.ApprovalAsked: waits.asked,
     ev.ApprovalAmended: waits.amended,
     ev.SeatTaken: waits.seat_taken,

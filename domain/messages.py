@@ -145,9 +145,10 @@ class TaskAct:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """To a commitment: cancel, pause, resume, retry or settle, by an operator.
+    """To a commitment: cancel, pause, resume, retry, settle, finish or move, by an operator.
 
-    `node` names the node or debt; `outcome` (done, not_done), `result`, `evidence` go with settle.
+    `node` names the node or debt; `outcome` (done, not_done), `result`, `evidence` go with settle,
+    the last two also with finish; `to` (microseconds) with move.
     """
 
     KIND: ClassVar[str] = "control"
@@ -158,6 +159,7 @@ class Control:
     outcome: str | None = None
     result: Json = None
     evidence: Json = None
+    to_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,10 @@ class TaskRequest:
 
 @dataclass(frozen=True, slots=True)
 class ControlRequest:
-    """`action`: cancel, pause, resume, retry, settle, release. Answer: {"status", "position"}."""
+    """`action`: cancel, pause, resume, retry, settle, finish, move or release.
+
+    `to` is the time of a move, RFC 3339. Answer: {"status", "position"}.
+    """
 
     asked: Asked
     commitment: UUID
@@ -97,6 +100,7 @@ class ControlRequest:
     outcome: str | None = None
     result: Json = None
     evidence: Json = None
+    to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

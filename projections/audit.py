@@ -288,6 +288,10 @@ _LINES: dict[str, Callable[[State], str]] = {
         f"{s['node']} done by {_value(s['value'].get('by', 'a person'))}"
         + (f": {_value(s['value']['payload'])}" if s["value"].get("payload") is not None else "")
     ),
+    "timer.moved": lambda s: (
+        f"{s['timer'].rpartition(':')[2]} of {_root(s['timer'].rpartition(':')[0])} is due "
+        f"{_at(s['due_us'])} now" + (f", by {s['node']}" if s.get("node") else "")
+    ),
     "sleep.started": lambda s: f"{s['node']} sleeps{_until(s)}",
     "approval.asked": _asked,
     "approval.seat_taken": lambda s: (

@@ -177,6 +177,8 @@ def _wait_of(c: Commitment, path: str, instance: Instance) -> Json:
         return _effect_wait(c, path, c.effects[instance.effect])
     if instance.kind == "child" and path in c.children:
         return _wait(path, "child", _child(c.children[path]), until_us)
+    if instance.branch == "open" and not any(p.startswith(f"{path}[") for p in c.nodes):
+        return _wait(path, "items", "the list is open and takes more", until_us)
     if instance.branch == "resting":
         return _wait(path, "timer", "the next round", c.timers.get(f"{path}:round"))
     return None

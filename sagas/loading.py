@@ -234,10 +234,11 @@ _EXPRESSIONS: dict[str, tuple[str, ...]] = {
     "repeat": ("while", "until", "out"), "scope": ("out",), "fulfil": ("result",),
     "fail": ("message",), "await": ("until",), "child": ("key", "input"),
     "for_each": ("items", "key", "after", "close_when", "out"), "add": ("items", "close"),
-    "task": ("subject",),
+    "task": ("subject",), "cancel": ("item",), "finish": ("item", "evidence"), "move": ("to",),
 }  # fmt: skip
 _KINDS = {
     "task": Loader.leaf,
+    "cancel": Loader.leaf, "finish": Loader.leaf, "undo": Loader.leaf, "move": Loader.leaf,
     "step": Loader.step, "wait_for": Loader.wait, "set": Loader.set,
     "add": Loader.leaf, "await": Loader.leaf, "child": Loader.undone_by, "sleep": Loader.leaf, "emit": Loader.leaf, "fulfil": Loader.leaf, "fail": Loader.leaf,
 }  # fmt: skip
@@ -260,7 +261,7 @@ _EXPECTED: dict[tuple[str, str], Expect] = {
     ("for_each", "items"): "list", ("for_each", "key"): "key", ("for_each", "after"): "list",
     ("for_each", "close_when"): "bool", ("add", "items"): "list", ("add", "close"): "bool",
     ("sleep", "until"): "timestamp", ("repeat", "while"): "bool", ("repeat", "until"): "bool",
-    ("await", "until"): "bool",
+    ("await", "until"): "bool", ("move", "to"): "timestamp",
 }  # fmt: skip
 
 

@@ -92,6 +92,7 @@ from domain.events.work import (
     TaskEscalated,
     TaskOffered,
     TaskReleased,
+    TimerMoved,
 )
 
 __all__ = [
@@ -167,6 +168,7 @@ __all__ = [
     "TaskOffered",
     "TaskReleased",
     "TimerFired",
+    "TimerMoved",
     "UndoBegun",
     "UndoEnded",
     "UndoSealed",

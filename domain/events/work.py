@@ -67,3 +67,12 @@ class TaskDone(Event):
     node: str
     task: str
     value: Json
+
+
+class TimerMoved(Event):
+    """A running timer (`path:kind`) has another due time."""
+
+    TOPIC: ClassVar[str] = "timer.moved"
+    node: str
+    timer: str
+    due_us: int

@@ -6,10 +6,11 @@ from typing import Any
 
 from domain import events as ev
 from domain.folds.parts import arm, close, put
-from domain.state import Instance, Task, changed
+from domain.state import Instance, Task, Trail, changed
 
 __all__ = [
     "await_opened", "task_claimed", "task_done", "task_escalated", "task_offered", "task_released",
+    "move", "timer_moved",
 ]  # fmt: skip
 
 LEASE = "lease"
@@ -52,3 +53,23 @@ def task_done(c: Any, e: ev.TaskDone) -> None:
     close(c, e.node, "done", e.originator_version)
     put(c, e.node, "results", e.value)
     c.deciders[e.node] = (e.value["by"],)
+
+
+def timer_moved(c: Any, e: ev.TimerMoved) -> None:
+    """Moved by a node, which is done at once, or (without a name) by an operator."""
+    move(c, e.timer, e.due_us)
+    if e.node:
+        c.trail[e.node] = Trail("done", e.originator_version, c.clock_us, 0)
+
+
+def move(c: Any, timer: str, due_us: int) -> None:
+    """A timer has another due time; who was asked to be ready by then is told so."""
+    c.timers[timer] = due_us
+    node, _, kind = timer.rpartition(":")
+    instance = c.nodes.get(node)
+    if instance is None or kind != "within":
+        return
+    if instance.asked is not None:
+        c.nodes[node] = changed(instance, asked=changed(instance.asked, due_us=due_us))
+    elif instance.task is not None:
+        c.nodes[node] = changed(instance, task=changed(instance.task, due_us=due_us))

@@ -23,6 +23,7 @@ from sagas.checks.pivots import check_pivots
 from sagas.checks.report import Fault, Report
 from sagas.checks.shape import check_shape
 from sagas.checks.tree import Document
+from sagas.checks.targets import check_targets
 from sagas.checks.types import Typing
 from sagas.checks.undo import plan_of, undo_order
 from sagas.checks.values import check_schemas
@@ -51,6 +52,7 @@ def check(document: Any) -> list[Fault]:
     check_children(d, report)
     check_bounds(d, report)
     check_waits(d, report)
+    check_targets(d, report)
     check_lists(d, report)
     found = walk(d)
     check_order(d, found, report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from sagas.checks.facts import root_of
 from sagas.checks.flow import Place
@@ -91,8 +91,10 @@ class Envs:
     def _item(self, node: Node) -> Json:
         """The schema of one item; what `add` appends fits it too."""
         items = self._items.get(node.name)
-        found = {} if items is None or items is TIMESTAMP else self._settled(items)
-        return found.get("items", {})
+        if not isinstance(items, dict) or items is TIMESTAMP:
+            return {}
+        item: Json = self._settled(items).get("items")
+        return cast(Schema, item) if isinstance(item, dict) else Schema()
 
     def _result(self, node: Node) -> Json:
         """The schema of what a node yields (docs/format.md section 3)."""

@@ -19,6 +19,7 @@ from sagas.checks.facts import (
     yielded_inside,
     yields,
 )
+from sagas.checks.targets import cut_in
 from sagas.checks.tree import Branch, Document, Flow, Handler, Node, objects
 
 __all__ = ["Place", "Walk", "walk"]
@@ -63,15 +64,16 @@ class Walk:
 
 def walk(d: Document) -> Walk:
     """Walk the whole definition."""
-    walker = _Walker()
+    walker = _Walker(cut_in(d))
     walker.found.end = walker.scope(d.root, NOTHING)
     walker.found.places.sort(key=lambda place: place.order)
     return walker.found
 
 
 class _Walker:
-    def __init__(self) -> None:
+    def __init__(self, cut: frozenset[Node]) -> None:
         self.found = Walk()
+        self._cut = cut
 
     def flow(self, flow: Flow, state: State) -> State | None:
         ended: Node | None = None
@@ -99,6 +101,9 @@ class _Walker:
         if node.continues and (node.flow is not None or node.branches) and node.kind != "approve":
             expired = state.with_sure(("results", node.name)).with_maybe(yielded_inside(node))
             after = join([after, expired])
+        if node in self._cut:  # ended from elsewhere it yields nothing
+            unfinished = state.with_maybe([*yields(node), *yielded_inside(node)])
+            after = join([after, unfinished])
         return join([after, state]) if guarded else after
 
     def _kind(self, node: Node, state: State) -> State | None:
@@ -310,7 +315,8 @@ class _Walker:
 
 
 _LEAF: dict[str, tuple[str, ...]] = {
-    "wait_for": ("key", "when"), "sleep": ("until",), "await": ("until",), "task": ("subject",), "emit": ("key", "data"),
+    "wait_for": ("key", "when"), "sleep": ("until",), "await": ("until",), "task": ("subject",),
+    "cancel": ("item",), "finish": ("item", "evidence"), "move": ("to",), "emit": ("key", "data"),
     "fulfil": ("result",), "fail": ("message",), "add": ("items", "close"), "child": ("key", "input"),
 }  # fmt: skip
 

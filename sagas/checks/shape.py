@@ -28,7 +28,7 @@ SCHEMA = "definition.v1.json"
 WALK_DEPTH_MAX = 4 * defaults.DEPTH_MAX
 
 _NOT_YET_KINDS = frozenset({
-    "move", "lock", "undo", "cancel", "finish",
+    "lock",
 })  # fmt: skip
 _NOT_YET_MEMBERS: Mapping[str, frozenset[str]] = {
     "": frozenset({"updates", "calendars", "calendar", "undo_order", "undo_flow", "while"}),

@@ -134,8 +134,10 @@ class Typing:
 
     def _expected(self, place: Place) -> Expect:
         node, member = place.node, place.member
-        if node is not None and node.kind == "sleep" and member == "until":
+        if node is not None and (node.kind, member) in (("sleep", "until"), ("move", "to")):
             return "timestamp"
+        if member == "item":
+            return "key"
         if member.startswith("branches.") and member.endswith(".when"):
             return "bool"
         return _EXPECTED.get(member, "json")

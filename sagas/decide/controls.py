@@ -7,6 +7,7 @@ from typing import Any
 from domain import events as ev
 from domain import messages as msg
 from domain.state import Debt, Stop, is_under, template_of
+from sagas import defaults
 from sagas.decide import (
     blocks,
     effects,
@@ -15,11 +16,12 @@ from sagas.decide import (
     flow,
     outcomes,
     stopping,
+    targets,
     undoing,
     waits,
 )
 from sagas.decide.machine import Machine
-from sagas.definition import Handler
+from sagas.definition import Handler, Node
 
 __all__ = ["control"]
 
@@ -43,9 +45,9 @@ _BLOCKS = frozenset({"scope", "choose", "race", "parallel", "repeat", "for_each"
 
 def _refuse_at_rest(m: Machine, message: msg.Control) -> _Refusal:
     """Nothing moves what is paused or held but what ends that."""
-    if m.c.paused and message.action in ("retry", "settle"):
+    if m.c.paused and message.action in ("retry", "settle", "finish", "move"):
         return "state.says_no", "it is paused: resume it first"
-    if m.c.held is not None and message.action == "settle":
+    if m.c.held is not None and message.action in ("settle", "finish", "move"):
         return "state.says_no", "it is held: retry or cancel it first"
     return None
 
@@ -233,6 +235,42 @@ def _settle_forward(m: Machine, path: str, result: Json) -> None:
         flow.done(m, path, node)
 
 
+_FINISHED = frozenset({
+    "scope", "choose", "race", "parallel", "repeat", "for_each", "lock", "await", "sleep",
+})  # fmt: skip
+
+
+def _finish(m: Machine, message: msg.Control) -> _Refusal:
+    """An open block, or a rest, is complete with what is done in it."""
+    if m.c.is_over or "" in m.c.undoing:
+        return "state.says_no", f"it is {m.c.status}"
+    if not message.evidence:
+        return "control.evidence", "name what shows it"
+    for path in m.c.nodes:
+        node = m.d.by_template.get(template_of(path)) if path else None
+        if isinstance(node, Node) and node.kind in _FINISHED and message.node is not None:
+            if _names(path, message.node) and failures.is_open(m, path):
+                targets.finish_by_hand(m, path, message.by, message.evidence, message.result)
+                return None
+    return "control.target", f"{message.node or 'nothing'} is no open block"
+
+
+def _move(m: Machine, message: msg.Control) -> _Refusal:
+    """A running time of a node has another due time."""
+    if m.c.is_over:
+        return "state.says_no", f"it is {m.c.status}"
+    if message.to_us is None:
+        return "control.time", "say to when"
+    for timer in m.c.timers:
+        path, _, kind = timer.rpartition(":")
+        if kind in targets.TIMERS and path and _names(path, message.node):
+            if message.to_us - m.now_us > defaults.TIMER_US_MAX:
+                return "control.time", "that is over ten years from now"
+            m.emit(ev.TimerMoved, node="", timer=timer, due_us=message.to_us)
+            return None
+    return "control.target", f"{message.node or 'nothing'} has no time that runs"
+
+
 def _debt(m: Machine, name: str | None) -> tuple[str, Debt] | None:
     """The debt of that number or at that node; without a name, the only one."""
     for number, debt in m.c.debts.items():
@@ -252,4 +290,5 @@ def _names(path: str, wanted: str | None) -> bool:
 
 _ACTIONS = {
     "cancel": _cancel, "pause": _pause, "resume": _resume, "retry": _retry, "settle": _settle,
+    "finish": _finish, "move": _move,
 }  # fmt: skip

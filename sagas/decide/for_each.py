@@ -153,7 +153,7 @@ def begin_ready(m: Machine, path: str, node: Node) -> None:
     for key, item in paths.items():
         if running + len(begun) >= width:
             break
-        done = all(instance.branches.get(other) == "done" for other in after.get(key, ()))
+        done = all(instance.branches.get(other) in ("done", joins.CUT) for other in after.get(key, ()))
         if done and item not in c.nodes:
             begun.append(item)
     for item in begun:
@@ -225,7 +225,7 @@ def look_at_lists(m: Machine) -> None:
 def enter_add(m: Machine, path: str, node: Node) -> None:
     """Append to an open list, or close it, or both."""
     block = path_of(m, path, node.doc["to"])
-    values = m.value(node.x["items"], path) if "items" in node.x else []
+    values: list[Json] = m.value(node.x["items"], path) if "items" in node.x else []
     close = "close" in node.x and m.truth(node.x["close"], path)
     add_items(m, block or "", values, close=close, owner=path)
     flow.finish(m, path, node)

@@ -10,11 +10,13 @@ from sagas.decide import blocks, flow, for_each, stopping
 from sagas.decide.machine import Machine, NodeFault, container_of, error_of, join_path
 from sagas.definition import Branch, Node
 
-__all__ = ["JOINED", "branch_target", "check_join", "closed", "collects", "enter_parallel",
+__all__ = ["CUT", "JOINED", "branch_target", "check_join", "closed", "collects", "enter_parallel",
            "target_of"]  # fmt: skip
 
 Json = Any
 JOINED = "joined"
+CUT = "cut"
+"""How an item closes that was cancelled: it counts as joined, and what comes after it goes on."""
 _ON = {"parallel": "on_branch", "for_each": "on_item"}
 
 
@@ -52,7 +54,7 @@ def closed(
     if m.c.nodes[path].branch == JOINED:
         _after_losers(m, path, node)
     elif is_list:
-        if outcome != "done":
+        if outcome not in ("done", CUT):
             for_each.skip_behind(m, path, name)
         m.push(for_each.look, path, node)
     else:
@@ -79,7 +81,7 @@ def _counts(instance: Instance, node: Node) -> tuple[int, int, int]:
     One whose guard was false counts as joined; one skipped because another failed does not.
     """
     total = len(instance.guards) if node.kind == "for_each" else len(node.branches)
-    good = sum(1 for s in instance.branches.values() if s == "done") + total - len(instance.guards)
+    good = sum(1 for s in instance.branches.values() if s in ("done", CUT)) + total - len(instance.guards)
     still = len(instance.guards) - len(instance.branches)
     join = node.doc.get("join", "all")
     wanted = {"all": total, "any": 1}.get(join) if isinstance(join, str) else join
@@ -153,7 +155,7 @@ def _after_losers(m: Machine, path: str, node: Node) -> None:
     value = {"out": dict(instance.outs), "failed": by_state.get("failed", [])}
     if node.kind == "for_each":
         done = [n for n in instance.guards if instance.branches.get(n) == "done"]
-        never = [n for n in instance.guards if instance.branches.get(n) in (None, "skipped")]
+        never = [n for n in instance.guards if instance.branches.get(n) in (None, "skipped", CUT)]
         value |= {"done": done, "skipped": never}
     else:
         unguarded = [b.name for b in node.branches if b.name not in instance.guards]

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sagas.decide import approvals, awaits, blocks, children, effects, flow, for_each, joins, tasks, waits
+from sagas.decide import (
+    approvals,
+    awaits,
+    blocks,
+    children,
+    effects,
+    flow,
+    for_each,
+    joins,
+    targets,
+    tasks,
+    waits,
+)
 from sagas.decide.machine import Machine
 from sagas.definition import Node
 
@@ -20,6 +32,8 @@ def register() -> None:
         step=effects.enter_step, approve=approvals.enter_approve, wait_for=waits.enter_wait,
         **{"await": awaits.enter_await},
         task=tasks.enter_task,
+        cancel=targets.enter_cut, finish=targets.enter_cut, undo=targets.enter_undo,
+        move=targets.enter_move,
         choose=blocks.enter_choose, race=blocks.enter_race, parallel=joins.enter_parallel,
         repeat=blocks.enter_repeat, child=children.enter_child, scope=blocks.enter_scope,
         for_each=for_each.enter_for_each, add=for_each.enter_add,

@@ -7,7 +7,17 @@ from typing import Any
 from domain import events as ev
 from domain.folds.undoing import ALSO_MAX
 from domain.state import Effect, Stop, in_flight, is_kept, is_under
-from sagas.decide import children, effects, endings, failures, flow, joins, outcomes, undoing
+from sagas.decide import (
+    children,
+    effects,
+    endings,
+    failures,
+    flow,
+    joins,
+    outcomes,
+    targets,
+    undoing,
+)
 from sagas.decide.machine import Machine, container_of
 from sagas.definition import Clause, Handler, Node
 
@@ -155,7 +165,7 @@ def _past_pivot(m: Machine, target: str, stop: Stop) -> bool:
         return False
     if stop.cause["kind"] == "interrupt":
         return not _handler(m, stop.cause).after_pivot
-    return stop.cause["kind"] == "cancel"
+    return stop.cause["kind"] in ("cancel", targets.CUT)
 
 
 # --- ending ----------------------------------------------------------------------------------
@@ -192,7 +202,7 @@ def _undoes(m: Machine, cause: Json) -> bool:
         return _clause(m, cause).undo == "all" if "clause" in cause else True
     if kind == "interrupt":
         return cause["undo"] == "all"
-    return kind == "join" and cause["undo"] == "undo"
+    return kind == targets.CUT or (kind == "join" and cause["undo"] == "undo")
 
 
 def _scope(m: Machine, cause: Json) -> Node:
@@ -211,6 +221,9 @@ def _handler(m: Machine, cause: Json) -> Handler:
 
 def after_undo(m: Machine, target: str, cause: Json) -> None:
     """What a stopped (and undone) part was stopped for."""
+    if cause["kind"] == targets.UNDO:  # nothing was stopped for it
+        targets.after_undo_node(m, target)
+        return
     if _outer_stop(m, target):
         check_stops(m)
         return
@@ -227,6 +240,8 @@ def after_undo(m: Machine, target: str, cause: Json) -> None:
         handler = _handler(m, cause)
         m.emit(ev.NodeEntered, node=cause["block"], branch=f"handler:{handler.name}")
         flow.start_flow(m, handler.flow, cause["run"])
+    elif kind in (targets.CUT, targets.FINISH):
+        targets.after_cut(m, target, cause)
     elif kind == "expired":
         flow.finish(m, target, m.node(target), {"expired": True})
     else:

@@ -35,7 +35,12 @@ def begin(m: Machine, target: str, cause: Json) -> None:
 
 
 def _under(m: Machine, target: str) -> dict[str, Entry]:
-    return {p: e for p, e in m.c.entries.items() if is_under(p, target)}
+    """What is to be undone in a part; an undo that the flow asked for has its own list."""
+    undoing = m.c.undoing.get(target)
+    only = None if undoing is None else undoing.cause.get("paths")
+    return {
+        p: e for p, e in m.c.entries.items() if is_under(p, target) and (only is None or p in only)
+    }
 
 
 def advance(m: Machine, target: str) -> None:

@@ -91,6 +91,22 @@ def task(name: str, *roles: str, **members: Json) -> Json:
     return _node("task", name, roles=list(roles or ("legal",)), **members)
 
 
+def cancel(name: str, target: str, **members: Json) -> Json:
+    return _node("cancel", name, target=target, **members)
+
+
+def finish(name: str, target: str, evidence: str = "'enough'", **members: Json) -> Json:
+    return _node("finish", name, target=target, evidence=evidence, **members)
+
+
+def undo(name: str, of: str) -> Json:
+    return _node("undo", name, of=of)
+
+
+def move(name: str, timer: str, to: str) -> Json:
+    return _node("move", name, timer=timer, to=to)
+
+
 def put(name: str, **values: str) -> Json:
     return _node("set", name, values=values)
 
@@ -127,6 +143,16 @@ def parallel(name: str, *branches: Json, **members: Json) -> Json:
 
 def repeat(name: str, *flow: Json, **members: Json) -> Json:
     return _node("repeat", name, flow=list(flow), **members)
+
+
+def each(name: str, *flow: Json, **members: Json) -> Json:
+    """A for_each over `input.xs`, whose items are their own keys unless `key` says otherwise."""
+    own = {"items": "input.xs", "key": f"each.{name}.item", "flow": list(flow)}
+    return _node("for_each", name, **(own | members))
+
+
+def add(name: str, to: str, items: str | None = None, **members: Json) -> Json:
+    return _node("add", name, to=to, **({"items": items} if items else {}), **members)
 
 
 def scope(name: str, *flow: Json, **members: Json) -> Json:
@@ -333,10 +359,10 @@ _SEEN: dict[str, Any] = {
 
 _SHOWN: dict[str, tuple[str, ...]] = {
     "commitment.ended": ("status",), "commitment.refused": ("code",), "node.entered": ("branch",),
-    "node.branch_closed": ("branch", "outcome"), "timer.fired": ("timer",),
+    "node.branch_closed": ("branch", "outcome"), "item.closed": ("item", "outcome"), "timer.fired": ("timer",),
     "effect.late": ("outcome",), "effect.unknown": ("next",), "effect.probed": ("answer",),
     "undo.sealed": ("dropped",), "debt.opened": ("kind",), "event.taken": ("run",),
-    "task.claimed": ("by",), "task.released": ("reason",), "task.escalated": ("to",),
+    "timer.moved": ("timer",), "task.claimed": ("by",), "task.released": ("reason",), "task.escalated": ("to",),
     "vars.set": ("values",), "approval.seat_taken": ("seat", "by"),
 }  # fmt: skip
 
