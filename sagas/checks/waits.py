@@ -14,7 +14,8 @@ _RESTING = frozenset({"wait_for", "await", "approve", "task"})
 def check_waits(d: Document, report: Report) -> None:
     """Add waits that may last for ever, triggers that are effects, and a choose without else."""
     for node in d.nodes:
-        if node.kind in _RESTING and not _ends(node):
+        rests = node.kind in _RESTING or bool(node.doc.get("open"))  # a list that takes more
+        if rests and not _ends(node):
             text = f"{_word(node)} {node.name} has no within and no scope with a deadline"
             report.add("def.endless", node, text)
         if node.kind == "race":
@@ -24,7 +25,7 @@ def check_waits(d: Document, report: Report) -> None:
 
 
 def _word(node: Node) -> str:
-    return "wait" if node.kind == "wait_for" else node.kind
+    return {"wait_for": "wait", "for_each": "open list"}.get(node.kind, node.kind)
 
 
 def _ends(node: Node) -> bool:
