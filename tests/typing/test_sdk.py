@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 CHECK_TIMEOUT_S = 100
 
@@ -63,8 +65,9 @@ def test_an_editor_finds_all_eight_wrong_lines(tmp_path: Path) -> None:
     assert 'Argument missing for parameter "key"' in messages[21]
 
 
-def test_an_editor_finds_the_lines_that_are_marked_and_no_others(tmp_path: Path) -> None:
-    path = "tests/typing/wrong/steps.py"
+@pytest.mark.parametrize("name", ["steps", "family"])
+def test_an_editor_finds_the_lines_that_are_marked_and_no_others(tmp_path: Path, name: str) -> None:
+    path = f"tests/typing/wrong/{name}.py"
     lines = (ROOT / path).read_text("utf-8").splitlines()
     marked = [number for number, line in enumerate(lines, 1) if "  # wrong: " in line]
     errors = errors_in(tmp_path, path, "standard")

@@ -3,6 +3,7 @@
 from ._app import App
 from ._approval import approve
 from ._blocks import branch, choose, otherwise, out, parallel, race, repeat, scope, when
+from ._children import child
 from ._classes import A0, A1, A2, A3, R0, R1, R2, R3, S0, S1, S2, S3
 from ._client import AsyncClient, Client
 from ._contracts import Contract, Effect, Participant
@@ -75,6 +76,7 @@ __all__ = [
     "branch",
     "cancelled",
     "cel",
+    "child",
     "choose",
     "emit",
     "event",

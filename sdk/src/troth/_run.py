@@ -58,6 +58,8 @@ def serves(contracts: Iterable[Contract], deps: Any) -> dict[tuple[str, str], Se
     for contract in contracts:
         if not contract.is_undo:
             found[contract.name, "do"] = Served(contract, "do", deps)
+            # A saga undoes a child that was fulfilled by a step of its own.
+            found[contract.name, "undo"] = found[contract.name, "do"]
         if contract.has_probe:
             found[contract.name, "probe"] = Served(contract, "probe", deps)
         if contract.undo is not None:

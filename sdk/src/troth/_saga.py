@@ -102,6 +102,11 @@ class Saga(Generic[I, O]):
         """The contracts that the flow uses, with their undos, by name."""
         return self._trace()[1]
 
+    def key_of(self, value: Any) -> Any:
+        """What names the promise in an input, as the flow of a parent reads it."""
+        key = self._options.key
+        return getattr(value, key) if isinstance(key, str) else key(value)
+
     def __call__(self, *_: object) -> O:
         raise wrong(
             "TR123", f"saga {self.name} is called; the engine runs it", "client.start(saga, input)"
