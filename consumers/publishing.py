@@ -21,6 +21,8 @@ __all__ = ["FORM", "Publishing", "Topics"]
 Json = Any
 FORM = 1
 """Of the messages to participants (docs/format.md)."""
+SPARE_FROM_BYTES = 4_096
+"""Every topic takes a fact that is smaller; a larger one can also be told without its data."""
 PUSHED_LEASE_S = 30
 """How long a worker may be silent about a pushed command once it said that it started."""
 LETTER = "troth.dead_letter"
@@ -61,6 +63,8 @@ class Publishing:
         if found is None:
             return None
         key, headers, value = record_of(found)
+        if len(value) < SPARE_FROM_BYTES:
+            return Message(self.topics.facts, key, value, headers)
         bare = {name: part for name, part in found.items() if name != "data"}
         _, _, short = record_of(bare)
         spare = Message(self.topics.facts, key, short, headers)

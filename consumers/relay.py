@@ -7,6 +7,7 @@ everything behind the cursor is published again, with the same ids and bytes: re
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,12 +30,14 @@ class RelayLimits:
     """Bounds of the relay; times in seconds.
 
     A pushed step that nobody answered is published again `again_first_s` after the first time,
-    then after as long as it has been offered, at most every `again_cap_s`. Letters that a slow
+    then after as long as it has been offered, at most every `again_cap_s`. The cursors are written
+    every `passed_every_s`: what a crash leaves behind them is published again. Letters that a slow
     transaction still holds back are looked for during `settle_s`.
     """
 
     rows_max: int = 500
     idle_s: float = 0.2
+    passed_every_s: float = 0.2
     again_every_s: float = 5.0
     again_first_s: float = 10.0
     again_cap_s: float = 600.0
@@ -71,7 +74,8 @@ class Relay:
         self._positions: dict[int, int] | None = None
         self._woken = asyncio.Event()
         self._fault: str | None = "not begun yet"
-        self._again_s = self._letters_s = 0.0
+        self._again_s = self._letters_s = self._passed_s = 0.0
+        self._unsaved: dict[int, int] = {}
         self._letters_passed = 0
         self._letters_sent: dict[int, int] = {}
         self.failures = 0
@@ -82,6 +86,7 @@ class Relay:
     def lanes_changed(self) -> None:
         """The lanes of this process are others now: their cursors are read from the database."""
         self._positions = None
+        self._unsaved.clear()
         self._woken.set()
 
     def wake(self) -> None:
@@ -123,6 +128,8 @@ class Relay:
                 if not moved:
                     await self._wait()
         finally:
+            with contextlib.suppress(StoreFailed, StoreConflict):
+                await self._save()
             await self._sink.discard()
             await self._outbox.close()
 
@@ -132,6 +139,7 @@ class Relay:
             _log.warning("relay_down", why=why)
         self._fault = why
         self._positions = None
+        self._unsaved.clear()
         await self._sink.discard()
 
     async def _wait(self) -> None:
@@ -150,6 +158,9 @@ class Relay:
             self._positions = {lane: found.get(lane, 0) for lane in lanes}
         moved = await self._publish_log(self._positions)
         now_s = asyncio.get_running_loop().time()
+        if now_s - self._passed_s >= self._limits.passed_every_s:
+            self._passed_s = now_s
+            await self._save()
         if now_s - self._again_s >= self._limits.again_every_s:
             self._again_s = now_s
             await self._publish_again(lanes)
@@ -179,11 +190,18 @@ class Relay:
                 stuck[lane] = min(position, stuck.get(lane, position))
         passed = {lane: min(at, stuck.get(lane, at + 1) - 1) for lane, at in upto.items()}
         passed = {lane: at for lane, at in passed.items() if at > positions[lane]}
-        if passed:
-            await self._outbox.passed(passed)
-            positions |= passed
+        positions |= passed
+        self._unsaved |= passed
+        if any(fault is not None for fault in faults):
+            await self._save()
         self._raise_first(faults)
         return True
+
+    async def _save(self) -> None:
+        """Write the cursors of what was acknowledged."""
+        unsaved, self._unsaved = self._unsaved, {}
+        if unsaved:
+            await self._outbox.passed(unsaved)
 
     async def _offers(
         self, states: Sequence[Json], positions: Mapping[int, int], upto: Mapping[int, int]

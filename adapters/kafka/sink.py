@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.partitioner import murmur2
 
 from adapters.kafka.closing import quietly
 from adapters.kafka.cluster import FAULTS, Cluster, told
@@ -21,12 +23,15 @@ from domain.source import SourceDown
 
 __all__ = ["KafkaSink"]
 
-LINGER_MS = 2
+LINGER_MS = 0
+"""A round is handed over at once: there is nothing to wait for."""
 BATCH_BYTES_MAX = 262_144
 CLOSE_TIMEOUT_S = 5.0
 OVERHEAD_BYTES = 512
 """Of a batch and a record, at most, beside key, value and headers."""
 TOPIC_BYTES = "max.message.bytes"
+KEYS_KEPT_MAX = 20_000
+"""Keys whose hash is remembered: the messages of a commitment come one after the other."""
 
 
 class KafkaSink:
@@ -43,13 +48,12 @@ class KafkaSink:
         except (SourceDown, *FAULTS) as error:
             return [told(error)] * len(messages)
         acks: list[Any] = []
-        for message in messages:
-            try:
-                async with asyncio.timeout(self._options.request_timeout_s):
+        try:
+            async with asyncio.timeout(self._options.request_timeout_s):
+                for message in messages:
                     acks.append(await self._put(producer, message))
-            except FAULTS as error:
-                acks.append(error)
-                break
+        except FAULTS as error:
+            acks.append(error)
         await self._wait([ack for ack in acks if not isinstance(ack, BaseException)])
         found = [_fault(ack) for ack in acks]
         return [*found, *["not sent: one before it failed"] * (len(messages) - len(acks))]
@@ -92,6 +96,7 @@ class KafkaSink:
             max_request_size=options.message_bytes_max,
             max_batch_size=BATCH_BYTES_MAX,
             linger_ms=LINGER_MS,
+            partitioner=_partition,  # pyright: ignore[reportArgumentType]  # any callable will do
         )
         try:
             async with asyncio.timeout(options.request_timeout_s):
@@ -114,6 +119,16 @@ class KafkaSink:
         return await producer.send(
             message.topic, message.value, message.key, headers=list(message.headers)
         )
+
+
+@lru_cache(KEYS_KEPT_MAX)
+def _hash(key: bytes) -> int:
+    return murmur2(key) & 0x7FFFFFFF
+
+
+def _partition(key: bytes, everywhere: Sequence[int], available: Sequence[int]) -> int:  # noqa: ARG001 - called by the driver
+    """As Kafka's own clients do; every message has a key."""
+    return everywhere[_hash(key) % len(everywhere)]
 
 
 def _size(message: Message) -> int:

@@ -64,7 +64,8 @@ class PostgresOutbox:
     """Implements `domain.outbox.Outbox` on a thread of its own."""
 
     def __init__(self, url: str, name: str = "troth relay") -> None:
-        self._link = Link(url, name)
+        # What a crash of the server loses of it is published again, or offered over HTTP again.
+        self._link = Link(url, name, settings="-c synchronous_commit=off")
         self.path = self._link.path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="relay")
 
