@@ -175,7 +175,7 @@ class Story:
         assert sorted(parked) == sorted(untaken)
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(steps, min_size=STEPS_MIN, max_size=STEPS_MAX))
 def run_stories(places: Callable[[int], PostgresPlace], taken: list[Step]) -> None:
     with closing(House(places(4))) as house:

@@ -192,6 +192,30 @@ def test_starts_heartbeats_and_replies_follow_their_token(house: House) -> None:
     assert house.a.step(company)["step"] == "signed"
 
 
+def test_what_is_cancelled_there_is_not_started_through_here(house: House) -> None:
+    """Reserved by a worker of another process, and withdrawn: nothing was done, nothing is undone."""
+    house.register(sale())
+    reserved, started = house.key(2), house.key(3)
+    house.b.publish("applied", reserved)
+    claim = reserve(house.a)
+    house.b.publish("applied", started)
+    (other,) = house.a.claim()
+    for company in (reserved, started):
+        house.b.control("cancel", house.a.id(company))
+    item = {"effect": claim["effect"], "token": claim["token"]}
+    refused = house.through(house.a, house.b, StartsRequest(NORTH, WORKER, (item,)))
+    assert refused["results"][0]["status"] == "refused"
+    assert house.a.step(reserved)["status"] == "cancelled"
+    # What was started is awaited, and undone.
+    assert house.through(house.a, house.b, reply_request(other))["results"][0]["status"] == (
+        "recorded"
+    )
+    (undo,) = house.a.claim()
+    assert (undo["kind"], undo["key"]) == ("undo", started)
+    house.through(house.a, house.b, reply_request(undo))
+    assert house.a.step(started)["status"] == "cancelled"
+
+
 def test_items_of_several_lanes_in_one_request_are_taken_apart_before(house: House) -> None:
     """The desk does; where a lane went meanwhile the request is refused as a whole."""
     items = tuple(
