@@ -31,17 +31,17 @@ _NOT_YET_KINDS = frozenset({
     "lock",
 })  # fmt: skip
 _NOT_YET_MEMBERS: Mapping[str, frozenset[str]] = {
-    "": frozenset({"updates", "calendars", "calendar", "undo_order", "undo_flow", "while"}),
+    "": frozenset({"calendars", "calendar", "undo_order", "undo_flow", "while"}),
     "node": frozenset({"keep"}),
     "step": frozenset({"throttle", "calendar"}),
     "wait_for": frozenset({"peek"}),
     "parallel": frozenset({"exclusive", "undo_order"}),
-    "scope": frozenset({"updates", "undo_flow", "undo_order", "while"}),
+    "scope": frozenset({"undo_flow", "undo_order", "while"}),
     "every": frozenset({"months", "calendar", "catch_up"}),
 }
 _JOINING = ("parallel", "for_each")
 _LIMITS = frozenset({"maximum", "maxLength", "maxItems", "maxProperties"})
-_FLOWS = ("flow", "else", "branches", "on_failure", "handlers", "on")
+_FLOWS = ("flow", "else", "branches", "on_failure", "handlers", "updates", "on")
 _DURATIONS = frozenset({
     "timeout", "heartbeat", "within", "valid", "first", "cap", "quiet", "after", "period", "for",
     "early_ttl", "debt_due", "undo_deadline", "claim_lease",
@@ -49,7 +49,7 @@ _DURATIONS = frozenset({
 _HOLD_DURATIONS = frozenset({"retry", "undo", "collect", "deadline", "every", "escalate"})
 # Which definition of the schema describes an object that stands at this member.
 _DESCRIBED = {
-    "handlers": "handler", "on_failure": "clause", "contracts": "contract", "events": "event",
+    "handlers": "handler", "updates": "update", "on_failure": "clause", "contracts": "contract", "events": "event",
     "undo": "undo", "retry": "retry", "deadline": "deadline",
 }  # fmt: skip
 
@@ -145,6 +145,8 @@ def _not_yet(doc: dict[str, Json], spots: list[_Spot], report: Report) -> None:
         for member in spot.value:
             if kind is not None and member in _not_yet_members(kind):
                 add(spot, f"{member} of {kind or 'a saga'}")
+        if spot.value.get("answer_when") == "done":
+            add(spot, "answer_when: done")
         every = spot.value.get("every")
         if isinstance(every, dict):
             for member in _NOT_YET_MEMBERS["every"] & set(cast(dict[str, Json], every)):
@@ -282,6 +284,8 @@ def _durations(value: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
             waiting.extend(cast(list[Json], found))
             continue
         for name, inner in cast(dict[str, Json], found).items():
+            if name == "after" and found is value:
+                continue  # of a for_each: an expression
             if name in _DURATIONS and isinstance(inner, str):
                 yield name, inner
             # The `undo` of a handler or clause is a word, that of a step an object.

@@ -7,6 +7,7 @@ from ._children import child
 from ._classes import A0, A1, A2, A3, R0, R1, R2, R3, S0, S1, S2, S3
 from ._client import AsyncClient, Client
 from ._contracts import Contract, Effect, Participant
+from ._each import Items, add, each
 from ._errors import CannotTell, NotDone, Refused, RetryAfter, TrothError
 from ._events import event
 from ._forms import (
@@ -61,6 +62,7 @@ __all__ = [
     "DoubleStart",
     "Effect",
     "EngineError",
+    "Items",
     "Journal",
     "NotDone",
     "Participant",
@@ -72,12 +74,14 @@ __all__ = [
     "Step",
     "TrothError",
     "Worker",
+    "add",
     "approve",
     "branch",
     "cancelled",
     "cel",
     "child",
     "choose",
+    "each",
     "emit",
     "event",
     "expired",

@@ -15,7 +15,11 @@ __all__ = ["Source", "check_returns", "check_syntax", "last_line"]
 
 _INSTEAD: tuple[tuple[tuple[type[ast.AST], ...], str, str], ...] = (
     ((ast.If, ast.Match), "a choice in Python", 'with when("NAME", a > b): and otherwise("NAME")'),
-    ((ast.For, ast.AsyncFor), "a loop in Python", 'with repeat("NAME", max=10, ...):'),
+    (
+        (ast.For, ast.AsyncFor),
+        "a loop in Python",
+        'for x in each("NAME", xs, at_most=50): or with repeat("NAME", max=10, ...):',
+    ),
     ((ast.While,), "a loop in Python", 'with repeat("NAME", max=10, while_=...):'),
     ((ast.Try, ast.TryStar), "try", 'with on_failure("business:*"): or refused(value, "code")'),
     ((ast.Raise,), "raise", 'fail("code")'),
@@ -93,9 +97,12 @@ def _check_statement(source: Source, statement: ast.stmt) -> None:
                     raise source.wrong(entered.context_expr, "with needs a call", "with when(...):")
                 _check_expression(source, entered.context_expr)
             _check_body(source, body)
-        case ast.For(iter=ast.Call(func=ast.Name(id="each") as called), body=body):
-            _check_expression(source, called)
+        case ast.For(iter=items, body=body) if _is_each(source, items):
+            _check_target(source, statement.target)
+            _check_expression(source, items)
             _check_body(source, body)
+            if statement.orelse:
+                raise source.wrong(statement.orelse[0], "a loop has no else", "it behind the loop")
         case ast.Assign(targets=targets, value=value):
             for target in targets:
                 _check_target(source, target)
@@ -114,6 +121,19 @@ def _check_statement(source: Source, statement: ast.stmt) -> None:
             raise source.wrong(value, "this line does nothing", "a call, or name = ...")
         case _:
             raise _unknown(source, statement)
+
+
+def _is_each(source: Source, items: ast.expr) -> bool:
+    """Whether a loop goes over `each(...)`, or over a name that was given it."""
+    if isinstance(items, ast.Call):
+        return isinstance(items.func, ast.Name) and items.func.id == "each"
+    if not isinstance(items, ast.Name):
+        return False
+    given = [node for node in ast.walk(source.function) if isinstance(node, ast.Assign)
+             and any(isinstance(t, ast.Name) and t.id == items.id for t in node.targets)]  # fmt: skip
+    return bool(given) and all(
+        isinstance(node.value, ast.Call) and _is_each(source, node.value) for node in given
+    )
 
 
 def _check_target(source: Source, target: ast.expr) -> None:
@@ -163,6 +183,8 @@ def _check_return_in(
                 "return ends the flow here, whatever is true when it runs",
                 "fulfil(value) here, and return at the very end",
             )
+        if isinstance(statement, ast.For):
+            _check_return_in(source, statement.body, False, kinds_at)
         if isinstance(statement, ast.With):
             kinds = [
                 k for item in statement.items for k in kinds_at.get(item.context_expr.lineno, ())
@@ -174,6 +196,6 @@ def _check_return_in(
 def last_line(source: Source) -> int:
     """The line of the `return` at the end, else that of the last statement."""
     statement = source.function.body[-1]
-    while isinstance(statement, ast.With):
+    while isinstance(statement, ast.With | ast.For):
         statement = statement.body[-1]
     return statement.lineno

@@ -25,7 +25,7 @@ V = TypeVar("V")
 
 BlockKind = Literal[
     "root", "approve", "when", "otherwise", "choose", "race", "branch", "parallel", "repeat",
-    "scope", "on", "on_failure", "refused",
+    "each", "scope", "on", "on_failure", "refused",
 ]  # fmt: skip
 
 _CURRENT: ContextVar[Tracer | None] = ContextVar("troth_trace", default=None)
@@ -238,7 +238,7 @@ class Tracer:
             raise self.wrong(
                 "TR123",
                 f"{block.kind} is a block, and {name} is not entered",
-                f"with {block.kind}(...):",
+                "for x in each(...):" if block.kind == "each" else f"with {block.kind}(...):",
                 block.part.line,
             )
 

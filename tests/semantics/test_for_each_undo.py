@@ -1,0 +1,108 @@
+"""for_each undoes its items beside each other, each in reverse (section 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.semantics.language import (
+    Story,
+    each,
+    given,
+    saga,
+    step,
+    wait,
+)
+
+Json = Any
+
+
+def over(document: Json, *items: Json) -> Story:
+    """The saga is started with these items."""
+    return given(document, {"id": "acme", "xs": list(items)})
+
+
+AFTER = {"key": "each.p.item.k", "after": "each.p.item.after"}
+
+
+def item(key: str, *after: str) -> Json:
+    return {"k": key, "after": list(after)}
+
+
+# --- undoing -------------------------------------------------------------------------------------
+
+
+def test_items_undo_beside_each_other_each_in_reverse() -> None:
+    """Order: for_each: beside each other, each in reverse."""
+    document = saga(each("p", step("a", undo=True), step("b", undo=True)), step("z"))
+    story = over(document, "k1", "k2")
+    for node in ("p[k1]/a", "p[k2]/a", "p[k1]/b", "p[k2]/b"):
+        story.done(node)
+    (
+        story.failed("z")
+        .then(offered=["undo p[k2]/b", "undo p[k1]/b"])
+        .undone("p[k1]/b")
+        .then(offered=["undo p[k2]/b", "undo p[k1]/a"])
+        .undone("p[k1]/a", "p[k2]/b", "p[k2]/a")
+        .then(status="compensated")
+    )
+
+
+def test_undoing_keeps_the_width() -> None:
+    document = saga(each("p", step("a", undo=True), step("b", undo=True), width=1), step("z"))
+    story = over(document, "k1", "k2")
+    for node in ("p[k1]/a", "p[k1]/b", "p[k2]/a", "p[k2]/b"):
+        story.done(node)
+    story.failed("z").then(offered=["undo p[k2]/b"]).undone("p[k2]/b")
+    story.then(offered=["undo p[k2]/a"]).undone("p[k2]/a").then(offered=["undo p[k1]/b"])
+
+
+def test_undoing_takes_after_in_reverse_also_through_an_item_without_entries() -> None:
+    document = saga(each("p", step("a", undo=True, when="each.p.key != 'k2'"), **AFTER), step("z"))
+    (
+        over(document, item("k1"), item("k2", "k1"), item("k3", "k2"))
+        .done("p[k1]/a")
+        .done("p[k3]/a")
+        .failed("z")
+        .then(offered=["undo p[k3]/a"])
+        .undone("p[k3]/a")
+        .then(offered=["undo p[k1]/a"])
+    )
+
+
+def test_the_undo_of_an_item_has_what_the_item_knew() -> None:
+    """Snapshot: the item is gone when its undo runs."""
+    undo = {"args": {"who": "each.p.item", "what": "result"}}
+    document = saga(each("p", step("a", undo=undo)), step("z"))
+    over(document, "k1").done("a", 7).failed("z").then(args=[{"who": "k1", "what": 7}])
+
+
+def test_a_pivot_in_an_item_seals_what_came_before_it_and_not_the_items_beside() -> None:
+    document = saga(
+        step("first", undo=True),
+        each("p", step("a", undo=True), step("b", irreversible="pivot", when="each.p.index == 0")),
+    )
+    story = over(document, "k1", "k2").done("first").done("p[k1]/a").done("p[k2]/a")
+    story.done("p[k1]/b").then(status="fulfilled")
+    sealed = [e.dropped for e in story.w.events if type(e).__name__ == "UndoSealed"]
+    assert [sorted(d) for d in sealed] == [["first", "p[k1]/a"]]
+
+
+def test_cancel_stops_every_item_and_undoes_what_is_done() -> None:
+    (
+        over(saga(each("p", step("a", undo=True), wait("ping"))), "k1", "k2")
+        .done("p[k1]/a")
+        .done("p[k2]/a")
+        .cancelled()
+        .undone("p[k1]/a", "p[k2]/a")
+        .then(status="cancelled")
+    )
+
+
+def test_the_state_of_finished_items_is_forgotten() -> None:
+    document = saga(each("p", step("a"), width=1))
+    story = over(document, *[f"k{i}" for i in range(50)])
+    for _ in range(49):
+        story.done("a", {"pad": "x" * 100})
+    assert len(story.w.now.effects) <= 2
+    assert len(story.w.now.trail) <= 2
+    assert len(story.w.now.frames) <= 3

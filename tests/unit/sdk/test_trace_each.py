@@ -1,0 +1,191 @@
+"""`for x in each(...)`: the loop is traced once, and what its items gave is there afterwards."""
+
+from typing import Any
+
+import pytest
+
+from sagas.checks import check
+from tests.typing.right.parties import open_room
+from tests.unit.sdk.world import Order, Paid, check_stock, document_of, nodes_of, reserve, tell
+from troth import add, each, fulfil, on, out, parallel, set_, sleep, var
+
+
+def lines(order: Order) -> None:
+    for line in each("lines", order.lines, key=lambda line: line.sku, at_most=50, width=5):
+        tell(order.number, line.sku)
+
+
+def what_became_of_them(order: Order) -> None:
+    found = each(
+        "lines", order.lines, at_most=3, join=2, on_item="collect", losers="keep", within="1d"
+    )
+    for line in found:
+        tell(order.number, found.key)
+        out(line.count + found.index)
+    fulfil({"done": found.done, "failed": found.failed, "outs": found.out})
+
+
+def with_an_order(order: Order) -> None:
+    for line in each("lines", order.lines, key=lambda x: x.sku, after=lambda x: [x.sku], at_most=9):
+        tell(order.number, line.sku)
+
+
+def an_open_list(order: Order) -> None:
+    closed = var("closed", bool, False)
+    tags = each("tags", ["a", "b"], open=True, close_when=lambda: closed, at_most=9)
+    for tag in tags:
+        tell(order.number, tag)
+    with on("paid", Paid, order.number) as paid:
+        add(tags, [paid.number], close=paid.amount > 9)
+        set_(closed=True)
+        add(tags, close=True, name="enough")
+
+
+TELL: dict[str, Any] = {"node": "step", "name": "tell", "contract": "shop/tell@2"}
+
+
+def told(text: str) -> dict[str, Any]:
+    return TELL | {"args": {"number": "input.number", "text": text}}
+
+
+def test_a_loop_over_a_list_is_a_for_each() -> None:
+    assert nodes_of(lines) == [
+        {
+            "node": "for_each",
+            "name": "lines",
+            "items": "input.lines",
+            "key": "each.lines.item.sku",
+            "max_items": 50,
+            "width": 5,
+            "flow": [told("each.lines.item.sku")],
+        }
+    ]
+
+
+def test_its_name_says_afterwards_what_became_of_the_items() -> None:
+    assert nodes_of(what_became_of_them) == [
+        {
+            "node": "for_each",
+            "name": "lines",
+            "items": "input.lines",
+            "max_items": 3,
+            "join": 2,
+            "on_item": "collect",
+            "losers": "keep",
+            "within": "1d",
+            "flow": [told("each.lines.key")],
+            "out": "each.lines.item.count + each.lines.index",
+        },
+        {
+            "node": "fulfil",
+            "name": "fulfil",
+            "result": "{'done': results.lines.done, 'failed': results.lines.failed, "
+            "'outs': results.lines.out}",
+        },
+    ]
+
+
+def test_items_come_after_others_by_their_keys() -> None:
+    (node,) = nodes_of(with_an_order)
+    assert node["after"] == "[each.lines.item.sku]"
+
+
+def test_an_open_list_takes_more_from_a_handler() -> None:
+    document = document_of(an_open_list)
+    (node,) = document["flow"]
+    assert (node["open"], node["close_when"], node["items"]) == (True, "vars.closed", "['a', 'b']")
+    (handler,) = document["handlers"]
+    assert handler["flow"] == [
+        {
+            "node": "add",
+            "name": "add_tags",
+            "to": "tags",
+            "items": "[event.data.number]",
+            "close": "event.data.amount > 9",
+        },
+        {"node": "set", "name": "set_closed", "values": {"closed": "true"}},
+        {"node": "add", "name": "enough", "to": "tags", "close": "true"},
+    ]
+
+
+def test_in_a_parallel_the_loop_is_a_branch_of_its_own() -> None:
+    def flow(order: Order) -> None:
+        with parallel("both"):
+            check_stock(order)
+            for line in each("lines", order.lines, at_most=3):
+                tell(order.number, line.sku)
+
+    (node,) = nodes_of(flow)
+    assert [branch["flow"][0]["node"] for branch in node["branches"]] == ["step", "for_each"]
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+def not_entered(order: Order) -> None:
+    each("lines", order.lines, at_most=3)
+    reserve(order)
+
+
+def no_bound(order: Order) -> None:
+    for _ in each("lines", order.lines, at_most=0):
+        sleep("pause", "1d")
+
+
+def no_list(order: Order) -> None:
+    for _ in each("lines", order.amount, at_most=3):  # type: ignore[arg-type]
+        sleep("pause", "1d")
+
+
+def twice(order: Order) -> None:
+    found = each("lines", order.lines, at_most=3)
+    for _ in found:
+        sleep("pause", "1d")
+    for _ in found:
+        sleep("again", "1d")
+
+
+def plain_loop(order: Order) -> None:
+    names = [order.number]
+    for _ in names:
+        sleep("pause", "1d")
+
+
+def loop_with_else(order: Order) -> None:
+    for _ in each("lines", order.lines, at_most=3):
+        sleep("pause", "1d")
+    else:  # noqa: PLW0120 - that it is refused is what is tested
+        sleep("again", "1d")
+
+
+def return_inside(order: Order) -> str:
+    for line in each("lines", order.lines, at_most=3):
+        return line.sku
+    return ""
+
+
+def unlike_item(order: Order) -> None:
+    for line in each("lines", order.lines, at_most=3):
+        tell(order.number, line.nothing)  # type: ignore[attr-defined]
+
+
+WRONG: list[tuple[Any, str]] = [
+    (not_entered, "TR123"),
+    (no_bound, "TR212"),
+    (no_list, "TR209"),
+    (twice, "TR123"),
+    (plain_loop, "TR120"),
+    (loop_with_else, "TR120"),
+    (return_inside, "TR120"),
+    (unlike_item, "TR208"),
+]
+
+
+@pytest.mark.parametrize(("flow", "code"), WRONG, ids=lambda value: getattr(value, "__name__", ""))
+def test_what_cannot_be_a_loop_is_refused(flow: Any, code: str) -> None:
+    with pytest.raises(Exception, match=code):
+        nodes_of(flow)
+
+
+def test_the_room_that_users_are_shown_passes_the_checks() -> None:
+    assert check(open_room.document()) == []
