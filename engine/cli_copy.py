@@ -67,6 +67,9 @@ def _progress() -> Iterator[Tell]:
 
         def tell(table: str, done: int, total: int | None) -> None:
             if table not in tasks:
+                for before in shown.tasks:
+                    # How many rows a table has is known when the next one begins.
+                    shown.update(before.id, total=before.completed)
                 tasks[table] = shown.add_task(table, total=total)
             shown.update(tasks[table], completed=done)
 
@@ -106,7 +109,7 @@ def _print(from_url: str, to: str, copied: Copied) -> None:
     typer.echo(f"copied {name_of(from_url)} to {name_of(to)}")
     for table, count in copied.tables.items():
         typer.echo(f"  {table:<15} {count:>12,}")
-    typer.echo(f"incarnation {copied.identity.incarnation}, {len(copied.lanes)} lanes")
+    typer.echo(f"incarnation {copied.identity.incarnation}, lanes {len(copied.lanes)}")
     for row in copied.lanes:
         typer.echo(f"  lane {row.lane:<4} head {row.head.position:<10} {row.head.chain.hex()}")
     for note in copied.notes:

@@ -8,6 +8,7 @@ use them. The rows are frozen as they come, so vacuum need not read them again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, LiteralString, cast
 from uuid import UUID
 
@@ -34,7 +35,7 @@ WAIT_FOR_TABLES_MS = 5_000
 # Nothing of a copy may end it in the middle because it takes long.
 _SETTINGS = (
     f"-c lock_timeout={WAIT_FOR_TABLES_MS} -c idle_in_transaction_session_timeout=0"
-    " -c statement_timeout=0"
+    " -c statement_timeout=0 -c synchronous_commit=on"
 )
 _LIVING = """
 SELECT p.process, p.host, p.pid, count(l.lane) FROM processes p
@@ -243,10 +244,12 @@ class PostgresTarget:
             values = (identity.id, len(lanes), identity.incarnation, identity.created_us)
             self._db.execute(_STORE, values)
             self._db.execute("COMMIT")
-            # Else the first plans, and doctor, would take every table for empty.
-            self._db.execute("ANALYZE")
         except FAULTS as error:
             raise _failed(error, self.path) from error
+        # Else the first plans, and doctor, would take every table for empty. The store is whole
+        # without it, and autovacuum makes it good.
+        with suppress(*FAULTS):
+            self._db.execute("ANALYZE")
 
     def close(self) -> None:
         self._db.close()
