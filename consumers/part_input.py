@@ -61,8 +61,8 @@ class IntakeLimits:
     retry_cap_s: float = 2.0
     reopen_first_s: float = 0.2
     reopen_cap_s: float = 10.0
-    poll_s: float = 0.25
-    ends_every_s: float = 0.25
+    poll_s: float = 0.5
+    ends_every_s: float = 0.5
     note_every_s: float = 5.0
     lost_every_s: float = 1.0
     stalled_s: float = 30.0

@@ -36,7 +36,7 @@ class RelayLimits:
     """
 
     rows_max: int = 500
-    idle_s: float = 0.2
+    idle_s: float = 1.0
     passed_every_s: float = 0.2
     again_every_s: float = 5.0
     again_first_s: float = 10.0
@@ -144,7 +144,8 @@ class Relay:
 
     async def _wait(self) -> None:
         try:
-            async with asyncio.timeout(self._limits.idle_s):
+            limits = self._limits
+            async with asyncio.timeout(limits.passed_every_s if self._unsaved else limits.idle_s):
                 await self._woken.wait()
         except TimeoutError:
             return
