@@ -176,6 +176,13 @@ class KafkaBus:
                 ({"topic": part.topic, "partition": str(part.number)}, lag)
                 for part, lag in self._intake.lag().items()
             ],
+            "kafka_lost_records": [
+                (
+                    {"topic": one["topic"], "partition": str(one["partition"])},
+                    one["earliest"] - one["next"],
+                )
+                for one in self._intake.state()["lost"]
+            ],
             "relay_lag_events": [
                 ({"lane": str(lane)}, lag)
                 for lane, lag in self._relay.lag(self._desk.lane.heads).items()
