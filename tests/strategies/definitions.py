@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from sagas.checks.facts import Fact, yields
 from sagas.checks.flow import Place, Walk, walk
 from sagas.checks.tree import Document, Node
-from sagas.checks.visibility import error_at, events_at, rounds_at
+from sagas.checks.visibility import error_at, events_at, lists_at, rounds_at
 
 __all__ = ["EVENTS", "KINDS", "definitions", "inputs"]
 
@@ -34,7 +34,7 @@ Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 EVENTS = ("e0", "e1", "e2", "e3")
 LEAVES = ("step", "approve", "wait_for", "sleep", "set", "emit")
-BLOCKS = ("choose", "race", "parallel", "repeat", "scope", "approve_flow")
+BLOCKS = ("choose", "race", "parallel", "repeat", "for_each", "scope", "approve_flow")
 ENDS = ("fulfil", "fail")
 KINDS = frozenset({*LEAVES, *BLOCKS, *ENDS})
 
@@ -212,6 +212,15 @@ class _Sketch:
         more = self._some(every={"period": "1d"}, on_max="continue", keep_rounds=True, out="0")
         return {"max": self._draw(st.integers(1, 3)), "flow": self.flow(depth), **ends, **more}
 
+    def _for_each(self, depth: int) -> Json:
+        node: Json = {"items": "[0]", "key": "'k'", "max_items": self._draw(st.integers(3, 5))}
+        node |= {"flow": self.flow(depth), "join": self._draw(st.sampled_from(["all", "all", "any"]))}
+        node |= self._some(on_item="collect", losers="keep", out="0", width=2, after="[]")
+        if self._flip():
+            node |= {"open": True, "close_when": "true", "within": "10d"}
+            node |= self._some(on_expiry="continue")
+        return node
+
     def _scope(self, depth: int) -> Json:
         more = self._some(out="0", within="20d", on_expiry="continue")
         return self.scope(depth) | more
@@ -251,11 +260,17 @@ def _fill(draw: Draw, document: Json) -> None:
     found = walk(d)
     for place in found.places:
         holder, member = _holder(place)
-        if member in ("key", "after", "at"):
+        kind = place.node.kind if place.node is not None else ""
+        is_list = kind == "for_each" and member in ("items", "key", "after")
+        if not is_list and member in ("key", "after", "at"):
             continue
         reads = list(_reads(d, found, place))
         chosen = draw(st.lists(st.sampled_from(reads), max_size=READS_MAX)) if reads else []
-        asleep = place.node is not None and place.node.kind == "sleep" and member == "until"
+        if is_list and place.node is not None:
+            # A read more or less makes one item more or less; keys stay unique.
+            holder[member] = _of_list(place.node.name, member, chosen[:3])
+            continue
+        asleep = kind == "sleep" and member == "until"
         holder[member] = _text("moment" if asleep else member, chosen, draw(st.integers(0, 9)))
 
 
@@ -277,7 +292,7 @@ def _holder(place: Place) -> tuple[Json, str]:
 def _text(member: str, reads: list[str], bound: int) -> str:
     listed = f"[{', '.join(reads)}]"
     match member:
-        case "when" | "while" | "until":
+        case "when" | "while" | "until" | "close_when":
             return f"size({listed}) + input.n > {bound}"
         case "moment":
             return f"size({listed}) > {bound} ? meta.now : meta.started_at"
@@ -287,6 +302,14 @@ def _text(member: str, reads: list[str], bound: int) -> str:
             return f"{{'all': {listed}}}"
         case _:
             return listed
+
+
+def _of_list(name: str, member: str, reads: list[str]) -> str:
+    if member == "items":
+        return f"[{', '.join(reads)}]"
+    if member == "key":
+        return f"'k' + string(each.{name}.index)"
+    return f"each.{name}.index == 1 ? ['k0'] : []"
 
 
 def _reads(d: Document, found: Walk, place: Place) -> Iterator[str]:
@@ -299,6 +322,8 @@ def _reads(d: Document, found: Walk, place: Place) -> Iterator[str]:
             if (root, name) in sure and (field := _field(d.by_name[name])) is not None:
                 yield f"dyn({read}.{field})"
     yield from (f"dyn(round.{name})" for name in rounds_at(place.inside))
+    for node in lists_at(place.inside):
+        yield from (f"dyn(each.{node.name}.{part})" for part in ("item", "key", "index"))
     if place.member != "set":
         yield "dyn(vars.v) == dyn(0)"
     if events_at(place) is not None:
@@ -316,7 +341,7 @@ def _field(node: Node) -> str | None:
     if node.continues or "collect" in node.doc:
         return None
     fields = {"step": "n", "wait_for": "type", "approve": "decision", "repeat": "rounds"}
-    return {"choose": "branch", "race": "branch", "parallel": "failed", **fields}.get(node.kind)
+    return {"choose": "branch", "race": "branch", "parallel": "failed", "for_each": "done", **fields}.get(node.kind)
 
 
 def _guarded(read: str) -> str:

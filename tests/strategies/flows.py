@@ -137,6 +137,28 @@ def _repeat(draw: st.DrawFn, names: _Names, depth: int) -> Json:
     return say.repeat(names.next("r"), *_flow(draw, names, depth + 1), max=2, **members)
 
 
+def _each(draw: st.DrawFn, names: _Names, depth: int) -> Json:
+    """A list of two or three items, perhaps in an order, perhaps with a width, perhaps open."""
+    name = names.next("f")
+    keys = draw(st.sampled_from([["i1", "i2"], ["i1", "i2", "i3"]]))
+    members: dict[str, Json] = {"items": repr(keys)}
+    if draw(st.integers(0, 2)) == 0:
+        members["after"] = f"each.{name}.index == 1 ? ['i1'] : []"
+    if draw(st.booleans()):
+        members["width"] = draw(st.integers(1, 2))
+    if draw(st.integers(0, 3)) == 0:
+        more = say.add(names.next("l"), name, "[each." + name + ".item + 'x']", close="true")
+        members |= {"open": True, "close_when": "size(input.id) == 0", "within": "9h"}
+        flow = [more | {"when": f"each.{name}.index == 0"}, *_flow(draw, names, depth + 1)]
+    else:
+        flow = _flow(draw, names, depth + 1)
+    return say.each(
+        name, *flow, join=draw(st.sampled_from(["all", "all", "any", 2])),
+        on_item=draw(st.sampled_from(["fail", "collect"])),
+        losers=draw(st.sampled_from(["undo", "keep"])), **members,
+    )  # fmt: skip
+
+
 def _choose(draw: st.DrawFn, names: _Names, depth: int) -> Json:
     name, yes = names.next("c"), names.next("b")
     taken = {"name": yes, "when": draw(st.sampled_from(["true", "false"])),
@@ -154,4 +176,4 @@ def _race(draw: st.DrawFn, names: _Names, depth: int) -> Json:
     )  # fmt: skip
 
 
-_BLOCKS = (_parallel, _parallel, _scope, _scope, _repeat, _choose, _race, _gated)
+_BLOCKS = (_parallel, _parallel, _scope, _scope, _repeat, _each, _choose, _race, _gated)

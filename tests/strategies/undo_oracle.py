@@ -83,6 +83,7 @@ class UndoOracle:
         self.nodes: dict[str, str] = {}
         self.begun: dict[str, int] = {}
         self.stops: list[tuple[int, str, tuple[str, ...]]] = []
+        self.items: dict[str, dict[str, set[str]]] = {}
 
     def read(self, events: list[Event]) -> None:
         for event in events:
@@ -100,6 +101,13 @@ class UndoOracle:
 
     def _done(self, e: ev.NodeDone | ev.NodeFailed, version: int) -> None:
         self.completed[e.node] = version
+
+    def _items(self, e: ev.ItemsAdded, _: int) -> None:
+        """Which items an item follows, directly or not, by their paths."""
+        known = self.items.setdefault(e.node, {})
+        direct = {item["key"]: set(item.get("after", ())) for item in e.items}
+        for key in direct:
+            known[f"{e.node}[{key}]"] = {f"{e.node}[{k}]" for k in _closure(key, direct)}
 
     def _stopping(self, e: ev.PartStopping, version: int) -> None:
         if not e.pending:
@@ -187,7 +195,9 @@ class UndoOracle:
     def _goes_first(self, other: str, path: str) -> bool:
         """Whether `other` must be undone before `path`."""
         base, mine, its = _parting(path, other)
-        block = self.parallels.get(re.sub(r"[#@]\d+", "", base))
+        if its in self.items.get(base, ()):
+            return mine in self.items[base][its]
+        block = self.parallels.get(re.sub(r"[#@]\d+|\[[^\]]*\]", "", base))
         if block is not None:
             mine_name, its_name = mine.rpartition("/")[2], its.rpartition("/")[2]
             return mine_name in block.after[its_name]
@@ -223,6 +233,7 @@ _READ: dict[type[Event], Callable[..., None]] = {
     ev.NodeDone: UndoOracle._done,
     ev.NodeFailed: UndoOracle._done,
     ev.PartStopping: UndoOracle._stopping,
+    ev.ItemsAdded: UndoOracle._items,
     ev.EffectIntended: UndoOracle._intended,
     ev.EffectDone: UndoOracle._effect_done,
     ev.EffectFailed: UndoOracle._effect_failed,
@@ -243,7 +254,7 @@ _AFTER_THE_END = (
 
 
 def _under(path: str, target: str) -> bool:
-    return not target or path == target or (path.startswith(target) and path[len(target)] in "/#@")
+    return not target or path == target or (path.startswith(target) and path[len(target)] in "/#@[")
 
 
 def _parting(a: str, b: str) -> tuple[str, str, str]:
@@ -258,6 +269,6 @@ def _parting(a: str, b: str) -> tuple[str, str, str]:
 def _parts(path: str) -> list[str]:
     """All prefixes of a path that are parts: nodes, branches, rounds, and runs as a whole."""
     found: list[str] = []
-    for match in re.finditer(r"(?=[/#])|$", path):
+    for match in re.finditer(r"(?=[/#\[])|$", path):
         found.append(path[: match.start()])
     return found
