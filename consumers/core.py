@@ -10,12 +10,25 @@ from uuid import UUID
 from consumers import starting
 from consumers.registry import Registry
 from domain import key_stream as ks
+from domain import lock_stream as ls
 from domain import saga_key as sk
 from domain.commitment import Commitment, CommitmentSnapshot
 from domain.errors import Refusal
 from domain.events import Ctx, Event
 from domain.key_stream import KeyStream, KeyStreamSnapshot
-from domain.messages import Arrive, Leftover, Message, Open, Recall, RunOver, Start, Subscribe
+from domain.lock_stream import LockStream, LockStreamSnapshot
+from domain.messages import (
+    Acquire,
+    Arrive,
+    Leftover,
+    Message,
+    Open,
+    Recall,
+    Release,
+    RunOver,
+    Start,
+    Subscribe,
+)
 from domain.ports import ViewRow
 from domain.saga_key import DoubleStart, SagaKey, SagaKeySnapshot
 from domain.streams import Decided
@@ -44,7 +57,7 @@ class Step:
 
 
 class Core:
-    """Decides on the three kinds of streams. The functions of commitments can be replaced."""
+    """Decides on the four kinds of streams. The functions of commitments can be replaced."""
 
     def __init__(
         self,
@@ -70,6 +83,9 @@ class Core:
             decided = ks.decide(state, message, stream=stream, now_us=now_us, ctx=ctx)
             wake_us = ks.wake_us(decided.state)
             return Step(decided.events, decided.state, decided.outcome, decided.mail, wake_us)
+        if isinstance(state, LockStream) or isinstance(message, (Acquire, Release)):
+            passed = ls.decide(state, message, stream=stream, now_us=now_us, ctx=ctx)
+            return Step(passed.events, passed.state, passed.outcome, passed.mail, None)
         if isinstance(state, SagaKey) or isinstance(message, (Start, RunOver, Recall, Leftover)):
             started = self._saga_key(state, message, stream, now_us, ctx)
             return Step(started.events, started.state, started.outcome, started.mail, None)
@@ -138,6 +154,12 @@ class Core:
 
 def snapshot_of(state: Any) -> Any:
     """The snapshot event of an aggregate of any kind."""
-    if isinstance(state, Commitment):
-        return CommitmentSnapshot.take(state)
-    return (KeyStreamSnapshot if isinstance(state, KeyStream) else SagaKeySnapshot).take(state)
+    match state:
+        case Commitment():
+            return CommitmentSnapshot.take(state)
+        case KeyStream():
+            return KeyStreamSnapshot.take(state)
+        case LockStream():
+            return LockStreamSnapshot.take(state)
+        case _:
+            return SagaKeySnapshot.take(state)

@@ -120,6 +120,10 @@ def _awaiting(s: _Data) -> _Data:
     return {"node": s["node"], "for": "condition", "until": _iso(s.get("due_us"))}
 
 
+def _locking(s: _Data) -> _Data:
+    return {"node": s["node"], "for": "lock", "until": _iso(s.get("due_us"))}
+
+
 def _child_awaited(s: _Data) -> _Data:
     return {"node": s["node"], "for": "child", "until": _iso(s.get("due_us"))}
 
@@ -210,6 +214,8 @@ _TOLD: dict[str, tuple[str, Callable[[_Data], _Data | None]]] = {
     "await.opened": ("waiting", _awaiting),
     "task.offered": ("waiting", _offered),
     "task.done": ("node.closed", _closed("done")),
+    "lock.wanted": ("waiting", _locking),
+    "lock.granted": ("block.entered", _of("node")),
     "child.asked": ("waiting", _child_awaited),
     "child.opened": ("node.closed", _child_opened),
     "child.left": ("node.closed", _closed("stopped")),

@@ -31,7 +31,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RECORDS: Mapping[str, Any] = {
     "nodes": s.Instance, "trail": s.Trail, "effects": s.Effect, "entries": s.Entry,
     "subs": s.Sub, "bindings": s.Binding, "stops": s.Stop, "undoing": s.Undoing, "debts": s.Debt,
-    "children": s.Child,
+    "children": s.Child, "locks": s.Hold,
 }  # fmt: skip
 _PLAIN = ("vars", "frames", "timers", "taken", "deciders", "runs", "queues", "errors",
           "item_after")  # fmt: skip
@@ -60,6 +60,7 @@ class Commitment(Aggregate):
     frames: dict[str, dict[str, Any]]
     effects: dict[str, s.Effect]
     children: dict[str, s.Child]
+    locks: dict[str, s.Hold]
     entries: dict[str, s.Entry]
     timers: dict[str, int]
     subs: dict[str, s.Sub]

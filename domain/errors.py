@@ -122,8 +122,10 @@ TR233 def.child 422  A child's saga is not registered
   register it first, or correct its name
 TR234 def.open_list 422  A list and what adds to it do not fit
   write open: true, and close it by add, an update or close_when
-TR234 def.own_flow 422  A scope cannot be cancelled by what runs because it stopped
+TR236 def.own_flow 422  A scope cannot be cancelled by what runs because it stopped
   use fail, or name a block inside
+TR235 def.locks 422  Locks are taken in two orders
+  take them in the same order everywhere
 TR301 event.json 400  The body is not JSON
   send valid UTF-8 JSON
 TR302 event.envelope 422  A CloudEvents attribute is missing or wrong
@@ -246,6 +248,14 @@ TR454 control.time 422  A move needs the new time
   give it as to, such as 2026-11-30T09:00:00Z
 TR429 http.too_many 429  Too many requests wait for this tenant
   slow down
+TR460 update.closed 422  This update is not open
+  look with troth show
+TR461 update.args 422  The arguments do not fit the update
+  correct the arguments
+TR462 update.refused 422  A rule of the saga refuses the update
+  see errors, and change the arguments
+TR463 update.ambiguous 422  Several parts offer this update now
+  name its path, such as parties[k17]/extend
 TR501 bound.payload 422  A value is over its bound
   pass large things by reference
 TR502 bound.state 409  The commitment is over its bound
@@ -268,6 +278,8 @@ TR510 bound.children 422  Too many children, or too deep
   start fewer at once, 1,000 at most, 16 deep
 TR511 child.conflict 409  Another run has the child's key
   catch business:child.conflict, or give the child another key
+TR512 bound.lock 429  Too many wait for one lock
+  hold it for a shorter time
 TR601 claim.shape 422  The claim does not fit
   compare with docs/format.md section 7
 TR602 reply.schema 422  The result does not fit the contract

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from domain import events as ev
-from domain.folds import children, effects, items, life, nodes, undoing, waits, work
+from domain.folds import children, effects, items, life, locks, nodes, undoing, waits, work
 from domain.state import in_flight
 
 __all__ = ["FOLDS", "in_flight"]
@@ -48,12 +48,16 @@ FOLDS: dict[Any, Callable[[Any, Any], None]] = {
     ev.TaskEscalated: work.task_escalated,
     ev.TaskDone: work.task_done,
     ev.TimerMoved: work.timer_moved,
+    ev.UpdateAccepted: work.update_accepted,
     ev.ApprovalAsked: waits.asked,
     ev.ApprovalAmended: waits.amended,
     ev.SeatTaken: waits.seat_taken,
     ev.ApprovalGranted: waits.granted,
     ev.ApprovalRejected: waits.rejected,
     ev.ApprovalVoided: waits.voided,
+    ev.LockWanted: locks.wanted,
+    ev.LockGranted: locks.granted,
+    ev.LockReleased: locks.released,
     ev.ChildAsked: children.asked,
     ev.ChildOpened: children.opened,
     ev.ChildStopAsked: children.stop_asked,

@@ -15,8 +15,8 @@ from domain.canonical import canonical, digest
 
 __all__ = [
     "action_digest", "approval_digest", "approval_id", "commitment_id", "content_digest",
-    "effect_id", "fact_id", "jitter", "key_id", "lane_of", "saga_key_id", "start_digest",
-    "task_id",
+    "effect_id", "fact_id", "jitter", "key_id", "lane_of", "lock_id", "saga_key_id", "start_digest",
+    "task_id", "update_digest",
 ]  # fmt: skip
 
 Json = Any
@@ -65,6 +65,12 @@ def key_id(tenant: str, key: str) -> UUID:
     return _uuid(["troth.key.v1", tenant, key], tenant, key)
 
 
+@lru_cache(STREAM_IDS_MAX)
+def lock_id(tenant: str, lock: str) -> UUID:
+    """The id of the stream in which all requests for a lock of a tenant meet."""
+    return _uuid(["troth.lock.v1", tenant, lock], tenant, lock)
+
+
 def effect_id(commitment: UUID, path: str, kind: str) -> str:
     """The idempotency key of a step's `do` or `undo` at an instance path: 64 hex digits."""
     return digest("troth.effect.v1", str(commitment), path, kind)
@@ -102,6 +108,11 @@ def start_digest(saga: str, version: int | None, payload: Json) -> str:
 def task_id(commitment: UUID, path: str) -> str:
     """The id of a task: the same each time its node is entered."""
     return digest("troth.task.v1", str(commitment), path)[:20]
+
+
+def update_digest(name: str, args: Any) -> str:
+    """The content of an update, by which a repeated id is told from a reused one."""
+    return digest("troth.update.v1", name, args)
 
 
 def lane_of(stream: UUID, lanes: int) -> int:

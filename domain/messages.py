@@ -13,8 +13,10 @@ from uuid import UUID
 from domain.events import Ctx
 
 __all__ = [
-    "Answered", "Arrive", "ChildOver", "ChildStarted", "Control", "Decide", "Leftover", "Lost", "Mail", "Message", "NotStarted", "Offer",
-    "Open", "Recall", "RunOver", "Start", "Started", "Subscribe", "TaskAct", "Wake", "Withdrawn", "from_body", "to_body",
+    "Acquire", "Answered", "Arrive", "ChildOver", "ChildStarted", "Control", "Decide",
+    "Granted", "Leftover", "Lost", "Mail", "Message", "NotGranted", "NotStarted", "Offer",
+    "Open", "Recall", "Release", "RunOver", "Start", "Started", "Subscribe", "TaskAct",
+    "Update", "Wake", "Withdrawn", "from_body", "to_body",
 ]  # fmt: skip
 
 Json = Any
@@ -141,6 +143,21 @@ class TaskAct:
     actor_type: str
     seats: tuple[str, ...]
     payload: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """To a commitment: a client asks for a change that its definition offers.
+
+    `name` is that of the update, or its path where several are open; `id` what the client calls
+    this one.
+    """
+
+    KIND: ClassVar[str] = "update"
+    name: str
+    id: str
+    by: str
+    args: Json = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,18 +301,63 @@ class ChildOver:
     error: Json = None
 
 
+@dataclass(frozen=True, slots=True)
+class Acquire:
+    """To the stream of a lock: a node wants it; `undo`: to undo what was done under it."""
+
+    KIND: ClassVar[str] = "acquire"
+    tenant: str
+    lock: str
+    commitment: str
+    node: str
+    ask: int
+    undo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """To the stream of a lock: a node gives it back, or no longer waits for it."""
+
+    KIND: ClassVar[str] = "release"
+    commitment: str
+    node: str
+    ask: int
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """To a commitment: it holds the lock. `ask` is the version at which it asked."""
+
+    KIND: ClassVar[str] = "granted"
+    node: str
+    ask: int
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotGranted:
+    """To a commitment: too many wait for the lock."""
+
+    KIND: ClassVar[str] = "not_granted"
+    node: str
+    ask: int
+
+
 Message = (
     Open | Offer | Started | Answered | Lost | NotStarted | Withdrawn | Wake | Decide | TaskAct
+    | Update
     | Control
     | Start | RunOver | Arrive | Subscribe | Recall | Leftover | ChildStarted | ChildOver
+    | Acquire | Release | Granted | NotGranted
 )  # fmt: skip
 
 _KINDS: dict[str, Any] = {
     c.KIND: c
     for c in (
-        Open, Offer, Started, Answered, Lost, NotStarted, Withdrawn, Wake, Decide, TaskAct,
+        Open, Offer, Started, Answered, Lost, NotStarted, Withdrawn, Wake, Decide, TaskAct, Update,
         Control,
         Start, RunOver, Arrive, Subscribe, Recall, Leftover, ChildStarted, ChildOver,
+        Acquire, Release, Granted, NotGranted,
     )
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 __all__ = [
-    "Asked", "Binding", "Child", "Debt", "Effect", "Entry", "Instance", "Stop", "Sub", "Task", "Trail", "Undoing",
+    "Asked", "Binding", "Child", "Debt", "Effect", "Entry", "Hold", "Instance", "Stop", "Sub", "Task", "Trail", "Undoing",
     "binding_paths", "changed", "frame_of", "frames_of", "in_flight", "is_kept", "is_under",
     "item_path", "restore", "template_of",
 ]  # fmt: skip
@@ -150,6 +150,19 @@ class Child:
     id: str | None = None
     run: int | None = None
     stop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A lock that is wanted or, once it has a `fence`, held. `ask` is when it was asked for.
+
+    `undo`: it was taken again to undo what was done under it.
+    """
+
+    lock: str
+    ask: int
+    undo: bool = False
+    fence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -292,6 +292,12 @@ _LINES: dict[str, Callable[[State], str]] = {
         f"{s['timer'].rpartition(':')[2]} of {_root(s['timer'].rpartition(':')[0])} is due "
         f"{_at(s['due_us'])} now" + (f", by {s['node']}" if s.get("node") else "")
     ),
+    "update.accepted": lambda s: (
+        f"{s['node']} by {_value(s['by'])}: {_value(s.get('args'))}"
+        + (f"; set {_value(s['values'])}" if s.get("values") else "")
+        + "".join(f"; {t} is due {_at(us)} now" for t, us in (s.get("moves") or {}).items())
+        + (f"; {len(s['adds']['items'])} more for {s['adds']['node']}" if s.get("adds") else "")
+    ),
     "sleep.started": lambda s: f"{s['node']} sleeps{_until(s)}",
     "approval.asked": _asked,
     "approval.seat_taken": lambda s: (
@@ -304,6 +310,19 @@ _LINES: dict[str, Callable[[State], str]] = {
     "approval.granted": lambda s: _decided(s, "approved"),
     "approval.rejected": lambda s: _decided(s, "rejected"),
     "approval.voided": lambda s: f"{s['node']}: the question is void{_why(s)}",
+    "lock.wanted": lambda s: (
+        f"{s['node']} waits for lock {s['lock']}"
+        + (", to undo what was done under it" if s.get("undo") else "")
+        + _until(s)
+    ),
+    "lock.granted": lambda s: f"{s['node']} holds its lock, fence {s['fence']}{_until(s)}",
+    "lock.released": lambda s: f"{s['node']} gives lock {s['lock']} back",
+    "locks.opened": lambda s: f"first request for lock {s['lock']}",
+    "locks.queued": lambda s: f"{s['node']} of {s['commitment'][:8]} waits for the lock",
+    "locks.passed": lambda s: (
+        f"{s['node']} of {s['commitment'][:8]} holds the lock, fence {s['fence']}"
+    ),
+    "locks.freed": lambda s: f"{s['node']} of {s['commitment'][:8]} no longer wants the lock",
     "child.asked": _child_asked,
     "child.opened": lambda s: (
         f"child of {s['node']} runs as {s['child'][:8]}, run {s['run']}, v{s['saga_version']}"

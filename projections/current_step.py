@@ -143,6 +143,10 @@ def _waits(shape: Shape, c: Commitment) -> list[Json]:
         if effect.kind == "undo" and in_flight(effect):
             wait = _effect_wait(c, effect.node, effect)
             found.append((order.get(template_of(effect.node), 0), wait))
+    for path, hold in c.locks.items():
+        if hold.undo and hold.fence is None:
+            wait = _wait(path, "lock", f"undo: lock {hold.lock}, held by another", None)
+            found.append((order.get(template_of(path), 0), wait))
     for path, child in c.children.items():
         if path not in c.nodes:  # its node has failed, and its part waits for it
             wait = _wait(path, "child", _child(child), None)
@@ -175,6 +179,8 @@ def _wait_of(c: Commitment, path: str, instance: Instance) -> Json:
         return _wait(path, "timer", "sleeps", c.timers.get(f"{path}:sleep"))
     if instance.kind == "step" and instance.effect in c.effects:
         return _effect_wait(c, path, c.effects[instance.effect])
+    if instance.branch == "locking" and path in c.locks:
+        return _wait(path, "lock", f"lock {c.locks[path].lock}, held by another", until_us)
     if instance.kind == "child" and path in c.children:
         return _wait(path, "child", _child(c.children[path]), until_us)
     if instance.branch == "open" and not any(p.startswith(f"{path}[") for p in c.nodes):

@@ -17,7 +17,7 @@ from sagas.expressions import Expr
 from sagas.schema import SchemaSet, Validator
 
 __all__ = ["Branch", "Clause", "Contract", "Definition", "EventSpec", "Flow", "Handler", "Node",
-           "Undo", "steps_in"]  # fmt: skip
+           "Undo", "Update", "steps_in"]  # fmt: skip
 
 Json = Any
 
@@ -76,6 +76,22 @@ class Handler:
     width: int
     max: int
     flow: Flow
+
+
+@dataclass(slots=True, eq=False)
+class Update(Handler):
+    """A handler whose event is a client's call. `rules` refuse: condition, code, message.
+
+    `sets` are vars, `moves` timers by the name of their node; `adds` is a list with its items and
+    whether it closes.
+    """
+
+    validator: Validator
+    rules: tuple[tuple[Expr, str, str], ...]
+    sets: tuple[tuple[str, Expr], ...]
+    moves: tuple[tuple[str, Expr], ...]
+    adds: tuple[str, Expr | None, Expr | None] | None
+    answer: Expr | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +162,7 @@ class Node:
     otherwise: Flow | None = None
     clauses: tuple[Clause, ...] = ()
     handlers: tuple[Handler, ...] = ()
+    updates: tuple[Update, ...] = ()
     covers: tuple[Node, ...] = ()
 
     @property
@@ -162,7 +179,7 @@ class Node:
             yield self.otherwise
         for clause in self.clauses:
             yield clause.flow
-        for handler in self.handlers:
+        for handler in (*self.handlers, *self.updates):
             yield handler.flow
 
 
@@ -192,6 +209,8 @@ class Definition:
     finished: str
     order: dict[str, int]
     has_awaits: bool = False
+    has_locks: bool = False
+    updates: tuple[Update, ...] = ()
     closing_lists: tuple[Node, ...] = ()
 
     @property

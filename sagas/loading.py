@@ -19,12 +19,13 @@ from sagas.definition import (
     Handler,
     Node,
     Undo,
+    Update,
     steps_in,
 )
 from sagas.expressions import Expect, Expr, compile_expr
 from sagas.schema import SchemaSet
 
-__all__ = ["load", "retry_of"]
+__all__ = ["load", "moves_of", "retry_of"]
 
 Json = Any
 _NUMBER = b'"number"'
@@ -51,11 +52,12 @@ class Loader:
         self.contracts = {n: self._contract(n, c) for n, c in document.get("contracts", {}).items()}
         self.by_template: dict[str, Node | Handler] = {}
         self.by_name: dict[str, Node] = {}
+        self.updates: list[Update] = []
 
     def definition(self) -> Definition:
         doc = self.doc
         double = doc.get("double_start", {})
-        scope_doc = {k: doc[k] for k in ("deadline", "on_failure", "handlers", "flow") if k in doc}
+        scope_doc = {k: doc[k] for k in ("deadline", "on_failure", "handlers", "updates", "flow") if k in doc}
         root = self._node({"node": "scope", "name": "", **scope_doc}, None, 0, "")
         self._cover(root)
         deadline = doc.get("undo_deadline")
@@ -75,7 +77,9 @@ class Loader:
             on_debt=doc.get("on_debt", "hold"), running=double.get("running", "refuse"),
             finished=double.get("finished", "refuse"),
             order={template: i for i, template in enumerate(self.by_template)},
+            updates=tuple(self.updates),
             has_awaits=any(node.kind == "await" for node in self.by_name.values()),
+            has_locks=any(node.kind == "lock" for node in self.by_name.values()),
             closing_lists=tuple(n for n in self.by_name.values() if "close_when" in n.x),
         )  # fmt: skip
 
@@ -167,6 +171,7 @@ class Loader:
             self._clause(node, i, c) for i, c in enumerate(doc.get("on_failure", ()))
         )
         node.handlers = tuple(self._handler(node, h) for h in doc.get("handlers", ()))
+        node.updates = tuple(self._update(node, u) for u in doc.get("updates", ()))
         deadline: dict[str, Any] = doc.get("deadline") or {}
         if "at" in deadline:
             node.x["at"] = _expr(deadline["at"], "timestamp")
@@ -213,6 +218,29 @@ class Loader:
         self._flow(doc.get("flow", []), flow, template)
         return handler
 
+    def _update(self, node: Node, doc: dict[str, Any]) -> Update:
+        template = f"{node.template}/{doc['name']}" if node.template else doc["name"]
+        flow = Flow(node, "handler")
+        adds: dict[str, Any] | None = doc.get("add")
+        update = Update(
+            doc["name"], template, node, (), _expr("''"), _maybe(doc.get("when"), "bool"), False,
+            False, "none", False, defaults.HANDLER_WIDTH_MAX, defaults.HANDLER_RUNS_MAX, flow,
+            self.schemas.validator(doc.get("schema", {})),
+            tuple((_expr(r["if"], "bool"), r["code"], r["message"])
+                  for r in doc.get("validate", ())),
+            _args(doc.get("set", {})),
+            tuple((mv["timer"], _expr(mv["to"], "timestamp")) for mv in moves_of(doc)),
+            None if adds is None else (
+                adds["to"], _maybe(adds.get("items")), _maybe(adds.get("close"), "bool")
+            ),
+            _maybe(doc.get("answer")),
+        )  # fmt: skip
+        flow.handler = update
+        self.by_template[template] = update
+        self.updates.append(update)
+        self._flow(doc.get("flow", []), flow, template)
+        return update
+
     def _cover(self, node: Node) -> None:
         """Resolve what each approve covers: `for`, or every gated step in its own flow."""
         for flow in node.flows():
@@ -232,7 +260,7 @@ class Loader:
 _EXPRESSIONS: dict[str, tuple[str, ...]] = {
     "approve": ("subject",), "wait_for": ("key",), "sleep": ("until",), "emit": ("key", "data"),
     "repeat": ("while", "until", "out"), "scope": ("out",), "fulfil": ("result",),
-    "fail": ("message",), "await": ("until",), "child": ("key", "input"),
+    "fail": ("message",), "await": ("until",), "child": ("key", "input"), "lock": ("out",),
     "for_each": ("items", "key", "after", "close_when", "out"), "add": ("items", "close"),
     "task": ("subject",), "cancel": ("item",), "finish": ("item", "evidence"), "move": ("to",),
 }  # fmt: skip
@@ -242,6 +270,12 @@ _KINDS = {
     "step": Loader.step, "wait_for": Loader.wait, "set": Loader.set,
     "add": Loader.leaf, "await": Loader.leaf, "child": Loader.undone_by, "sleep": Loader.leaf, "emit": Loader.leaf, "fulfil": Loader.leaf, "fail": Loader.leaf,
 }  # fmt: skip
+
+
+def moves_of(update: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The moves of an update: one, or several as a list."""
+    found = update.get("move", [])
+    return found if isinstance(found, list) else [found]
 
 
 def retry_of(doc: Mapping[str, Any], base: Retry) -> Retry:

@@ -19,6 +19,7 @@ from domain.messages import Message
 from domain.ports import Dispatch
 from domain.state import Effect, Sub
 from sagas.child_mail import child_mail
+from sagas.lock_mail import lock_mail
 
 __all__ = ["Offered", "Outputs", "outputs"]
 
@@ -60,7 +61,7 @@ def outputs(before: Commitment | None, after: Commitment, events: Sequence[Event
     withdraw: list[str] = []
     mail: list[tuple[UUID, Message]] = []
     for index, event in enumerate(events):
-        mail += child_mail(after, event)
+        mail += (*child_mail(after, event), *lock_mail(after, event))
         if isinstance(event, (ev.EffectIntended, ev.EffectRetried)):
             if event.effect not in after.effects:  # its round ended in the same decide
                 continue

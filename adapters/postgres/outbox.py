@@ -30,7 +30,8 @@ _POSITIONS = "SELECT lane, position FROM relays WHERE name = %s AND lane = ANY(%
 _READ = """
 SELECT log.* FROM unnest(%s::integer[], %s::bigint[]) AS l (lane, after), LATERAL (
   SELECT lane, position, stream, version, topic,
-    CASE WHEN topic NOT LIKE 'key.%%' AND topic NOT LIKE 'sagakey.%%' THEN state END
+    CASE WHEN topic NOT LIKE 'key.%%' AND topic NOT LIKE 'sagakey.%%'
+      AND topic NOT LIKE 'locks.%%' THEN state END
   FROM events WHERE lane = l.lane AND position > l.after ORDER BY position LIMIT %s) log
 """
 _OFFER = "lane, position, effect, stream, participant, contract, needs_start, body"

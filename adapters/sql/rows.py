@@ -11,7 +11,10 @@ import orjson
 __all__ = ["about", "iso", "letter", "owner_of", "parked", "parked_stream", "with_version"]
 
 Json = Any
-_KINDS = {"commitment.opened": "commitment", "sagakey.opened": "saga_key", "key.opened": "key"}
+_KINDS = {
+    "commitment.opened": "commitment", "sagakey.opened": "saga_key", "key.opened": "key",
+    "locks.opened": "lock",
+}  # fmt: skip
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

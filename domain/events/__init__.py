@@ -85,6 +85,15 @@ from domain.events.keys import (
     StartRefused,
     SubscriptionsChanged,
 )
+from domain.events.locks import (
+    LockFreed,
+    LockGranted,
+    LockOpened,
+    LockPassed,
+    LockQueued,
+    LockReleased,
+    LockWanted,
+)
 from domain.events.work import (
     AwaitOpened,
     TaskClaimed,
@@ -93,6 +102,7 @@ from domain.events.work import (
     TaskOffered,
     TaskReleased,
     TimerMoved,
+    UpdateAccepted,
 )
 
 __all__ = [
@@ -141,6 +151,13 @@ __all__ = [
     "ItemsAdded",
     "ItemsClosed",
     "KeyOpened",
+    "LockFreed",
+    "LockGranted",
+    "LockOpened",
+    "LockPassed",
+    "LockQueued",
+    "LockReleased",
+    "LockWanted",
     "MessageDeferred",
     "MessageRefused",
     "NodeDone",
@@ -172,6 +189,7 @@ __all__ = [
     "UndoBegun",
     "UndoEnded",
     "UndoSealed",
+    "UpdateAccepted",
     "VarsSet",
     "WaitOpened",
     "classes",

@@ -17,13 +17,14 @@ from sagas.checks.data import check_data
 from sagas.checks.flow import walk
 from sagas.checks.gates import Gate, check_gates, gates_of
 from sagas.checks.lists import check_lists
+from sagas.checks.locks import check_locks
 from sagas.checks.names import check_names
 from sagas.checks.order import check_order
 from sagas.checks.pivots import check_pivots
 from sagas.checks.report import Fault, Report
 from sagas.checks.shape import check_shape
-from sagas.checks.tree import Document
 from sagas.checks.targets import check_targets
+from sagas.checks.tree import Document
 from sagas.checks.types import Typing
 from sagas.checks.undo import plan_of, undo_order
 from sagas.checks.values import check_schemas
@@ -50,6 +51,7 @@ def check(document: Any) -> list[Fault]:
     check_contracts(d, report)
     check_events(d, report)
     check_children(d, report)
+    check_locks(d, report)
     check_bounds(d, report)
     check_waits(d, report)
     check_targets(d, report)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from sagas.checks import typed
-from sagas.definition import Definition, Handler, Node
+from sagas.definition import Definition, Handler, Node, Update
 from sagas.expressions import Expr
 
 __all__ = ["apply_types"]
@@ -46,10 +46,35 @@ def _of_document(definition: Definition, member: str, expr: Expr) -> None:
 
 
 def _of_handler(handler: Handler, member: str, expr: Expr) -> None:
-    if member == "key":
+    if isinstance(handler, Update):
+        _of_update(handler, member, expr)
+    elif member == "key":
         handler.key = expr
     else:
         handler.when = expr
+
+
+def _of_update(update: Update, member: str, expr: Expr) -> None:
+    head, _, rest = member.partition(".")
+    index = int(rest.partition(".")[0]) if head in ("validate", "move") else 0
+    match head:
+        case "set":
+            update.sets = _with(update.sets, rest, expr)
+        case "validate":
+            rules = list(update.rules)
+            rules[index] = (expr, *rules[index][1:])
+            update.rules = tuple(rules)
+        case "move":
+            moves = list(update.moves)
+            moves[index] = (moves[index][0], expr)
+            update.moves = tuple(moves)
+        case "add" if update.adds is not None:
+            to, items, close = update.adds
+            update.adds = (to, expr, close) if rest == "items" else (to, items, expr)
+        case "answer":
+            update.answer = expr
+        case _:
+            update.when = expr
 
 
 def _of_node(node: Node, member: str, expr: Expr) -> None:

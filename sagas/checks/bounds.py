@@ -14,7 +14,7 @@ __all__ = ["check_bounds", "moves_of", "waits"]
 
 Json = Any
 # What makes a part rest before it goes on, whatever comes.
-_WAITING = frozenset({"step", "approve", "task", "wait_for", "sleep", "child"})
+_WAITING = frozenset({"step", "approve", "task", "wait_for", "sleep", "child", "lock"})
 _ENDING = frozenset({"fulfil", "fail"})
 
 
@@ -65,7 +65,7 @@ def _time(at: Where | None, what: str, text: str, most_us: int, report: Report) 
 def _times(node: Node, report: Report) -> None:
     within_max_us = defaults.WITHIN_US_MAX if node.kind == "step" else defaults.TIMER_US_MAX
     most = {"within": within_max_us, "timeout": defaults.WITHIN_US_MAX}
-    for member in ("within", "timeout", "heartbeat", "valid", "for", "claim_lease"):
+    for member in ("within", "timeout", "heartbeat", "valid", "for", "claim_lease", "max_hold"):
         value = node.doc.get(member)
         if isinstance(value, str):
             most_us = most.get(member, defaults.TIMER_US_MAX)

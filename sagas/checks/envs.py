@@ -8,7 +8,7 @@ from typing import Any, cast
 from sagas.checks.facts import root_of
 from sagas.checks.flow import Place
 from sagas.checks.tree import Branch, Document, Node, objects
-from sagas.checks.visibility import error_at, events_at, lists_at, rounds_at
+from sagas.checks.visibility import args_at, error_at, events_at, lists_at, rounds_at
 from sagas.expressions import TIMESTAMP, CelTypes, Expr, TypeEnv
 from sagas.schema import Schema, SchemaError, SchemaSet
 from sagas.schema_fit import declared
@@ -71,6 +71,7 @@ class Envs:
             rounds=frozenset(rounds_at(place.inside)), nodes=frozenset(asked),
             timers=frozenset(asked), event=None if types is None else self.data(types),
             result=self._own_result(place), error=error_at(place),
+            args=args_at(place),
         )  # fmt: skip
 
     def _own_result(self, place: Place) -> Json:
@@ -136,6 +137,8 @@ class Envs:
                     values["additionalProperties"] = self._settled(out)
                 names = {"done": keys, "failed": keys, "skipped": keys, "out": values}
                 return _object(names, None, list(names))
+            case "lock":
+                return _object({"fence": {"type": "integer"}}, out, ["fence"])
             case "repeat":
                 return _object({"rounds": {"type": "integer"}}, out, ["rounds"])
             case _:

@@ -57,7 +57,7 @@ def root_of(node: Node) -> str:
 def yields(node: Node) -> tuple[Fact, ...]:
     """The name under which a node's value can be read; a scope without `out` has none."""
     if node.kind in ("step", "wait_for", "approve", "task", "choose", "race", "parallel", "repeat", "for_each",
-                     "child"):  # fmt: skip
+                     "child", "lock"):  # fmt: skip
         return ((root_of(node), node.name),)
     if node.kind == "scope" and "out" in node.doc:
         return (("results", node.name),)

@@ -20,7 +20,7 @@ from sagas.checks.facts import (
     yields,
 )
 from sagas.checks.targets import cut_in
-from sagas.checks.tree import Branch, Document, Flow, Handler, Node, objects
+from sagas.checks.tree import Branch, Document, Flow, Handler, Node, Update, objects
 
 __all__ = ["Place", "Walk", "walk"]
 
@@ -124,6 +124,8 @@ class _Walker:
                 return self._for_each(node, state)
             case "scope":
                 return self.scope(node, state)
+            case "lock":
+                return self._lock(node, state)
             case _:
                 return self._leaf(node, state)
 
@@ -279,6 +281,14 @@ class _Walker:
             self._place(node, "out", end, node.flow)
         return state.with_sure(*yields(node)).with_maybe(again)
 
+    def _lock(self, node: Node, state: State) -> State | None:
+        """Its fence is known inside, its out behind it."""
+        assert node.flow is not None
+        end = self.flow(node.flow, state.with_sure(*yields(node)))
+        if end is not None:
+            self._place(node, "out", end, node.flow)
+        return end
+
     def scope(self, node: Node, state: State) -> State | None:
         """A scope, with its clauses and handlers; the root is one."""
         self._place(node, "deadline.at", state)
@@ -297,12 +307,28 @@ class _Walker:
             if handler.interrupts:
                 own = frozenset(yielded(handler.flow)) - state.sure
                 ends.append(None if end is None else State(end.sure - own, end.maybe - own))
+        for update in node.updates:
+            self._update(update, state.with_maybe(inner))
+            after_handlers += pivots_in(nodes_of(update.flow))
         after = join(ends)
         if after is None:
             return None
         after = after.with_maybe(after_handlers)
         self._place(node, "out", after, node.flow)
         return after.with_sure(*yields(node))
+
+    def _update(self, update: Update, entry: State) -> None:
+        """What an update reads: as a handler, what was sure when its scope opened."""
+        doc = update.doc
+        found = [("when", doc.get("when")), ("answer", doc.get("answer"))]
+        found += [(f"validate.{i}.if", rule["if"]) for i, rule in enumerate(doc.get("validate", ()))]
+        found += [(f"set.{name}", text) for name, text in objects(doc, "set").items()]
+        found += [(f"move.{i}.to", move["to"]) for i, move in enumerate(update.moves)]
+        found += [(f"add.{name}", objects(doc, "add").get(name)) for name in ("items", "close")]
+        for member, text in found:
+            if isinstance(text, str):
+                self._add(None, update, member, text, entry, update.flow)
+        self.flow(update.flow, entry)
 
     def _handler(self, handler: Handler, state: State, inner: frozenset[Fact]) -> State | None:
         """A run sees what was sure when its scope opened, later names as maybe, and its own."""

@@ -40,7 +40,7 @@ def _taken(d: Document, report: Report) -> None:
             if branch.named:
                 where = f"{node.template}/{branch.name}"
                 named.append((node.order, branch.name, where, node))
-    for handler in d.handlers:
+    for handler in (*d.handlers, *d.updates):
         named.append((handler.order, handler.name, handler.template, handler))
     for _, name, where, at in sorted(named, key=lambda item: item[0]):
         use(name, where, at)

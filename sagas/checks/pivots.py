@@ -77,6 +77,8 @@ def _failures(node: Node) -> Iterator[_Failure]:
             yield _Failure("rejected", node.name)
         case "fail":
             yield _Failure("business", node.doc["code"])
+        case "lock" if "max_hold" in node.doc and node.continues:
+            yield _Failure("timeout", node.name)
         case "child":
             yield _Failure("business", None)
         case "repeat" if node.doc.get("on_max") != "continue" and (

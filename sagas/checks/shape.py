@@ -27,14 +27,12 @@ FORM = 1
 SCHEMA = "definition.v1.json"
 WALK_DEPTH_MAX = 4 * defaults.DEPTH_MAX
 
-_NOT_YET_KINDS = frozenset({
-    "lock",
-})  # fmt: skip
 _NOT_YET_MEMBERS: Mapping[str, frozenset[str]] = {
     "": frozenset({"calendars", "calendar", "undo_order", "undo_flow", "while"}),
     "node": frozenset({"keep"}),
     "step": frozenset({"throttle", "calendar"}),
     "wait_for": frozenset({"peek"}),
+    "lock": frozenset({"permits"}),
     "parallel": frozenset({"exclusive", "undo_order"}),
     "scope": frozenset({"undo_flow", "undo_order", "while"}),
     "every": frozenset({"months", "calendar", "catch_up"}),
@@ -43,7 +41,8 @@ _JOINING = ("parallel", "for_each")
 _LIMITS = frozenset({"maximum", "maxLength", "maxItems", "maxProperties"})
 _FLOWS = ("flow", "else", "branches", "on_failure", "handlers", "updates", "on")
 _DURATIONS = frozenset({
-    "timeout", "heartbeat", "within", "valid", "first", "cap", "quiet", "after", "period", "for",
+    "timeout", "heartbeat", "within", "max_hold", "valid", "first", "cap", "quiet", "after",
+    "period", "for",
     "early_ttl", "debt_due", "undo_deadline", "claim_lease",
 })  # fmt: skip
 _HOLD_DURATIONS = frozenset({"retry", "undo", "collect", "deadline", "every", "escalate"})
@@ -81,7 +80,7 @@ def check_shape(document: Json, report: Report) -> None:
         text = f"{len(nodes)} nodes are over {defaults.NODES_MAX}"
         report.add("def.bound", None, text, "split it into sagas")
         return
-    _not_yet(doc, spots, report)
+    _not_yet(spots, report)
     _fit_schema(doc, spots, report)
     if not report:
         _finer(spots, report)
@@ -132,7 +131,7 @@ def _below(spot: _Spot) -> Iterator[_Spot]:
             yield _Spot((*spot.at, *at), inner, where, 0)
 
 
-def _not_yet(doc: dict[str, Json], spots: list[_Spot], report: Report) -> None:
+def _not_yet(spots: list[_Spot], report: Report) -> None:
     def add(spot: _Spot, what: str) -> None:
         report.add_at("def.not_yet", spot.where, spot.order, f"{what} is not built yet")
 
@@ -140,8 +139,6 @@ def _not_yet(doc: dict[str, Json], spots: list[_Spot], report: Report) -> None:
         kind = spot.value.get("node")
         if not isinstance(kind, str):
             kind = "" if not spot.at else None
-        if kind in _NOT_YET_KINDS:
-            add(spot, f"node {kind}")
         for member in spot.value:
             if kind is not None and member in _not_yet_members(kind):
                 add(spot, f"{member} of {kind or 'a saga'}")

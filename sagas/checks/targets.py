@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sagas.checks.report import Report
-from sagas.checks.tree import Document, Flow, Node
+from sagas.checks.tree import Document, Flow, Node, Update, objects
 from sagas.schema_refs import closest
 
-__all__ = ["cut_in", "check_targets"]
+__all__ = ["check_targets", "cut_in"]
 
 MEMBERS = {"cancel": "target", "finish": "target", "move": "timer", "undo": "of"}
 """The member by which each kind names another node."""
@@ -21,6 +21,8 @@ def cut_in(d: Document) -> frozenset[Node]:
 
 def check_targets(d: Document, report: Report) -> None:
     """Add targets that are not there, are not open, or belong to somebody else."""
+    for update in d.updates:
+        _check_update(d, update, report)
     for node in d.nodes:
         member = MEMBERS.get(node.kind)
         if member is None:
@@ -33,6 +35,29 @@ def check_targets(d: Document, report: Report) -> None:
             report.add("def.unbound", node, text + closest(name, d.by_name), do)
         else:
             _check(node, target, report)
+
+
+def _check_update(d: Document, update: Update, report: Report) -> None:
+    """What an update sets, moves and adds to is there."""
+    for name in objects(update.doc, "set"):
+        known = objects(d.doc, "vars")
+        if name not in known:
+            text = f"{update.name} sets {name}, which is not declared{closest(name, known)}"
+            report.add("def.unbound", update, text, "declare it in vars, or correct its name")
+    for move in update.moves:
+        target = d.by_name.get(move["timer"])
+        if target is None:
+            text = f"{update.name} moves {move['timer']}: no node of that name"
+            do = "name a node of this definition"
+            report.add("def.unbound", update, text + closest(move["timer"], d.by_name), do)
+        elif not _timed(target) or not _is_in_reach(target, update.scope):
+            text = f"{update.name} moves {target.name}, which has no time that it can reach"
+            report.add("def.target", update, text, "name a node whose time runs")
+    to = objects(update.doc, "add").get("to")
+    target = d.by_name.get(to or "")
+    if to is not None and (target is None or not target.doc.get("open")):
+        text = f"{update.name} adds to {to}, which is no open list"
+        report.add("def.target", update, text, "name a for_each that is open")
 
 
 def _check(node: Node, target: Node, report: Report) -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "Flow",
     "Handler",
     "Node",
+    "Update",
     "frame_of",
     "objects",
 ]
@@ -80,6 +81,17 @@ class Handler:
 
 
 @dataclass(slots=True, eq=False)
+class Update(Handler):
+    """An update of a scope; its flow runs beside, as that of a handler does."""
+
+    @property
+    def moves(self) -> list[dict[str, str]]:
+        """Its moves: one, or several as a list."""
+        found = self.doc.get("move", [])
+        return found if isinstance(found, list) else [found]
+
+
+@dataclass(slots=True, eq=False)
 class Node:
     """A node. `order` is its place in the document; the root is a scope without a name."""
 
@@ -97,6 +109,7 @@ class Node:
     otherwise: Flow | None = None
     clauses: tuple[Clause, ...] = ()
     handlers: tuple[Handler, ...] = ()
+    updates: tuple[Update, ...] = ()
     covers: tuple[Node, ...] = ()
 
     @property
@@ -129,7 +142,7 @@ class Node:
             yield self.otherwise
         for clause in self.clauses:
             yield clause.flow
-        for handler in self.handlers:
+        for handler in (*self.handlers, *self.updates):
             yield handler.flow
 
     def inside(self) -> Iterator[Node]:
@@ -170,6 +183,9 @@ class Contract:
         return " ".join(c for c in (self.a, self.r) if c is not None)
 
 
+_OF_THE_ROOT = ("deadline", "on_failure", "handlers", "updates", "flow")
+
+
 class Document:
     """The tree with its tables. `by_name` has the first node of each name."""
 
@@ -179,9 +195,10 @@ class Document:
         self.events = objects(doc, "events")
         self.nodes: list[Node] = []
         self.handlers: list[Handler] = []
+        self.updates: list[Update] = []
         self.by_name: dict[str, Node] = {}
         self._count = 0
-        scope = {k: doc[k] for k in ("deadline", "on_failure", "handlers", "flow") if k in doc}
+        scope = {k: doc[k] for k in _OF_THE_ROOT if k in doc}
         self.root = self._node({"node": "scope", "name": "", **scope}, None, 0, "")
         self.nodes.sort(key=lambda node: node.order)
         self._cover()
@@ -220,6 +237,7 @@ class Document:
         clauses = doc.get("on_failure", ())
         node.clauses = tuple(self._clause(node, i, c) for i, c in enumerate(clauses))
         node.handlers = tuple(self._handler(node, h) for h in doc.get("handlers", ()))
+        node.updates = tuple(self._update(node, u) for u in doc.get("updates", ()))
         return node
 
     def _branch(self, node: Node, index: int, doc: Mapping[str, Json]) -> Branch:
@@ -253,6 +271,16 @@ class Document:
         self.handlers.append(handler)
         self._flow(doc.get("flow", []), flow, template)
         return handler
+
+    def _update(self, node: Node, doc: Mapping[str, Json]) -> Update:
+        name = doc["name"]
+        template = f"{node.template}/{name}" if node.template else name
+        flow = Flow(node, "handler")
+        update = Update(name, template, self._next(), node, doc, flow)
+        flow.handler = update
+        self.updates.append(update)
+        self._flow(doc.get("flow", []), flow, template)
+        return update
 
     def _cover(self) -> None:
         """What each approve covers: `for`, or every gated step in its own flow."""

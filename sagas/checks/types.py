@@ -11,7 +11,7 @@ from sagas.checks.envs import Envs
 from sagas.checks.facts import NOTHING, root_of
 from sagas.checks.flow import Place, Walk
 from sagas.checks.report import Report
-from sagas.checks.tree import Contract, Document, Node, objects
+from sagas.checks.tree import Contract, Document, Node, Update, objects
 from sagas.checks.visibility import Sights, label_of
 from sagas.expressions import (
     TIMESTAMP,
@@ -33,6 +33,9 @@ _EXPECTED: Mapping[str, Expect] = {
     "when": "bool", "while": "bool", "until": "bool", "collect.until": "bool", "key": "key",
     "message": "string", "deadline.at": "timestamp", "items": "list", "after": "list",
     "close_when": "bool", "close": "bool",
+}  # fmt: skip
+_OF_UPDATES: Mapping[str, Expect] = {
+    "when": "bool", "if": "bool", "close": "bool", "to": "timestamp",
 }  # fmt: skip
 _CHOICES = frozenset({"anyOf", "oneOf", "allOf"})
 _CODES: Mapping[str, str] = {"type": "def.type", "cost": "def.bound"}
@@ -138,6 +141,9 @@ class Typing:
             return "timestamp"
         if member == "item":
             return "key"
+        if isinstance(place.handler, Update):
+            head, _, last = member.rpartition(".")
+            return _OF_UPDATES.get(last, "json") if head[:3] != "set" else "json"
         if member.startswith("branches.") and member.endswith(".when"):
             return "bool"
         return _EXPECTED.get(member, "json")
@@ -145,6 +151,8 @@ class Typing:
     def _wanted(self, place: Place) -> Json:
         """The schema that the value must fit, or None."""
         node, (head, _, rest) = place.node, place.member.partition(".")
+        if isinstance(place.handler, Update) and head == "set":
+            return objects(objects(self._d.doc, "vars"), rest).get("schema")
         if node is None:
             return None
         match head:

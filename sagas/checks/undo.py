@@ -46,7 +46,7 @@ def _flow(flow: Flow) -> list[Json]:
     plan: list[Json] = []
     for node in reversed(flow.nodes):
         plan += _node(node)
-        if node.is_pivot or (node.kind in ("scope", "approve") and _sealed(node)):
+        if node.is_pivot or (node.kind in ("scope", "approve", "lock") and _sealed(node)):
             break
     return plan
 
@@ -55,7 +55,7 @@ def _sealed(node: Node) -> bool:
     """Whether a block surely does a pivot: then what is before the block is dropped too."""
     nodes = node.flow.nodes if node.flow is not None else []
     sure = [inner for inner in nodes if "when" not in inner.doc]
-    return any(n.is_pivot or (n.kind in ("scope", "approve") and _sealed(n)) for n in sure)
+    return any(n.is_pivot or (n.kind in ("scope", "approve", "lock") and _sealed(n)) for n in sure)
 
 
 def _node(node: Node) -> list[Json]:
@@ -80,7 +80,7 @@ def _node(node: Node) -> list[Json]:
         case "for_each":
             plan = _scope(node)
             return [{"items": node.template, "plan": plan}] if plan else []
-        case "scope" | "approve":
+        case "scope" | "approve" | "lock":
             return _scope(node)
         case _:
             return []

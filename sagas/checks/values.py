@@ -66,6 +66,8 @@ def _written(d: Document) -> Iterator[tuple[str, Node | None, Json]]:
     for group in ("vars", "params"):
         for name, said in objects(doc, group).items():
             yield f"{group}.{name}", None, said["schema"]
+    for update in d.updates:
+        yield f"schema of {update.name}", update.scope, update.doc.get("schema", {})
     for node in d.nodes:
         for member in ("takes", "result") if node.kind == "child" else ():
             if member in node.doc:

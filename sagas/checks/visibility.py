@@ -8,7 +8,7 @@ from sagas.checks.facts import is_late_only, root_of, yields
 from sagas.checks.flow import Place
 from sagas.checks.paths import selections_of
 from sagas.checks.report import Report
-from sagas.checks.tree import Document, Flow, Node, objects
+from sagas.checks.tree import Document, Flow, Node, Update, objects
 from sagas.expressions import Expr, Read
 from sagas.schema_refs import closest
 
@@ -38,8 +38,16 @@ def events_at(place: Place) -> list[str] | None:
     if place.node is not None and place.node.kind == "wait_for" and place.member == "when":
         return place.node.doc["events"]
     for around in _flows(place.inside):
-        if around.handler is not None:
+        if around.handler is not None and not isinstance(around.handler, Update):
             return around.handler.doc["events"]
+    return None
+
+
+def args_at(place: Place) -> Json:
+    """The schema of `args` at this place, or None outside of updates."""
+    for around in _flows(place.inside):
+        if isinstance(around.handler, Update):
+            return around.handler.doc.get("schema", {})
     return None
 
 
@@ -135,12 +143,12 @@ class Sights:
                 return self._each(place, name or "")
             case "event" if events_at(place) is None:
                 return "def.unbound", "`event` exists only in guards and handlers of events", None
+            case "args" if args_at(place) is None:
+                return "def.unbound", "`args` exists only in updates", None
             case "error" if not error_at(place):
                 return "def.unbound", "`error` exists only in flows of on_failure", None
             case "result" if not place.member.startswith("undo."):
                 return "def.unbound", "`result` exists only in the arguments of an undo", None
-            case "args":
-                return "def.not_yet", f"`{root}` comes with parts that are not built yet", None
             case _ if root in _ASKED:
                 return self._asked(place, root, name or "")
             case _:
@@ -169,12 +177,14 @@ class Sights:
         """active, done and deadline want a node; a deadline is there while its node is open."""
         node = self._d.by_name.get(name)
         handler = self._d.handler_named(name)
-        known = [*self._d.by_name, *(h.name for h in self._d.handlers)]
+        known = [*self._d.by_name, *(h.name for h in self._d.handlers), *(u.name for u in self._d.updates)]
         if node is None and handler is None:
             text = f"{root}('{name}'): no node of that name{closest(name, known)}"
             return "def.unbound", text, "name a node of this definition"
         if root != "deadline":
             return None
+        if node is not None and _timed(node) and isinstance(place.handler, Update):
+            return None  # it is refused while that time does not run
         if node is None or not _timed(node):
             return "def.unbound", f"{name} has no within, no deadline and is no sleep", None
         if _is_open(node, place):

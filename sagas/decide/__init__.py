@@ -23,8 +23,10 @@ from sagas.decide import (
     flow,
     for_each,
     kinds,
+    locks,
     tasks,
     timers,
+    updates,
     waits,
 )  # fmt: skip
 from sagas.decide.machine import Machine
@@ -33,6 +35,7 @@ from sagas.definition import Definition
 __all__ = ["Decided", "decide"]
 
 Json = Any
+_ANSWERS = (msg.ChildStarted, msg.ChildOver, msg.Granted, msg.NotGranted)
 kinds.register()
 
 
@@ -91,11 +94,11 @@ def _rests(m: Machine) -> bool:
 
 def _deferred(m: Machine, message: Message, accepted_us: int) -> bool:
     """Paused or held: the message is recorded and handled when that ends, with its accept time."""
-    if not _rests(m) or isinstance(message, (msg.Control, msg.Wake, msg.Open)):
+    if not _rests(m) or isinstance(message, (msg.Control, msg.Update, msg.Wake, msg.Open)):
         return False
-    # What children say cannot be said again, and is bounded by their number.
-    of_child = isinstance(message, (msg.ChildStarted, msg.ChildOver))
-    if len(m.c.deferred) >= defaults.DEFERRED_MAX and not of_child:
+    # What children and locks say cannot be said again, and is bounded by what was asked.
+    is_answer = isinstance(message, _ANSWERS)
+    if len(m.c.deferred) >= defaults.DEFERRED_MAX and not is_answer:
         m.outcome = {"code": "bound.mailbox", "detail": "too much waits for the resume"}
         return True
     body = {"kind": message.KIND, "body": to_body(message), "accepted_us": accepted_us}
@@ -157,14 +160,26 @@ def _apply(m: Machine, message: Message) -> None:
                 m.outcome = {"code": "task.closed", "detail": f"it is {m.c.status}"}
             else:
                 tasks.act(m, message)
+        case msg.Update():
+            if m.c.is_over:
+                m.outcome = {"code": "update.closed", "detail": f"it is {m.c.status}"}
+            else:
+                updates.take(m, message)
         case msg.Control():
             controls.control(m, message)
-        case msg.ChildStarted() | msg.ChildOver():
-            if not m.c.is_over:
-                children.heard(m, message)
+        case msg.ChildStarted() | msg.ChildOver() | msg.Granted() | msg.NotGranted():
+            _of_others(m, message)
         case msg.Wake() | msg.Open():
             pass  # due timers have fired already; a second opening is a repeated mail
-        case msg.Start() | msg.RunOver() | msg.Arrive() | msg.Subscribe() | msg.Recall() | msg.Leftover():
+        case (
+            msg.Start()
+            | msg.RunOver()
+            | msg.Arrive()
+            | msg.Subscribe()
+            | msg.Recall()
+            | msg.Leftover()
+            | (msg.Acquire() | msg.Release())
+        ):
             raise TypeError(f"{message.KIND} is not for a commitment")
 
 
@@ -183,3 +198,15 @@ def _of_effect(
             effects.not_started(m, message)
         case msg.Withdrawn():
             effects.withdrawn(m, message)
+
+
+def _of_others(
+    m: Machine, message: msg.ChildStarted | msg.ChildOver | msg.Granted | msg.NotGranted
+) -> None:
+    """What children and locks answer; nobody waits for it after the end."""
+    if m.c.is_over:
+        return
+    if isinstance(message, msg.ChildStarted | msg.ChildOver):
+        children.heard(m, message)
+    else:
+        locks.heard(m, message)

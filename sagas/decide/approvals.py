@@ -15,9 +15,16 @@ from sagas.decide import effects, failures, flow, for_each, outcomes, stopping
 from sagas.decide.machine import Machine, NodeFault, error_of, path_of
 from sagas.definition import Node
 
-__all__ = ["ask_again", "binding_of", "decide_approval", "enter_approve", "expire",
-           "not_by",
-           "expired_before_start", "usable"]  # fmt: skip
+__all__ = [
+    "ask_again",
+    "binding_of",
+    "decide_approval",
+    "enter_approve",
+    "expire",
+    "expired_before_start",
+    "not_by",
+    "usable",
+]  # fmt: skip
 
 Json = Any
 

@@ -8,7 +8,7 @@ from domain import events as ev
 from domain.durations import duration_us
 from domain.state import is_under
 from sagas import defaults
-from sagas.decide import endings, flow, for_each, joins, waits
+from sagas.decide import endings, flow, for_each, joins, locks, waits
 from sagas.decide.machine import Machine, NodeFault, container_of, error_of, join_path, to_us
 from sagas.definition import Branch, Flow, Node
 
@@ -33,6 +33,8 @@ def flow_ended(m: Machine, container: str, ended: Flow) -> None:
         _round_ended(m, container, owner)
     elif owner.kind == "approve":
         flow.finish(m, container, owner)
+    elif owner.kind == "lock":
+        locks.flow_over(m, container, owner)
     elif owner.kind == "parallel":
         assert ended.branch is not None
         block = _block_of(container, ended.branch)
@@ -210,7 +212,7 @@ def enter_scope(m: Machine, path: str, node: Node) -> None:
 
 
 def _open_runs(m: Machine, path: str, node: Node) -> list[str]:
-    handlers = [join_path(path, h.name) for h in node.handlers]
+    handlers = [join_path(path, h.name) for h in (*node.handlers, *node.updates)]
     return [r for h in handlers for r in waits.open_runs(m, h)] + [
         h for h in handlers if m.c.queues.get(h)
     ]
@@ -266,6 +268,8 @@ def resume(m: Machine, path: str, node: Node) -> None:
             m.push(turn, path, node, None)
     elif node.kind == "scope":
         m.push(complete_scope, path, node)
+    elif node.kind == "lock":
+        m.push(locks.flow_over, path, node)
     elif node.kind == "for_each":
         for_each.resume(m, path, node)
     for branch in node.branches:

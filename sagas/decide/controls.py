@@ -40,7 +40,7 @@ def control(m: Machine, message: msg.Control) -> None:
         m.outcome = {"status": m.c.status}
 
 
-_BLOCKS = frozenset({"scope", "choose", "race", "parallel", "repeat", "for_each"})
+_BLOCKS = frozenset({"scope", "choose", "race", "parallel", "repeat", "for_each", "lock"})
 
 
 def _refuse_at_rest(m: Machine, message: msg.Control) -> _Refusal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from domain import events as ev
-from sagas.decide import stopping
+from sagas.decide import locks, stopping
 from sagas.decide.machine import Machine, error_of
 
 __all__ = ["cancel_error", "finish_root", "fulfil", "fulfilled"]
@@ -28,6 +28,7 @@ def fulfil(m: Machine, result: Json) -> None:
 def fulfilled(m: Machine, result: Json) -> None:
     """Nothing moves any more. A cancel that was caught still ends cancelled."""
     m.agenda.clear()
+    locks.let_all_go(m)
     if m.c.cancelling is None:
         m.emit(ev.CommitmentEnded, status="fulfilled", result=result)
     else:
@@ -43,6 +44,7 @@ def cancel_error(reason: str) -> Json:
 def finish_root(m: Machine, cause: Json) -> None:
     """Failed, compensated or cancelled, once everything is undone."""
     m.agenda.clear()
+    locks.let_all_go(m)
     if m.c.cancelling is not None:
         status = "cancelled"
     else:

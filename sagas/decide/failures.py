@@ -8,7 +8,7 @@ from typing import Any
 
 from domain import events as ev
 from domain.state import is_under, template_of
-from sagas.decide import for_each, joins, stopping, undoing
+from sagas.decide import for_each, joins, locks, stopping, undoing
 from sagas.decide.machine import Machine, hold
 from sagas.definition import Clause, Flow, Node
 
@@ -64,6 +64,8 @@ def fail(m: Machine, path: str, error: Json) -> None:
         return
     if path in m.c.nodes:
         m.emit(ev.NodeFailed, node=path, error=error)
+        if not m.busy(path):
+            locks.let_go(m, path)
     if catcher is None:
         _uncaught(m, path, error)
         return

@@ -263,6 +263,14 @@ def _event(m: Machine, path: str, _: str | None) -> Any:
     return MISSING
 
 
+def _args(m: Machine, path: str, _: str | None) -> Any:
+    for frame in frames_of(path):
+        values = m.c.frames.get(frame)
+        if values is not None and "args" in values:
+            return values["args"]
+    return MISSING
+
+
 def _error(m: Machine, path: str, _: str | None) -> Any:
     found = max((p for p in m.c.errors if is_under(path, p)), key=len, default=None)
     return MISSING if found is None else m.c.errors[found]
@@ -324,7 +332,7 @@ def _deadline(m: Machine, path: str, name: str | None) -> Any:
 
 _READERS: dict[str, Callable[[Machine, str, str | None], Any]] = {
     "each": _from_frames("each"),
-    "results": _from_frames("results"), "events": _events, "decisions": _decisions,
+    "results": _from_frames("results"), "events": _events, "args": _args, "decisions": _decisions,
     "event": _event, "error": _error, "round": _round, "meta": _meta, "active": _active,
     "done": _done, "deadline": _deadline,
 }  # fmt: skip

@@ -14,6 +14,7 @@ from sagas.decide import (
     failures,
     flow,
     joins,
+    locks,
     outcomes,
     targets,
     undoing,
@@ -180,6 +181,7 @@ def check_stops(m: Machine) -> None:
         undoing_inside = any(is_under(t, target) and not is_kept(t, stop.keep) for t in m.c.undoing)
         if not undoing_inside and not m.busy(target, stop.keep):
             m.emit(ev.PartStopped, target=target)
+            locks.let_go(m, target, stop.keep)
             _after_stop(m, target, stop.cause)
 
 

@@ -10,6 +10,7 @@ from sagas.decide import (
     effects,
     failures,
     flow,
+    locks,
     outcomes,
     stopping,
     tasks,
@@ -46,6 +47,8 @@ def _fire(m: Machine, path: str, name: str, due_us: int) -> None:
         waits.quiet(m, path, node)
     elif name == "round":
         blocks.enter_round(m, path, node)
+    elif name == "max_hold":
+        locks.held_too_long(m, path, node)
     elif name == "deadline":
         _deadline(m, path, node)
     elif name == "lease":

@@ -9,7 +9,7 @@ from domain import events as ev
 from domain.ids import effect_id
 from domain.state import Entry, in_flight, is_under, item_path, template_of
 from sagas import defaults
-from sagas.decide import joins, stopping
+from sagas.decide import joins, locks, stopping
 from sagas.decide.machine import Machine, error_of
 from sagas.definition import Branch, Node
 from sagas.loading import retry_of
@@ -46,13 +46,14 @@ def _under(m: Machine, target: str) -> dict[str, Entry]:
 def advance(m: Machine, target: str) -> None:
     """Command every undo that may run now; with none left the part is undone."""
     entries = _under(m, target)
+    locks.release_undone(m)
     if not entries:
         undoing = m.c.undoing[target]
         m.emit(ev.UndoEnded, target=target)
         stopping.after_undo(m, target, undoing.cause)
         return
     for path in ready(m, target, entries):
-        if m.c.entries[path].state == "open":
+        if m.c.entries[path].state == "open" and locks.may_undo(m, path):
             command_again(m, path, m.c.undoing[target].why)
 
 

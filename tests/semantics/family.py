@@ -31,6 +31,7 @@ class Family:
         self.work: dict[str, Json] = {}
         self.now_us = START_US
         self.mail: list[tuple[UUID, Message]] = []
+        self.started: set[str] = set()
         for document in documents:
             self.register(document)
 
@@ -53,6 +54,13 @@ class Family:
     def done(self, node: str, result: Json = None) -> Family:
         """The participant has done what is commanded: `shop`, or `undo shop`."""
         return self._answer(node, "done", result=result)
+
+    def begins(self, node: str) -> Family:
+        """A worker begins with what is commanded: from now on it may have happened."""
+        d = self.work[node]
+        self.started.add(d.effect)
+        self.send(d.stream, msg.Started(d.effect, d.attempt, "1.1.1", "w1"))
+        return self
 
     def failed(self, node: str, code: str) -> Family:
         return self._answer(node, "failed", code=code)
@@ -114,7 +122,7 @@ class Family:
             d = offered.dispatch
             name = d.body["node"].rpartition("/")[2]
             self.work[name if d.kind == "do" else f"{d.kind} {name}"] = d
-        for effect in step.withdraw:
+        for effect in (e for e in step.withdraw if e not in self.started):
             self.work = {n: d for n, d in self.work.items() if d.effect != effect}
             self.mail.append((to, msg.Withdrawn(effect)))
         return step.outcome

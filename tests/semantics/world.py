@@ -167,6 +167,8 @@ class World:
         """What an unfinished commitment waits for: one of these must be there."""
         c = self.now
         found = ["wake-up"] * (self.wake_us is not None) + ["dispatch"] * bool(self.dispatches)
+        found += ["child"] * bool(c.children)
+        found += ["lock"] * any(hold.fence is None for hold in c.locks.values())
         found += ["event"] * any(p in c.subs for p in c.nodes)
         asked = any((i.asked and not i.branch) or i.task for i in c.nodes.values())
         unknown = any(e.state == "unknown" and e.next == "ask" for e in c.effects.values())

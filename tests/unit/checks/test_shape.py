@@ -58,21 +58,22 @@ def test_blocks_have_a_depth() -> None:
 def test_what_is_not_built_yet_is_named_wherever_it_stands() -> None:
     """Each with its own name, so that nobody looks for a typing error."""
     document = of(
-        {"node": "lock", "name": "parties", "flow": [{"node": "undo", "name": "look"}]},
+        {"node": "lock", "name": "parties", "lock": "press", "within": "1h", "permits": 2,
+         "flow": [{"node": "child", "name": "kid", "saga": "kid", "key": "'x'", "input": "1"}]},
         step("create", throttle={"name": "crm"}),
-        scope("part", sleep("pause"), **{"while": "true"}),
-        {"node": "repeat", "name": "touches", "max": 3, "every": {"months": 1}, "flow": []},
-        updates=[],
+        scope("part", sleep("pause"), undo_flow=[]),
+        {"node": "repeat", "name": "touches", "max": 3, "every": {"calendar": "work"}, "flow": []},
+        calendars={},
     )  # fmt: skip
     faults = check(document)
     assert {fault.alias for fault in faults} == {"def.not_yet"}
     assert [fault.message.removesuffix(" is not built yet") for fault in faults] == [
-        "updates of a saga",
-        "node lock",
-        "node undo",
+        "calendars of a saga",
+        "permits of lock",
+        "on_undo: revoke (write none, or an undo of its own)",
         "throttle of step",
-        "while of scope",
-        "every.months",
+        "undo_flow of scope",
+        "every.calendar",
     ]
 
 

@@ -1,0 +1,183 @@
+"""The stream of a lock: who holds it and who waits, in the order of their requests.
+
+One holder at a time. The fence rises with each: whoever acts with a lower one than was seen before
+held the lock before somebody else did.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+from uuid import UUID
+
+from eventsourcing.domain import BaseAggregate, CanSnapshotAggregate, DomainEvent
+from eventsourcing.utils import register_topic
+
+from domain.events import Ctx, Event, LockFreed, LockOpened, LockPassed, LockQueued
+from domain.messages import Acquire, Granted, Message, NotGranted, Release
+from domain.streams import Decided, new_event
+
+__all__ = ["QUEUE_MAX", "Claimant", "LockStream", "LockStreamSnapshot", "decide"]
+
+QUEUE_MAX = 10_000
+"""Requests that wait for one lock; a further one fails (bound.lock)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who wants or holds the lock: a node of a commitment, by the version at which it asked."""
+
+    commitment: str
+    node: str
+    ask: int
+
+
+class LockStream(BaseAggregate[UUID]):
+    """A lock of a tenant: its holder, the fence of that one, and who waits, oldest first."""
+
+    TOPIC: ClassVar[str] = "lock"
+
+    def __init__(self, tenant: str, lock: str) -> None:
+        self.tenant = tenant
+        self.lock = lock
+        self.fence = 0
+        self.holder: Claimant | None = None
+        self.queue: dict[Claimant, None] = {}
+
+    def fork(self) -> LockStream:
+        """An independent copy; its records are shared, for they are frozen."""
+        copy = object.__new__(LockStream)
+        vars(copy).update(vars(self))
+        copy.queue = dict(self.queue)
+        copy._pending_events = []
+        return copy
+
+    def evolve(self, event: Event) -> None:
+        """Fold one event of this stream."""
+        match event:
+            case LockQueued():
+                self.queue[Claimant(event.commitment, event.node, event.ask)] = None
+            case LockPassed():
+                self.holder = Claimant(event.commitment, event.node, event.ask)
+                self.queue.pop(self.holder, None)
+                self.fence = event.fence
+            case LockFreed():
+                claimant = Claimant(event.commitment, event.node, event.ask)
+                self.queue.pop(claimant, None)
+                if self.holder == claimant:
+                    self.holder = None
+            case _:
+                assert isinstance(event, LockOpened), type(event)
+
+
+def decide(
+    state: LockStream | None, message: Message, *, stream: UUID, now_us: int, ctx: Ctx
+) -> Decided[LockStream | None]:
+    """What a request or a release does; the lock goes to the oldest request once it is free."""
+    draft = _Draft(state, stream, now_us, ctx)
+    match message:
+        case Acquire():
+            return _acquire(draft, message)
+        case Release() if state is not None:
+            return _release(draft, message)
+        case _:
+            return Decided((), state)
+
+
+class _Draft:
+    """A fork being written: the events so far and the state they lead to."""
+
+    def __init__(self, state: LockStream | None, stream: UUID, now_us: int, ctx: Ctx) -> None:
+        self.state = state.fork() if state is not None else None
+        self.stream = stream
+        self.now_us = now_us
+        self.ctx = ctx
+        self.events: list[Event] = []
+        self.mail: list[tuple[UUID, Message]] = []
+
+    def opened(self, tenant: str, lock: str) -> LockStream:
+        if self.state is None:
+            event = new_event(
+                LockOpened, self.stream, LockStream.INITIAL_VERSION, now_us=self.now_us,
+                ctx=self.ctx, originator_topic=LockStream.TOPIC, tenant=tenant, lock=lock,
+            )  # fmt: skip
+            self.events.append(event)
+            self.state = event.mutate(None)
+        assert self.state is not None
+        return self.state
+
+    def add(self, event_class: type[Event], claimant: Claimant, **values: Any) -> None:
+        state = self.state
+        assert state is not None
+        event = new_event(
+            event_class, self.stream, state.version + 1, now_us=self.now_us, ctx=self.ctx,
+            **asdict(claimant), **values,
+        )  # fmt: skip
+        event.mutate(state)
+        self.events.append(event)
+
+    def pass_on(self) -> Decided[LockStream | None]:
+        """Give a free lock to whoever asked first."""
+        state = self.state
+        assert state is not None
+        following = next(iter(state.queue), None)
+        if state.holder is None and following is not None:
+            self.add(LockPassed, following, fence=state.fence + 1)
+            granted = Granted(following.node, following.ask, state.fence)
+            self.mail.append((UUID(following.commitment), granted))
+        return Decided(self.events, state, None, self.mail)
+
+
+def _acquire(draft: _Draft, message: Acquire) -> Decided[LockStream | None]:
+    claimant = Claimant(message.commitment, message.node, message.ask)
+    state = draft.opened(message.tenant, message.lock)
+    # What must be undone is not turned away: nothing else could be done about it.
+    if len(state.queue) >= QUEUE_MAX and not message.undo:
+        refused = NotGranted(message.node, message.ask)
+        return Decided((), draft.state, None, [(UUID(message.commitment), refused)])
+    draft.add(LockQueued, claimant)
+    return draft.pass_on()
+
+
+def _release(draft: _Draft, message: Release) -> Decided[LockStream | None]:
+    claimant = Claimant(message.commitment, message.node, message.ask)
+    state = draft.state
+    assert state is not None
+    if state.holder != claimant and claimant not in state.queue:
+        return Decided((), state)
+    draft.add(LockFreed, claimant)
+    return draft.pass_on()
+
+
+@dataclass(frozen=True)
+class LockStreamSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
+    """The state of a lock's stream at a version, as JSON."""
+
+    TOPIC: ClassVar[str] = "lock.snapshot"
+    topic: str
+    state: dict[str, Any]
+
+    @classmethod
+    def take(cls, aggregate: Any) -> LockStreamSnapshot:
+        holder = aggregate.holder
+        state = {
+            "tenant": aggregate.tenant, "lock": aggregate.lock, "fence": aggregate.fence,
+            "holder": None if holder is None else asdict(holder),
+            "queue": [asdict(claimant) for claimant in aggregate.queue],
+        }  # fmt: skip
+        topic = LockStream.TOPIC
+        return cls(aggregate.id, aggregate.version, aggregate.modified_on, topic, state)
+
+    def mutate(self, _: None) -> LockStream:
+        stream = object.__new__(LockStream)
+        stream.__base_init__(self.originator_id, self.originator_version, self.timestamp)
+        state = self.state
+        LockStream.__init__(stream, state["tenant"], state["lock"])
+        stream.fence = state["fence"]
+        stream.holder = None if state["holder"] is None else Claimant(**state["holder"])
+        stream.queue = {Claimant(**claimant): None for claimant in state["queue"]}
+        return stream
+
+
+register_topic(LockStream.TOPIC, LockStream)
+register_topic(LockStreamSnapshot.TOPIC, LockStreamSnapshot)

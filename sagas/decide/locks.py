@@ -1,0 +1,137 @@
+"""Locks: a flow that runs while its commitment holds a lock of the tenant (semantics section 3).
+
+The lock is given back when the flow is done, or stopped and settled; to undo what was done under
+it, it is taken again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain import events as ev
+from domain import messages as msg
+from domain.durations import duration_us
+from domain.state import is_kept, is_under, template_of
+from sagas.decide import failures, flow, stopping, undoing
+from sagas.decide.machine import Machine, NodeFault, error_of, join_path
+from sagas.definition import Node
+
+__all__ = ["enter_lock", "flow_over", "heard", "held_too_long", "let_all_go", "let_go",
+           "may_undo", "release_undone"]  # fmt: skip
+
+Json = Any
+
+
+def enter_lock(m: Machine, path: str, node: Node) -> None:
+    """Ask for the lock; the flow begins when it is granted. `within` bounds the wait for it."""
+    assert node.within_us is not None
+    due_us = flow.due_after(m, path, node.within_us)
+    m.emit(ev.LockWanted, node=path, lock=node.doc["lock"], due_us=due_us)
+
+
+def heard(m: Machine, message: msg.Granted | msg.NotGranted) -> None:
+    """The lock's stream answers a request that still stands."""
+    path = message.node
+    hold = m.c.locks.get(path)
+    if hold is None or hold.ask != message.ask or hold.fence is not None:
+        return
+    if isinstance(message, msg.NotGranted):
+        _not_granted(m, path)
+        return
+    node = m.node(path)
+    opens = path in m.c.nodes and stopping.stop_over(m, path) is None
+    longest = node.doc.get("max_hold")
+    due_us = flow.due_after(m, path, duration_us(longest)) if longest and opens else None
+    m.emit(ev.LockGranted, node=path, fence=message.fence, due_us=due_us)
+    if hold.undo:
+        _go_on_undoing(m, path)
+    elif opens:
+        assert node.flow is not None
+        flow.start_flow(m, node.flow, path)
+
+
+def _not_granted(m: Machine, path: str) -> None:
+    """Too many wait for it."""
+    lock = m.c.locks[path].lock
+    _release(m, path)
+    text = f"too many wait for lock {lock}"
+    raise NodeFault(path, error_of("internal", "bound.lock", text, path))
+
+
+def flow_over(m: Machine, path: str, node: Node) -> None:
+    """The flow is done: give the lock back."""
+    value: dict[str, Any] = {"fence": m.c.locks[path].fence}
+    if "out" in node.x:
+        out = m.value(node.x["out"], join_path(path, "_"), owner=path)
+        value["out"] = flow.bounded(path, out)
+    _release(m, path)
+    flow.finish(m, path, node, value)
+
+
+def held_too_long(m: Machine, path: str, node: Node) -> None:
+    """`max_hold` is over: the flow stops, and only when it has settled the lock goes on."""
+    failures.fail(m, path, error_of("timeout", node.name, "it held the lock too long", path))
+
+
+def let_go(m: Machine, target: str, keep: tuple[str, ...] = ()) -> None:
+    """A part has stopped and settled: nobody in it needs a lock any more."""
+    for path, hold in list(m.c.locks.items()):
+        if is_under(path, target) and not is_kept(path, keep) and not hold.undo:
+            _release(m, path)
+
+
+def let_all_go(m: Machine) -> None:
+    """The commitment ends."""
+    for path in list(m.c.locks):
+        _release(m, path)
+
+
+def _release(m: Machine, path: str) -> None:
+    hold = m.c.locks[path]
+    m.emit(ev.LockReleased, node=path, lock=hold.lock, ask=hold.ask)
+
+
+# --- undoing ---------------------------------------------------------------------------------
+
+
+def may_undo(m: Machine, path: str) -> bool:
+    """Whether every lock under which the entry at `path` was made is held; else ask for it."""
+    for lock in _locks_over(m, path):
+        hold = m.c.locks.get(lock)
+        if hold is None:
+            m.emit(ev.LockWanted, node=lock, lock=m.node(lock).doc["lock"], undo=True)
+            return False
+        if hold.fence is None:
+            return False
+    return True
+
+
+def _locks_over(m: Machine, path: str) -> list[str]:
+    """The instance paths of the locks around `path`, the outermost first."""
+    if not m.d.has_locks:
+        return []
+    parts = path.split("/")
+    found: list[str] = []
+    for end in range(1, len(parts)):
+        outer = "/".join(parts[:end])
+        node = m.d.by_template.get(template_of(outer))
+        if isinstance(node, Node) and node.kind == "lock":
+            found.append(outer)
+    return found
+
+
+def _go_on_undoing(m: Machine, lock: str) -> None:
+    for target in sorted(m.c.undoing, key=len, reverse=True):
+        if target in m.c.undoing and (is_under(lock, target) or is_under(target, lock)):
+            undoing.advance(m, target)
+
+
+def release_undone(m: Machine) -> None:
+    """Give back what was taken again to undo, once nothing under it is left to undo."""
+    for lock in [path for path, hold in m.c.locks.items() if hold.undo]:
+        left = any(
+            is_under(path, lock) and any(is_under(path, target) for target in m.c.undoing)
+            for path in m.c.entries
+        )
+        if not left:
+            _release(m, lock)

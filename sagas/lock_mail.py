@@ -1,0 +1,29 @@
+"""The mail from a commitment to the locks it wants, derived from the events of a decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from domain import events as ev
+from domain.commitment import Commitment
+from domain.events import Event
+from domain.ids import lock_id
+from domain.messages import Acquire, Message, Release
+
+__all__ = ["lock_mail"]
+
+
+def lock_mail(c: Commitment, event: Event) -> Iterator[tuple[UUID, Message]]:
+    """What an event says to the stream of a lock."""
+    own = str(c.id)
+    match event:
+        case ev.LockWanted():
+            wanted = Acquire(
+                c.tenant, event.lock, own, event.node, event.originator_version, event.undo
+            )
+            yield lock_id(c.tenant, event.lock), wanted
+        case ev.LockReleased():
+            yield lock_id(c.tenant, event.lock), Release(own, event.node, event.ask)
+        case _:
+            pass

@@ -1,0 +1,167 @@
+"""lock: one holder of a tenant at a time, in the order of requests, also to undo (section 3)."""
+
+from typing import Any
+
+from domain.durations import duration_us
+from domain.ids import lock_id
+from tests.semantics.family import Family
+from tests.semantics.language import on_failure, saga, scope, step, wait
+
+Json = Any
+
+
+def lock(name: str, *flow: Json, of: str = "press", within: str = "1h", **members: Json) -> Json:
+    return {"node": "lock", "name": name, "lock": of, "within": within, "flow": list(flow),
+            **members}  # fmt: skip
+
+
+def printing(*flow: Json, name: str = "print") -> Json:
+    return saga(*flow, saga=name)
+
+
+def two(*flow: Json) -> Family:
+    """Two commitments of one saga, which both want the press; the first one has it."""
+    f = Family(printing(*flow))
+    f.start("print", key="one")
+    f.start("print", key="two")
+    return f
+
+
+def work(f: Family) -> list[str]:
+    return sorted(f"{d.body['key']} {name}" for name, d in f.work.items())
+
+
+def fences(f: Family, key: str) -> Json:
+    return f.of("print", key=key).frames.get("", {}).get("results", {}).get("held")
+
+
+def test_one_holds_the_lock_the_next_waits_until_its_flow_is_done() -> None:
+    f = two(lock("held", step("cut")))
+    assert work(f) == ["one cut"]
+    assert f.status("print", key="two") == "waiting"
+    f.done("cut")
+    assert work(f) == ["two cut"]
+    f.done("cut")
+    assert f.status("print", key="two") == "fulfilled"
+
+
+def test_the_fence_rises_with_every_holder_and_can_be_read_inside() -> None:
+    f = two(lock("held", step("cut", args={"fence": "results.held.fence"})))
+    assert f.work["cut"].body["args"] == {"fence": 1}
+    f.done("cut")
+    assert f.work["cut"].body["args"] == {"fence": 2}
+
+
+def test_a_lock_yields_its_fence_and_its_out() -> None:
+    f = Family(printing(lock("held", step("cut"), out="results.cut"), step("after")))
+    f.start("print")
+    f.done("cut", 7)
+    assert f.of("print").frames[""]["results"]["held"] == {"fence": 1, "out": 7}
+
+
+def test_it_is_granted_in_the_order_of_requests() -> None:
+    f = two(lock("held", step("cut")))
+    f.start("print", key="three")
+    order = []
+    for _ in range(3):
+        order += work(f)
+        f.done("cut")
+    assert order == ["one cut", "two cut", "three cut"]
+
+
+def test_other_locks_do_not_wait_for_each_other() -> None:
+    f = Family(
+        printing(lock("held", step("cut"))), printing(lock("held", step("fold"), of="table"),
+                                                      name="fold")
+    )  # fmt: skip
+    f.start("print")
+    f.start("fold")
+    assert sorted(f.work) == ["cut", "fold"]
+
+
+def test_who_does_not_get_it_within_its_time_fails_and_leaves_the_queue() -> None:
+    f = two(lock("held", wait("proof", within="9d"), within="1h"))
+    f.pass_time(duration_us("2h"))
+    assert f.status("print", key="two") == "failed timeout:held"
+    assert f.status("print", key="one") == "waiting"
+    assert list(f.states[lock_id("north", "press")].queue) == []
+
+
+def test_with_continue_it_goes_on_without_the_lock_and_without_its_flow() -> None:
+    f = two(lock("held", wait("proof", within="9d"), on_expiry="continue"), step("after"))
+    f.pass_time(duration_us("2h"))
+    assert work(f) == ["two after"]
+    assert fences(f, "two") == {"expired": True}
+
+
+def test_a_cancel_in_the_queue_withdraws_the_request() -> None:
+    f = two(lock("held", step("cut")))
+    f.start("print", key="three")
+    f.control("print", "cancel", key="two")
+    f.done("cut")
+    assert work(f) == ["three cut"]
+
+
+def test_a_holder_that_stops_gives_it_back_only_when_it_has_settled() -> None:
+    f = two(lock("held", step("cut")))
+    f.begins("cut")
+    f.control("print", "cancel", key="one")
+    assert work(f) == ["one cut"], "what was started is awaited"
+    f.failed("cut", "no")
+    assert work(f) == ["two cut"]
+
+
+def test_max_hold_stops_the_flow_first_so_that_holders_never_overlap() -> None:
+    f = two(lock("held", wait("proof", within="9d"), max_hold="10m"))
+    f.pass_time(duration_us("11m"))
+    assert f.status("print", key="one") == "failed timeout:held"
+    assert f.of("print", key="two").frames[""]["results"]["held"] == {"fence": 2}
+
+
+def test_max_hold_counts_from_the_grant() -> None:
+    f = two(lock("held", wait("proof", within="9d"), max_hold="50m"))
+    f.pass_time(duration_us("55m"))
+    assert f.status("print", key="two") == "waiting"
+    f.pass_time(duration_us("20m"))
+    assert f.status("print", key="two") == "waiting"
+    f.pass_time(duration_us("40m"))
+    assert f.status("print", key="two") == "failed timeout:held"
+
+
+def test_undoing_under_a_lock_takes_it_again() -> None:
+    f = two(lock("held", step("cut", undo=True)), step("ship"))
+    f.done("cut")
+    assert work(f) == ["one ship", "two cut"]
+    f.failed("ship", "no")
+    assert work(f) == ["two cut"], "the undo of one waits for the lock that two holds"
+    assert f.status("print", key="one") == "compensating"
+    f.done("cut")
+    assert work(f) == ["one undo cut", "two ship"]
+    f.done("undo cut")
+    assert f.status("print", key="one") == "compensated business:no"
+    assert f.states[lock_id("north", "press")].holder is None
+
+
+def test_a_part_inside_the_lock_is_undone_while_it_is_held() -> None:
+    inner = scope("s", step("cut", undo=True), step("fold"),
+                  on_failure=[on_failure("*", step("sorry"))])  # fmt: skip
+    f = two(lock("held", inner))
+    f.done("cut").failed("fold", "no")
+    assert work(f) == ["one undo cut"]
+    f.done("undo cut")
+    assert work(f) == ["one sorry"]
+    f.done("sorry")
+    assert work(f) == ["two cut"]
+
+
+def test_a_failure_inside_gives_it_back_and_takes_it_again_in_its_turn_to_undo() -> None:
+    f = two(lock("held", step("cut", undo=True), step("fold")))
+    f.done("cut").failed("fold", "no")
+    assert work(f) == ["two cut"]
+    f.done("cut").done("fold")
+    assert work(f) == ["one undo cut"]
+    assert f.states[lock_id("north", "press")].fence == 3
+
+
+def test_a_lock_of_another_tenant_is_another_lock() -> None:
+    assert lock_id("north", "press") != lock_id("south", "press")
