@@ -15,6 +15,7 @@ from troth import (
     Saga,
     approve,
     branch,
+    each,
     emit,
     fail,
     new,
@@ -38,7 +39,7 @@ __all__ = ["random_saga"]
 NODES_MAX = 12
 DEPTH_MAX = 3
 KINDS = ("step", "step", "step", "look", "gate", "gate", "parallel", "when", "wait", "race",
-         "repeat", "scope", "sleep", "emit", "set")  # fmt: skip
+         "repeat", "each", "scope", "sleep", "emit", "set")  # fmt: skip
 
 
 def random_saga(rng: Random, name: str) -> Saga[Any, Any]:
@@ -108,7 +109,7 @@ class _Draw:
 
     def _node(self, known: str, depth: int) -> str:
         kind = self._rng.choice(KINDS)
-        if depth >= DEPTH_MAX and kind in ("parallel", "when", "race", "repeat", "scope"):
+        if depth >= DEPTH_MAX and kind in ("parallel", "when", "race", "repeat", "each", "scope"):
             kind = "step"
         if kind in ("step", "look"):
             step = pool.look if kind == "look" else self._rng.choice(pool.EFFECTS)
@@ -185,6 +186,18 @@ class _Draw:
         ):  # fmt: skip
             self._step(known, rng.choice(pool.EFFECTS))
             set_(counter=self._counter + 1, name=self._name("set"))
+
+    def _each(self, known: str, depth: int) -> None:
+        rng = self._rng
+        numbers = [known + f"-{index}" for index in range(rng.randint(1, 4))]
+        join: Any = rng.choice(["all", "all", "any"])
+        for number in each(
+            self._name("list"), numbers, key=lambda number: number, at_most=4, join=join,
+            width=rng.choice([None, 1, 2]), on_item=rng.choice(["fail", "collect"]),
+            losers=rng.choice(["undo", "keep"]),
+        ):  # fmt: skip
+            self._step(number, rng.choice(pool.EFFECTS))
+            self._list(number, depth + 1)
 
     def _scope(self, known: str, depth: int) -> None:
         rng = self._rng
