@@ -45,7 +45,6 @@ class Intake:
         cursors: Cursors,
         readers: Mapping[str, Read],
         *,
-        now_us: Callable[[], int],
         limits: IntakeLimits | None = None,
         rest: Rest = asyncio.sleep,
     ) -> None:
@@ -54,7 +53,6 @@ class Intake:
         self._cursors = cursors
         self._readers = readers
         self._limits = IntakeLimits() if limits is None else limits
-        self._now_us = now_us
         self._rest = rest
         self._parts: dict[Part, PartInput] = {}
         self._tasks: dict[Part, asyncio.Task[None]] = {}

@@ -105,7 +105,6 @@ class KafkaBus:
                 options.events: partial(of_event, who=who),
                 options.replies: partial(of_reply, who=who),
             },
-            now_us=now_us,
         )
         self._relay = Relay(
             self._outbox, KafkaSink(options), self._publishing, desk.lanes, now_us=now_us

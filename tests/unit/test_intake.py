@@ -30,9 +30,7 @@ async def intake_of(
     read: Callable[[Arrival], list[Logged]] = logged,
     limits: IntakeLimits = QUICK,
 ) -> AsyncIterator[Intake]:
-    intake = Intake(
-        source, desk, desk.known, {EVENTS: read}, now_us=lambda: source.now_us, limits=limits
-    )
+    intake = Intake(source, desk, desk.known, {EVENTS: read}, limits=limits)
     task = asyncio.create_task(intake.run())
     try:
         yield intake

@@ -54,7 +54,7 @@ async def intake_of(options: KafkaOptions, desk: MemoryDesk) -> AsyncIterator[In
         options.events: partial(of_event, who=who), options.replies: partial(of_reply, who=who),
     }  # fmt: skip
     source = KafkaSource(options, LANES, now_us=now_us)
-    intake = Intake(source, desk, desk.known, readers, now_us=now_us, limits=QUICK)
+    intake = Intake(source, desk, desk.known, readers, limits=QUICK)
     task = asyncio.create_task(intake.run())
     try:
         yield intake
