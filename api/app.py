@@ -22,6 +22,7 @@ from api import (
     participants,
     remedies,
     tasks,
+    updates,
 )
 from api.edge import POSITION, Edge
 from api.key import Keys
@@ -41,7 +42,7 @@ _log = structlog.get_logger("api")
 # History before commitments: a key may hold slashes, so its address would take `/history` along.
 _ROUTERS = (
     participants.router, events.router, history.router, commitments.router, controls.router,
-    approvals.router, tasks.router, leases.router, definitions.router, remedies.router, operations.router,
+    approvals.router, tasks.router, updates.router, leases.router, definitions.router, remedies.router, operations.router,
 )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from domain.requests import (
     Request,
     StartsRequest,
     TaskRequest,
+    UpdateRequest,
 )
 
 __all__ = ["foresee"]
@@ -74,7 +75,7 @@ def _request(wanted: _Wanted, registry: Registry, request: Any) -> None:
     elif isinstance(request, (StartsRequest, HeartbeatsRequest, RepliesRequest)):
         for item in request.items:
             _item(wanted, item)
-    elif isinstance(request, (DecideRequest, TaskRequest, ControlRequest)):
+    elif isinstance(request, (DecideRequest, TaskRequest, UpdateRequest, ControlRequest)):
         wanted.stream(request.commitment)
 
 

@@ -19,6 +19,7 @@ from domain.requests import (
     StartRequest,
     StartsRequest,
     TaskRequest,
+    UpdateRequest,
 )
 
 __all__ = ["Handlers", "handlers_of"]
@@ -36,6 +37,7 @@ def handlers_of(registry: Registry, is_event_time: bool) -> Handlers:
         RedriveRequest: lambda b, r: steering.redrive(acceptance, b, r),
         DecideRequest: steering.decide,
         TaskRequest: steering.task,
+        UpdateRequest: steering.update,
         ControlRequest: steering.control,
         StartsRequest: work.starts,
         HeartbeatsRequest: work.heartbeats,

@@ -17,6 +17,7 @@ from domain.requests import (
     StartRequest,
     StartsRequest,
     TaskRequest,
+    UpdateRequest,
 )
 
 __all__ = ["Job", "Passed", "Waiting", "answer_of", "late_answer", "weight_of"]
@@ -115,12 +116,15 @@ def answer_of(body: Json) -> Json:
     return Refusal(refused["alias"], refused["detail"], tuple(refused["errors"]))
 
 
+_TOLD_LATER = (StartRequest, DecideRequest, TaskRequest, UpdateRequest, ControlRequest)
+
+
 def late_answer(request: Request, passing: Passing) -> Json:
     """What to say when the owner of a lane was silent: what was passed on is durable all the same.
 
     A worker asks again; whoever started, decided or steered is told under what to look for it.
     """
-    if isinstance(request, (StartRequest, DecideRequest, TaskRequest, ControlRequest)):
+    if isinstance(request, _TOLD_LATER):
         key = {"key": passing.key} if passing.key else {}
         return {"status": "accepted", "receipt": passing.ask, **key}
     return refusal("lane.silent", "the process that owns the lane did not answer in time")

@@ -10,21 +10,27 @@ import orjson
 from consumers.accept import Acceptance, publish
 from consumers.batch import Batch
 from consumers.envelope import rfc3339, time_us
+from domain.canonical import unsound
 from domain.errors import Refusal, refusal
-from domain.messages import Control, Decide, Mail, TaskAct
+from domain.ids import update_digest
+from domain.messages import Control, Decide, Mail, TaskAct, Update
+from domain.ports import Receipt
 from domain.requests import (
     ControlRequest,
     DecideRequest,
     Publish,
     RedriveRequest,
     TaskRequest,
+    UpdateRequest,
 )
 
-__all__ = ["CONTROLS", "control", "decide", "redrive", "task"]
+__all__ = ["CONTROLS", "control", "decide", "redrive", "task", "update"]
 
 Json = Any
 CONTROLS = frozenset({"cancel", "pause", "resume", "retry", "settle", "finish", "move"})
 RELEASE = "release"
+_UPDATES = "urn:troth:updates:"
+"""Under this and the commitment's id the receipts of updates are kept."""
 
 
 def decide(batch: Batch, request: DecideRequest) -> Json:
@@ -53,6 +59,34 @@ def task(batch: Batch, request: TaskRequest) -> Json:
     )
     outcome = _tell(batch, request, message)
     return {"by": asked.actor, "recorded": batch.position(request.commitment), **outcome}
+
+
+def update(batch: Batch, request: UpdateRequest) -> Json:
+    """Accept an update, or answer the same as before to the same id. Raises Refusal."""
+    asked = request.asked
+    bad = unsound(request.args)
+    if bad is not None:
+        raise refusal(*bad)
+    if not batch.owns(request.commitment):
+        return batch.pass_on(request, batch.lane_of(request.commitment))
+    source = f"{_UPDATES}{request.commitment}"
+    digest = bytes.fromhex(update_digest(request.name, request.args))
+    known = batch.receipt(asked.tenant, source, request.id)
+    if known is not None:
+        if known.digest != digest:
+            raise refusal("key_reused", f"update {request.id} was accepted with another content")
+        return {**(known.outcome or {}), "repeated": True}
+    root = batch.tx.next_root()
+    message = Update(request.name, request.id, asked.actor, request.args)
+    outcome = _tell(batch, request, message, root)
+    answer = {
+        "id": request.id, "answer": None, **outcome,
+        "recorded": batch.position(request.commitment),
+    }  # fmt: skip
+    batch.accept(
+        Receipt(asked.tenant, source, request.id, digest, root, batch.accept_us, answer)
+    )
+    return {**answer, "repeated": False}
 
 
 def control(batch: Batch, request: ControlRequest) -> Json:
@@ -95,7 +129,10 @@ def _release(batch: Batch, request: ControlRequest) -> Json:
 
 
 def _tell(
-    batch: Batch, request: DecideRequest | TaskRequest | ControlRequest, message: Any
+    batch: Batch,
+    request: DecideRequest | TaskRequest | UpdateRequest | ControlRequest,
+    message: Any,
+    root: int | None = None,
 ) -> dict[str, Json]:
     """Send a person's message to a commitment of their tenant; its refusal is raised."""
     asked, stream = request.asked, request.commitment
@@ -103,10 +140,12 @@ def _tell(
     if entry is not None and getattr(entry.state, "tenant", None) != asked.tenant:
         raise refusal("http.not_found", f"there is no commitment {stream}")
     ctx = asked.ctx(correlation=None, causation=None)
-    mail = Mail(stream, asked.tenant, message, ctx, batch.accept_us, batch.tx.next_root())
+    mail = Mail(stream, asked.tenant, message, ctx, batch.accept_us,
+                batch.tx.next_root() if root is None else root)  # fmt: skip
     outcome: dict[str, Json] = batch.send(mail, is_recorded=False).outcome or {}
     if "code" in outcome:
-        raise refusal(outcome["code"], outcome.get("detail", ""))
+        errors = tuple(outcome.get("errors", ()))
+        raise Refusal(outcome["code"], outcome.get("detail", ""), errors)
     return outcome
 
 

@@ -17,7 +17,7 @@ from domain.ports import Asked, ClaimAsk, Cursor
 __all__ = [
     "ClaimRequest", "ControlRequest", "DecideRequest", "Desk", "HeartbeatsRequest", "Logged",
     "Publish", "Reader", "RedriveRequest", "RegisterRequest", "RepliesRequest", "Request",
-    "StartRequest", "StartsRequest", "TaskRequest", "request_body", "request_of",
+    "StartRequest", "StartsRequest", "TaskRequest", "UpdateRequest", "request_body", "request_of",
 ]  # fmt: skip
 
 Json = Any
@@ -83,6 +83,20 @@ class TaskRequest:
     task: str
     action: str
     payload: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRequest:
+    """A client asks for a change that the definition offers; the same `id` gets the same answer.
+
+    Answer: {"id", "status": "accepted", "answer", "run"?, "recorded", "repeated": bool}.
+    """
+
+    asked: Asked
+    commitment: UUID
+    name: str
+    id: str
+    args: Json = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +190,12 @@ class Logged:
 
 
 Request = (
-    Publish | StartRequest | DecideRequest | TaskRequest | ControlRequest | RegisterRequest | ClaimRequest
+    Publish | StartRequest | DecideRequest | TaskRequest | UpdateRequest | ControlRequest | RegisterRequest | ClaimRequest
     | StartsRequest | HeartbeatsRequest | RepliesRequest | RedriveRequest | Logged
 )  # fmt: skip
 
 _KINDS: dict[str, Any] = {
-    "publish": Publish, "start": StartRequest, "decide": DecideRequest, "task": TaskRequest, "control": ControlRequest,
+    "publish": Publish, "start": StartRequest, "decide": DecideRequest, "task": TaskRequest, "update": UpdateRequest, "control": ControlRequest,
     "starts": StartsRequest, "heartbeats": HeartbeatsRequest, "replies": RepliesRequest,
 }  # fmt: skip
 _NAMES = {kind: name for name, kind in _KINDS.items()}

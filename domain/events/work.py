@@ -76,3 +76,21 @@ class TimerMoved(Event):
     node: str
     timer: str
     due_us: int
+
+
+class UpdateAccepted(Event):
+    """A client changed something: all at once. `update` is the id under which it asked.
+
+    `moves` are due times by timer, `adds` is {node, items, close} of an open list, `run` the run of
+    its flow.
+    """
+
+    TOPIC: ClassVar[str] = "update.accepted"
+    node: str
+    update: str
+    by: str
+    args: Json = None
+    values: Json = None
+    moves: Json = None
+    adds: Json = None
+    run: str | None = None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from domain import events as ev
+from domain.folds.items import add_items, close_list
 from domain.folds.parts import arm, close, put
 from domain.state import Instance, Task, Trail, changed
 
 __all__ = [
-    "await_opened", "task_claimed", "task_done", "task_escalated", "task_offered", "task_released",
-    "move", "timer_moved",
+    "await_opened", "move", "task_claimed", "task_done", "task_escalated", "task_offered",
+    "task_released", "timer_moved", "update_accepted",
 ]  # fmt: skip
 
 LEASE = "lease"
@@ -73,3 +74,17 @@ def move(c: Any, timer: str, due_us: int) -> None:
         c.nodes[node] = changed(instance, asked=changed(instance.asked, due_us=due_us))
     elif instance.task is not None:
         c.nodes[node] = changed(instance, task=changed(instance.task, due_us=due_us))
+
+
+def update_accepted(c: Any, e: ev.UpdateAccepted) -> None:
+    c.vars.update(e.values or {})
+    for timer, due_us in (e.moves or {}).items():
+        move(c, timer, due_us)
+    if e.adds is not None:
+        add_items(c, e.adds["node"], e.adds["items"])
+        if e.adds["close"]:
+            close_list(c, e.adds["node"])
+    if e.run is not None:
+        c.runs[e.node] = int(e.run[e.run.rfind("@") + 1 :])
+        c.nodes[e.run] = Instance("block", c.clock_us)
+        c.frames[e.run] = {"args": e.args}

@@ -163,6 +163,11 @@ def handler(name: str, type_: str, *flow: Json, **members: Json) -> Json:
     return {"name": name, "events": [type_], "key": "'acme'", "flow": list(flow), **members}
 
 
+def update(name: str, *flow: Json, **members: Json) -> Json:
+    inside = {"flow": list(flow)} if flow else {}
+    return {"name": name, "schema": {}, **inside, **members}
+
+
 def on_failure(on: str, *flow: Json, **members: Json) -> Json:
     return {"on": [on], "flow": list(flow), **members}
 
@@ -285,6 +290,11 @@ class Story:
         self.w.send(msg.TaskAct(found[0], action, by, actor, tuple(seats or ("legal",)), payload))
         return self
 
+    def asks(self, name: str, **args: Json) -> Story:
+        """A client asks for an update."""
+        self.w.send(msg.Update(name, "u1", "ann", args))
+        return self
+
     def _question(self, node: str) -> Json:
         for path, instance in self.w.now.nodes.items():
             if instance.asked and not instance.branch and node in (path, path.split("/")[-1]):
@@ -353,6 +363,8 @@ _SEEN: dict[str, Any] = {
     "facts": lambda s: [f["type"] for f in s.w.facts],
     "args": lambda s: [d.body["args"] for d in s.w.dispatches.values()],
     "attempts": lambda s: [d.attempt for d in s.w.dispatches.values()],
+    "said": lambda s: s.w.outcome.get("answer"),
+    "rule": lambda s: [e["code"] for e in s.w.outcome.get("errors", [])],
     "tasks": lambda s: [s.w.tasks[n]["status"] for n in s.w.tasks],
     "held": lambda s: (s.w.now.held or {}).get("node"),
 }
@@ -362,7 +374,7 @@ _SHOWN: dict[str, tuple[str, ...]] = {
     "node.branch_closed": ("branch", "outcome"), "item.closed": ("item", "outcome"), "timer.fired": ("timer",),
     "effect.late": ("outcome",), "effect.unknown": ("next",), "effect.probed": ("answer",),
     "undo.sealed": ("dropped",), "debt.opened": ("kind",), "event.taken": ("run",),
-    "timer.moved": ("timer",), "task.claimed": ("by",), "task.released": ("reason",), "task.escalated": ("to",),
+    "timer.moved": ("timer",), "update.accepted": ("values", "moves", "run"), "task.claimed": ("by",), "task.released": ("reason",), "task.escalated": ("to",),
     "vars.set": ("values",), "approval.seat_taken": ("seat", "by"),
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """What users import: declare sagas, run participants, talk to the engine."""
 
+from ._acts import TaskDone, active, await_, cancel, deadline, done, finish, move, task, undo
 from ._app import App
 from ._approval import approve
 from ._blocks import branch, choose, otherwise, out, parallel, race, repeat, scope, when
@@ -34,6 +35,7 @@ from ._options import Accepted, Pivot, Retry
 from ._problems import EngineError
 from ._saga import DoubleStart, Saga, saga
 from ._steps import Step
+from ._updates import Rule, update
 from ._values import Collect, Decision
 from ._worker import Worker
 
@@ -70,25 +72,34 @@ __all__ = [
     "Refused",
     "Retry",
     "RetryAfter",
+    "Rule",
     "Saga",
     "Step",
+    "TaskDone",
     "TrothError",
     "Worker",
+    "active",
     "add",
     "approve",
+    "await_",
     "branch",
+    "cancel",
     "cancelled",
     "cel",
     "child",
     "choose",
+    "deadline",
+    "done",
     "each",
     "emit",
     "event",
     "expired",
     "fail",
+    "finish",
     "fulfil",
     "has",
     "heartbeat_now",
+    "move",
     "new",
     "not_",
     "on",
@@ -105,6 +116,9 @@ __all__ = [
     "set_",
     "size",
     "sleep",
+    "task",
+    "undo",
+    "update",
     "var",
     "wait_for",
     "when",

@@ -164,6 +164,8 @@ def _race_branch(tracer: Tracer, block: Block[Any], name: str, trigger: Any) -> 
         "wait_for",
         "sleep",
         "approve",
+        "await",
+        "task",
     ):
         raise tracer.wrong(
             "TR223",

@@ -16,7 +16,7 @@ from ._tracer import Block, Tracer, current
 from ._types import union_of
 from ._values import Failure
 
-__all__ = ["on", "on_failure", "refused"]
+__all__ = ["on", "on_failure", "refused", "scope_here"]
 
 E = TypeVar("E", bound=BaseModel)
 
@@ -54,7 +54,7 @@ def on(
         max: runs in all.
     """
     tracer = current("on")
-    scope = _scope_here(tracer, f"handler {name}")
+    scope = scope_here(tracer, f"handler {name}")
     types = events_of(event)
     model = union_of([found.model for found in types])
     key_text = tracer.text(key)
@@ -84,7 +84,7 @@ def on_failure(
     What was done is undone first, unless `undo="none"`; then the flow runs and the scope is done.
     """
     tracer = current("on_failure")
-    scope = _scope_here(tracer, "on_failure")
+    scope = scope_here(tracer, "on_failure")
     if not patterns:
         raise tracer.wrong("TR124", "on_failure catches nothing", 'on_failure("business:*")')
     for pattern in patterns:
@@ -107,7 +107,8 @@ def _failure(tracer: Tracer) -> Failure:
     return cast(Failure, tracer.record(Expr("error"), None, fields))
 
 
-def _scope_here(tracer: Tracer, what: str) -> Block[Any]:
+def scope_here(tracer: Tracer, what: str) -> Block[Any]:
+    """The scope that the next part belongs to."""
     block = tracer.block
     if block.kind not in ("root", "scope"):
         raise tracer.wrong(

@@ -10,6 +10,7 @@ from api.roles import ROLE_NAMES, ROLES
 from tests.integration.api.fakes import COMMITMENT, EFFECT, FakeDesk, FakeKeys, FakeReader, World
 
 VALUES = {
+    "name": "extend",
     "id": str(COMMITMENT), "saga": "partner-activation", "version": "1", "key": "acme",
     "participant": "crm", "effect": EFFECT, "number": "7",
 }  # fmt: skip

@@ -27,7 +27,7 @@ def test_every_node_and_handler_has_the_path_that_the_engine_gives_it(
 ) -> None:
     """A fault, a decision and an event name the same thing."""
     tree, loaded = Document(document), load(document, "00")
-    paths = [part.template for part in [*tree.nodes, *tree.handlers]]
+    paths = [part.template for part in [*tree.nodes, *tree.handlers, *tree.updates]]
     assert {*paths, ""} == set(loaded.by_template)
 
 

@@ -1,0 +1,95 @@
+"""`with update(...)`: what clients may change while a scope's main flow runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, cast
+
+from pydantic import BaseModel
+from typing_extensions import TypeVar
+
+from ._expressions import Expr
+from ._handling import scope_here
+from ._symbols import timestamp
+from ._text import check_node_name, check_stored_name
+from ._tracer import Block, Tracer, current
+
+__all__ = ["Rule", "update"]
+
+A = TypeVar("A", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule(Generic[A]):
+    """A rule that refuses an update.
+
+    Args:
+        when: true refuses: `lambda extend: extend.days > 30`.
+        code: for the client, such as "days-out-of-range".
+        message: for a person.
+    """
+
+    when: Callable[[A], bool]
+    code: str
+    message: str
+
+
+def update(
+    name: str,
+    args: type[A],
+    *,
+    when: Callable[[A], bool] | None = None,
+    refuse: Sequence[Rule[A]] = (),
+    set: Callable[[A], Mapping[str, object]] | None = None,
+    move: Callable[[A], Mapping[str, datetime]] | None = None,
+    answer: Callable[[A], object] | None = None,
+) -> Block[A]:
+    """An update of the scope it stands in, or of the whole saga; what stands inside runs beside.
+
+    A refused update leaves no trace. An accepted one is applied whole.
+
+    Args:
+        name: by which clients ask for it.
+        args: the model of what they send.
+        when: it is closed while this is false.
+        refuse: rules, the first one that is true refuses.
+        set: vars and their new values: `lambda e: {"counter": counter + e.days}`.
+        move: names of nodes and the new due times of their within, deadline or sleep.
+        answer: what the client is answered; it reads the state after the update.
+    """
+    tracer = current("update")
+    scope = scope_here(tracer, f"update {name}")
+    check_node_name(name)
+    sent = cast(A, tracer.value(Expr("args"), args))
+    part = tracer.part("handler", name).give(
+        name=name,
+        schema=tracer.schemas.of(args),
+        when=None if when is None else tracer.text(when(sent)),
+        validate=[_rule(tracer, rule, sent) for rule in refuse] or None,
+        set=None if set is None else _sets(tracer, set(sent)),
+        move=None if move is None else _moves(tracer, move(sent)),
+        answer=None if answer is None else tracer.text(answer(sent)),
+    )
+    scope.part.flow("updates").append(part)
+    return tracer.open(Block("on", part, part.flow(), sent, tracer))
+
+
+def _rule(tracer: Tracer, rule: Rule[A], sent: A) -> dict[str, str]:
+    check_stored_name(rule.code, "a code")
+    return {"if": tracer.text(rule.when(sent)), "code": rule.code, "message": rule.message}
+
+
+def _sets(tracer: Tracer, values: Mapping[str, object]) -> dict[str, str]:
+    for written in values:
+        if written not in tracer.variables:
+            known = ", ".join(tracer.variables) or "none yet"
+            raise tracer.wrong(
+                "TR205", f"`{written}` is no var (known: {known})", f'var("{written}", int, 0)'
+            )
+    return {written: tracer.text(value) for written, value in values.items()}
+
+
+def _moves(tracer: Tracer, times: Mapping[str, datetime]) -> list[Any]:
+    return [{"timer": name, "to": timestamp(to, tracer).text} for name, to in times.items()]
