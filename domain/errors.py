@@ -240,7 +240,7 @@ TR452 control.target 409  There is nothing to retry or settle there
   look with troth show and troth debts
 TR453 control.evidence 422  Settling needs evidence and an outcome
   say done or not_done and give evidence
-TR454 start.queued 202  The start waits for the runs before it
+TR456 start.queued 202  The start waits for the runs before it
   wait
 TR455 start.delivered 200  The event goes to the running commitment
   nothing to do

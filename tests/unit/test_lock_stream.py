@@ -1,0 +1,100 @@
+"""The stream of a lock: one holder, the oldest request next, and a bound on those who wait."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from domain import lock_stream as ls
+from domain.events import Ctx, Event
+from domain.ids import commitment_id, lock_id
+from domain.lock_stream import LockStream, LockStreamSnapshot
+from domain.mapper import event_mapper
+from domain.messages import Acquire, Granted, Message, NotGranted, Release
+
+STREAM = lock_id("north", "press")
+CTX: Ctx = {"tenant": "north", "actor": "troth", "actor_type": "automated_workflow"}
+
+
+class Story:
+    """The stream, with what it wrote and whom it answered."""
+
+    def __init__(self) -> None:
+        self.state: LockStream | None = None
+        self.events: list[Event] = []
+        self.mail: list[tuple[str, Message]] = []
+
+    def send(self, message: Message) -> None:
+        before = None if self.state is None else LockStreamSnapshot.take(self.state)
+        decided = ls.decide(self.state, message, stream=STREAM, now_us=7, ctx=CTX)
+        assert before == (None if self.state is None else LockStreamSnapshot.take(self.state))
+        self.state = decided.state
+        self.events += decided.events
+        self.mail += [(str(to), m) for to, m in decided.mail]
+
+    def wants(self, key: str, ask: int = 2, *, undo: bool = False) -> None:
+        self.send(Acquire("north", "press", who(key), "held", ask, undo))
+
+    def leaves(self, key: str, ask: int = 2) -> None:
+        self.send(Release(who(key), "held", ask))
+
+    def granted(self) -> list[tuple[str, int]]:
+        return [(to, m.fence) for to, m in self.mail if isinstance(m, Granted)]
+
+
+def who(key: str) -> str:
+    return str(commitment_id("north", "print", key, 1))
+
+
+def test_the_lock_goes_to_the_oldest_request_and_the_fence_rises() -> None:
+    story = Story()
+    for key in "abc":
+        story.wants(key)
+    assert story.granted() == [(who("a"), 1)]
+    story.leaves("b")
+    story.leaves("a")
+    assert story.granted() == [(who("a"), 1), (who("c"), 2)]
+    story.leaves("c")
+    assert story.state is not None
+    assert (story.state.holder, list(story.state.queue)) == (None, [])
+
+
+def test_a_release_of_who_has_nothing_changes_nothing() -> None:
+    """It may be a second one, or that of an earlier question of the same node."""
+    story = Story()
+    story.leaves("a")
+    assert story.events == []
+    story.wants("a", 5)
+    story.leaves("a", 2)
+    assert story.state is not None
+    assert story.state.holder == ls.Claimant(who("a"), "held", 5)
+
+
+def test_beyond_the_bound_a_request_is_turned_away_but_not_one_that_undoes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ls, "QUEUE_MAX", 3)
+    story = Story()
+    for key in ("holder", "a", "b", "c"):
+        story.wants(key)
+    story.wants("late")
+    assert story.mail[-1] == (who("late"), NotGranted("held", 2))
+    story.wants("undoing", undo=True)
+    assert story.state is not None
+    assert list(story.state.queue)[-1].commitment == who("undoing")
+
+
+def test_the_stream_and_its_snapshot_fold_to_the_same_state() -> None:
+    story = Story()
+    for key in "abc":
+        story.wants(key)
+    story.leaves("a")
+    mapper, state = event_mapper(), None
+    for event in story.events:
+        read: Any = mapper.to_domain_event(mapper.to_stored_event(event))
+        state = read.mutate(state)
+    taken = LockStreamSnapshot.take(story.state)
+    assert LockStreamSnapshot.take(state).state == taken.state
+    fields = (taken.originator_id, taken.originator_version, taken.timestamp, taken.topic)
+    back = LockStreamSnapshot(*fields, orjson.loads(orjson.dumps(taken.state))).mutate(None)
+    assert LockStreamSnapshot.take(back).state == taken.state
