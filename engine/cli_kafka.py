@@ -31,7 +31,7 @@ def accept_loss(
 ) -> None:
     """Read on behind records that were deleted before they were read (TR754 bus.input_lost).
 
-    A dead letter keeps what was lost, who accepted it and why. Engines that run go on by themselves.
+    A dead letter keeps what was lost, who accepted it and why. Engines go on by themselves.
     """
     settings = read_settings({"store_url": store})
     if not settings.has_kafka:

@@ -109,7 +109,8 @@ def accept_loss(settings: Settings, part: Part, who: str, reason: str) -> str:
     if lost is None:
         told = f"{part.topic}/{part.number}: nothing before {left.offset} is missing"
         raise refusal("http.not_found", told)
-    return f"{part.topic}/{part.number}: read on at {left.offset}; {lost} to {left.offset - 1} are lost"
+    gone = f"{lost} to {left.offset - 1} are lost"
+    return f"{part.topic}/{part.number}: read on at {left.offset}; {gone}"
 
 
 async def _earliest(options: KafkaOptions, part: Part) -> Cursor:

@@ -126,7 +126,11 @@ def _hash(key: bytes) -> int:
     return murmur2(key) & 0x7FFFFFFF
 
 
-def _partition(key: bytes, everywhere: Sequence[int], available: Sequence[int]) -> int:  # noqa: ARG001 - called by the driver
+def _partition(
+    key: bytes,
+    everywhere: Sequence[int],
+    available: Sequence[int],  # noqa: ARG001 - called by the driver
+) -> int:
     """As Kafka's own clients do; every message has a key."""
     return everywhere[_hash(key) % len(everywhere)]
 

@@ -1,4 +1,4 @@
-"""Accepting that records of a log outside are gone: an operator's decision, kept with its reason."""
+"""Accepting that records of a log outside are gone: a decision, kept with its reason."""
 
 from __future__ import annotations
 

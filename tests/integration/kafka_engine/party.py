@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from contextlib import closing
 
 from pydantic import BaseModel
@@ -28,7 +27,6 @@ from troth import (
 )  # fmt: skip
 
 BOOK = os.environ.get("PARTY_BOOK", "")
-SLOW_S = float(os.environ.get("PARTY_SLOW_S", "0"))
 BOOK_TABLE = "CREATE TABLE IF NOT EXISTS lines (what TEXT, key TEXT, number TEXT)"
 
 
@@ -59,7 +57,6 @@ bank = Participant("bank")
 def _write(what: str, fx: Effect, number: str) -> Receipt:
     with closing(sqlite3.connect(BOOK, timeout=30, isolation_level=None)) as book:
         book.execute("INSERT INTO lines VALUES (?, ?, ?)", (what, fx.key, number))
-    time.sleep(SLOW_S)
     return Receipt(number=number, key=fx.key)
 
 

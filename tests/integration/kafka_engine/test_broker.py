@@ -32,7 +32,7 @@ def alone(tmp_path: Path, store: str, own_kafka: Kafka) -> Iterator[Market]:
 
 
 def test_a_broker_that_is_gone_costs_time_and_nothing_else(alone: Market, own_kafka: Kafka) -> None:
-    """Down at the start: HTTP goes on, no deadline passes. Killed in the middle: nothing is lost."""
+    """Down at the start HTTP goes on; killed in the middle nothing is lost."""
     own_kafka.kill()
     engine = alone.here.serve("--with-lanes")
     assert "kafka" in reason(engine)

@@ -39,7 +39,7 @@ def crew_of(shop: Market) -> tuple[Child, Child, Child]:
 
 
 def test_one_of_two_processes_is_killed(shop: Market) -> None:
-    """The other goes on with its partitions; every record is applied once, every effect done once."""
+    """The other goes on with its partitions; each record and effect counts once."""
     api, killed, other = crew_of(shop)
     with shop.speaker(api) as speaker:
         shop.order(*EARLY)
