@@ -30,6 +30,7 @@ from ._forms import (
 from ._handling import on, on_failure, refused
 from ._journal import Journal
 from ._lease import cancelled, heartbeat_now
+from ._locks import lock
 from ._models import CurrentStep
 from ._options import Accepted, Pivot, Retry
 from ._problems import EngineError
@@ -99,6 +100,7 @@ __all__ = [
     "fulfil",
     "has",
     "heartbeat_now",
+    "lock",
     "move",
     "new",
     "not_",

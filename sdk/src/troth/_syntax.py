@@ -189,7 +189,7 @@ def _check_return_in(
             kinds = [
                 k for item in statement.items for k in kinds_at.get(item.context_expr.lineno, ())
             ]
-            always = all(kind in ("approve", "scope") for kind in kinds)
+            always = all(kind in ("approve", "scope", "lock") for kind in kinds)
             _check_return_in(source, statement.body, at_end and always, kinds_at)
 
 

@@ -25,7 +25,7 @@ V = TypeVar("V")
 
 BlockKind = Literal[
     "root", "approve", "when", "otherwise", "choose", "race", "branch", "parallel", "repeat",
-    "each", "scope", "on", "on_failure", "refused",
+    "each", "scope", "lock", "on", "on_failure", "refused",
 ]  # fmt: skip
 
 _CURRENT: ContextVar[Tracer | None] = ContextVar("troth_trace", default=None)
