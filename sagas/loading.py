@@ -172,6 +172,8 @@ class Loader:
         )
         node.handlers = tuple(self._handler(node, h) for h in doc.get("handlers", ()))
         node.updates = tuple(self._update(node, u) for u in doc.get("updates", ()))
+        if isinstance(doc.get("join"), dict):
+            node.x["join.until"] = _expr(doc["join"]["until"], "bool")
         deadline: dict[str, Any] = doc.get("deadline") or {}
         if "at" in deadline:
             node.x["at"] = _expr(deadline["at"], "timestamp")

@@ -239,6 +239,7 @@ class _Walker:
             end = self.flow(branch.flow, entry.with_maybe(before))
             ends[branch.name] = end
             self._out(node, branch, end)
+        self._join(node, state)
         all_of_them = (
             node.doc.get("join", "all") == "all" and node.doc.get("on_branch") != "collect"
         )
@@ -279,7 +280,13 @@ class _Walker:
         end = self.flow(node.flow, state.with_maybe(again))
         if end is not None:
             self._place(node, "out", end, node.flow)
+        self._join(node, state)
         return state.with_sure(*yields(node)).with_maybe(again)
+
+    def _join(self, node: Node, state: State) -> None:
+        """`join: {until}` reads what the block would yield if it were joined now."""
+        if isinstance(node.doc.get("join"), dict):
+            self._place(node, "join.until", state.with_sure(*yields(node)))
 
     def _lock(self, node: Node, state: State) -> State | None:
         """Its fence is known inside, its out behind it."""

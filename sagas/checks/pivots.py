@@ -85,7 +85,7 @@ def _failures(node: Node) -> Iterator[_Failure]:
             "while" in node.doc or "until" in node.doc
         ):
             yield _Failure("business", "repeat.max")
-        case "parallel" if (
+        case "parallel" if isinstance(node.doc.get("join"), dict) or (
             node.doc.get("on_branch") == "collect" and node.doc.get("join", "all") != "all"
         ):
             yield _Failure("business", "join.unreachable")

@@ -152,8 +152,6 @@ def _not_yet(spots: list[_Spot], report: Report) -> None:
             add(spot, "on_undo: revoke (write none, or an undo of its own)")
         if kind in _JOINING and spot.value.get("losers") == "run_on":
             add(spot, "losers: run_on")
-        if kind in _JOINING and isinstance(spot.value.get("join"), dict):
-            add(spot, "join: until")
 
 
 def _is_revoked(child: Mapping[str, Json]) -> bool:

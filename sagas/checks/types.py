@@ -30,7 +30,7 @@ __all__ = ["Typing"]
 
 Json = Any
 _EXPECTED: Mapping[str, Expect] = {
-    "when": "bool", "while": "bool", "until": "bool", "collect.until": "bool", "key": "key",
+    "when": "bool", "while": "bool", "until": "bool", "collect.until": "bool", "join.until": "bool", "key": "key",
     "message": "string", "deadline.at": "timestamp", "items": "list", "after": "list",
     "close_when": "bool", "close": "bool",
 }  # fmt: skip

@@ -99,6 +99,8 @@ def check_join(m: Machine, path: str, node: Node) -> bool:
     instance = m.c.nodes.get(path)
     if instance is None or instance.branch is not None:
         return False  # joined, or a list that is still open
+    if "join.until" in node.x:
+        return _check_until(m, path, node, instance)
     good, still, wanted = _counts(instance, node)
     collected = collects(node) and node.doc.get("join", "all") == "all"
     if good >= wanted or (collected and still == 0):
@@ -106,6 +108,21 @@ def check_join(m: Machine, path: str, node: Node) -> bool:
     elif good + still < wanted and not collected:
         word = "items" if node.kind == "for_each" else "branches"
         m.push(_unreachable, path, f"{wanted} {word} are wanted, {good + still} can be reached")
+    else:
+        return False
+    return True
+
+
+def _check_until(m: Machine, path: str, node: Node, instance: Instance) -> bool:
+    """`join: {until}` is read whenever a branch or item is over, as if it were joined then."""
+    still = len(instance.guards) - len(instance.branches)
+    if still and not instance.branches:
+        return False
+    local = {("results", node.name): _value(instance, node)}
+    if m.truth(node.x["join.until"], path, local):
+        _joined(m, path, node)
+    elif still == 0:
+        m.push(_unreachable, path, f"all is over, and not: {node.x['join.until'].text}")
     else:
         return False
     return True
@@ -148,7 +165,11 @@ def _joined(m: Machine, path: str, node: Node) -> None:
 def _after_losers(m: Machine, path: str, node: Node) -> None:
     if _begun(m, path, node):
         return
-    instance = m.c.nodes[path]
+    flow.finish(m, path, node, _value(m.c.nodes[path], node))
+
+
+def _value(instance: Instance, node: Node) -> Json:
+    """What the block yields, joined now."""
     by_state: dict[str, list[str]] = {}
     for name, state in instance.branches.items():
         by_state.setdefault(state, []).append(name)
@@ -160,4 +181,4 @@ def _after_losers(m: Machine, path: str, node: Node) -> None:
     else:
         unguarded = [b.name for b in node.branches if b.name not in instance.guards]
         value["skipped"] = unguarded + by_state.get("skipped", [])
-    flow.finish(m, path, node, value)
+    return value

@@ -293,3 +293,30 @@ def test_a_scope_around_the_list_catches() -> None:
         .done("sorry")
         .then(offered=["z"])
     )
+
+
+def test_until_joins_when_it_holds_of_what_would_be_yielded_now() -> None:
+    """join: until CEL, read whenever an item is over."""
+    document = saga(
+        each(
+            "p", step("a"), out="results.a", on_item="collect",
+            join={"until": "size(results.p.failed) > 0 && results.p.out.k2 > 5"},
+        ),
+        step("z"),
+    )  # fmt: skip
+    (
+        over(document, "k1", "k2", "k3")
+        .done("p[k2]/a", 7)
+        .then(offered=["p[k1]/a", "p[k3]/a"])
+        .failed("p[k1]/a")
+        .then(
+            offered=["z"],
+            results={"p": {"done": ["k2"], "failed": ["k1"], "skipped": [], "out": {"k2": 7}}},
+        )
+    )
+
+
+def test_until_that_holds_of_none_is_unreachable() -> None:
+    document = saga(each("p", step("a"), join={"until": "size(results.p.done) > 1"}))
+    over(document, "k1").done("a").then(status="failed", error="business:join.unreachable")
+    over(document).then(status="failed", error="business:join.unreachable")

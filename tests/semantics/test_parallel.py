@@ -282,3 +282,20 @@ def test_a_join_met_while_a_failed_branch_is_undone_waits_for_that() -> None:
     )
     story = given(document).done("a").failed("b").then(offered=["p/y/c", "undo p/x/a"])
     story.done("c").then(offered=["undo p/x/a"]).undone("a").then(offered=["z"])
+
+
+def test_until_joins_when_it_holds_of_what_would_be_yielded_now() -> None:
+    """join: until CEL, read whenever a branch is over."""
+    document = saga(
+        parallel(
+            "p",
+            branch("x", step("a"), out="results.a"),
+            branch("y", step("b"), out="results.b"),
+            branch("w", step("c")),
+            join={"until": "has(results.p.out.x) && results.p.out.x > 5"},
+        ),
+        step("z"),
+    )
+    given(document).done("b", 9).then(offered=["p/x/a", "p/w/c"]).done("a", 7).then(offered=["z"])
+    story = given(document).done("a", 1).done("b", 9).done("c")
+    story.then(status="failed", error="business:join.unreachable")

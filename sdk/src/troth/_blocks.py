@@ -86,7 +86,7 @@ def race(name: str) -> Block[Chosen]:
 def parallel(
     name: str,
     *,
-    join: Literal["all", "any"] | int | None = None,
+    join: Literal["all", "any"] | int | Callable[[Joined], bool] | None = None,
     on_branch: Literal["fail", "collect"] | None = None,
     losers: Literal["undo", "keep"] | None = None,
 ) -> Block[Joined]:
@@ -94,18 +94,26 @@ def parallel(
 
     Args:
         name: of the node.
-        join: "all" (the default), "any", or how many must be done.
+        join: "all" (the default), "any", how many must be done, or until what holds:
+            `lambda both: size(both.failed) > 1`, read whenever a branch is over.
         on_branch: "fail" (the default) stops the others; "collect" undoes that branch and goes on.
         losers: what becomes of those that were not needed, "undo" (the default) or "keep".
     """
     tracer = current("parallel")
     part = tracer.node("parallel", name)
     branches = part.flow("branches")
-    part.give(join=join, on_branch=on_branch, losers=losers)
+    until = join if callable(join) else None
+    part.give(join=None if until else join, on_branch=on_branch, losers=losers)
     path = Expr(f"results.{name}")
     fields = {"out": dict[str, Any], "failed": list[str], "skipped": list[str]}
     value = tracer.record(path, name, {n: (Expr(f"{path.text}.{n}"), t) for n, t in fields.items()})
-    return tracer.open(Block("parallel", part, branches, cast(Joined, value), tracer))
+
+    def close() -> None:
+        # Only now are the branches known.
+        if until is not None:
+            part.members["join"] = {"until": tracer.text(until(cast(Joined, value)))}
+
+    return tracer.open(Block("parallel", part, branches, cast(Joined, value), tracer, close))
 
 
 @overload

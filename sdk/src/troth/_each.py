@@ -77,7 +77,7 @@ def each(
     key: Callable[[T], str | int] | None = None,
     after: Callable[[T], Sequence[str | int]] | None = None,
     width: int | None = None,
-    join: Literal["all", "any"] | int | None = None,
+    join: Literal["all", "any"] | int | Callable[[Items[T]], bool] | None = None,
     on_item: Literal["fail", "collect"] | None = None,
     losers: Literal["undo", "keep"] | None = None,
     open: bool | None = None,
@@ -96,7 +96,8 @@ def each(
         key: of an item, `lambda party: party.id`; unique. Without it the place of the item.
         after: the keys of the items that must be done before, `lambda party: party.after`.
         width: how many items run beside each other, at most 1,000.
-        join: "all" (the default), "any", or how many must be done.
+        join: "all" (the default), "any", how many must be done, or until what holds:
+            `lambda parties: size(parties.done) > 1`, read whenever an item is over.
         on_item: "fail" (the default) stops the others; "collect" undoes that item and goes on.
         losers: what becomes of those that were not needed, "undo" (the default) or "keep".
         open: True lets `add` append items until the list is closed.
@@ -110,11 +111,12 @@ def each(
     text = tracer.text(items)
     part = tracer.node("for_each", name)
     item = tracer.value(Expr(f"each.{name}.item"), _type_of(tracer, name, items), name)
+    until = join if callable(join) else None
     part.give(
         items=text,
         key=None if key is None else tracer.text(key(item)),
         after=None if after is None else tracer.text(after(item)),
-        max_items=at_most, width=width, join=join, on_item=on_item, losers=losers, open=open,
+        max_items=at_most, width=width, join=None if until else join, on_item=on_item, losers=losers, open=open,
         within=None if within is None else check_duration(within, "within="),
         on_expiry=on_expiry,
     )  # fmt: skip
@@ -124,8 +126,11 @@ def each(
             read = not is_symbol(close_when) and callable(close_when)
             value = cast(Callable[[], bool], close_when)() if read else close_when
             part.members["close_when"] = tracer.text(value)
+        if until is not None:
+            part.members["join"] = {"until": tracer.text(until(made))}
 
-    return Items(tracer, part, cast(T, item), close)
+    made = Items(tracer, part, cast(T, item), close)
+    return made
 
 
 def _type_of(tracer: Tracer, name: str, items: object) -> Any:

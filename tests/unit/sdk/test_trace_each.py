@@ -7,7 +7,7 @@ import pytest
 from sagas.checks import check
 from tests.typing.right.parties import open_room
 from tests.unit.sdk.world import Order, Paid, check_stock, document_of, nodes_of, reserve, tell
-from troth import add, each, fulfil, on, out, parallel, set_, sleep, var
+from troth import add, each, fulfil, on, out, parallel, set_, size, sleep, var
 
 
 def lines(order: Order) -> None:
@@ -117,6 +117,20 @@ def test_in_a_parallel_the_loop_is_a_branch_of_its_own() -> None:
 
     (node,) = nodes_of(flow)
     assert [branch["flow"][0]["node"] for branch in node["branches"]] == ["step", "for_each"]
+
+
+def test_a_join_may_be_what_holds_of_items_or_branches() -> None:
+    def flow(order: Order) -> None:
+        for line in each("lines", order.lines, at_most=9, join=lambda all: size(all.done) > 1):
+            tell(order.number, line.sku)
+        with parallel("both", join=lambda both: size(both.failed) > 1):
+            check_stock(order)
+            reserve(order)
+
+    assert [node["join"]["until"] for node in nodes_of(flow)] == [
+        "size(results.lines.done) > 1",
+        "size(results.both.failed) > 1",
+    ]
 
 
 # --- what is refused -----------------------------------------------------------------------------
