@@ -72,6 +72,14 @@ def test_a_loop_is_undone_round_by_round_unless_its_rounds_are_kept() -> None:
     assert undo_plan(of(loop | {"keep_rounds": True})) == []
 
 
+def test_a_list_is_undone_item_by_item() -> None:
+    listed = {"node": "for_each", "name": "parties", "items": "[1]", "max_items": 9, "flow": [step("one")]}
+    assert undo_plan(of(listed)) == [
+        {"items": "parties", "plan": undo_plan(of(scope("parties", step("one"))))}
+    ]
+    assert undo_order(undo_plan(of(listed))) == ["parties/one"]
+
+
 def test_nothing_before_a_pivot_is_undone() -> None:
     document = of(step("before"), approve("legal", "A2", pivot("sign")))
     assert order(document) == []

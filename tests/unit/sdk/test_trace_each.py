@@ -121,11 +121,11 @@ def test_in_a_parallel_the_loop_is_a_branch_of_its_own() -> None:
 
 def test_a_join_may_be_what_holds_of_items_or_branches() -> None:
     def flow(order: Order) -> None:
-        for line in each("lines", order.lines, at_most=9, join=lambda all: size(all.done) > 1):
+        for line in each("lines", order.lines, at_most=9, join=lambda lines: size(lines.done) > 1):
             tell(order.number, line.sku)
         with parallel("both", join=lambda both: size(both.failed) > 1):
             check_stock(order)
-            reserve(order)
+            check_stock.named("again")(order)
 
     assert [node["join"]["until"] for node in nodes_of(flow)] == [
         "size(results.lines.done) > 1",
