@@ -145,16 +145,19 @@ def begin_ready(m: Machine, path: str, node: Node) -> None:
     """Begin as many items as may run beside each other, in the order of the data."""
     c = m.c
     instance = c.nodes[path]
-    paths = {key: item_path(path, key) for key in instance.guards if key not in instance.branches}
-    running = sum(1 for item in paths.values() if item in c.nodes)
-    width = node.doc.get("width", defaults.ITEMS_WIDTH_MAX)
+    inside = f"{path}["
+    running = sum(1 for p in c.nodes if p.startswith(inside) and p.find("]/", len(inside)) < 0)
+    free = node.doc.get("width", defaults.ITEMS_WIDTH_MAX) - running
     after = c.item_after.get(path, {})
+    over = instance.branches
     begun: list[str] = []
-    for key, item in paths.items():
-        if running + len(begun) >= width:
+    for key in instance.guards:
+        if len(begun) >= free:
             break
-        done = all(instance.branches.get(other) in ("done", joins.CUT) for other in after.get(key, ()))
-        if done and item not in c.nodes:
+        if key in over or any(over.get(k) not in ("done", joins.CUT) for k in after.get(key, ())):
+            continue
+        item = item_path(path, key)
+        if item not in c.nodes:
             begun.append(item)
     for item in begun:
         m.emit(ev.NodeEntered, node=item)
