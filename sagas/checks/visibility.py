@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from sagas.checks.facts import is_late_only, root_of, yields
 from sagas.checks.flow import Place
@@ -14,6 +15,7 @@ from sagas.schema_refs import closest
 
 __all__ = ["Sights", "events_at", "label_of", "lists_at", "rounds_at"]
 
+Json = Any
 _FACTS = frozenset({"results", "events", "decisions"})
 _LATE: tuple[tuple[str | int, ...], ...] = ((), ("expired",))
 _ASKED = frozenset({"active", "done", "deadline"})

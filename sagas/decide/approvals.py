@@ -61,6 +61,7 @@ def _needs(node: Node) -> list[str]:
 
 
 def not_by(m: Machine, path: str, node: Node) -> list[str]:
+    """Who may not act here: the people of the approves and tasks that the node names."""
     barred: set[str] = set()
     for name in node.doc.get("not_by", ()):
         barred.update(m.c.deciders.get(path_of(m, path, name) or "", ()))

@@ -248,10 +248,11 @@ def _finish(m: Machine, message: msg.Control) -> _Refusal:
         return "control.evidence", "name what shows it"
     for path in m.c.nodes:
         node = m.d.by_template.get(template_of(path)) if path else None
-        if isinstance(node, Node) and node.kind in _FINISHED and message.node is not None:
-            if _names(path, message.node) and failures.is_open(m, path):
-                targets.finish_by_hand(m, path, message.by, message.evidence, message.result)
-                return None
+        is_kind = isinstance(node, Node) and node.kind in _FINISHED
+        is_meant = message.node is not None and _names(path, message.node)
+        if is_kind and is_meant and failures.is_open(m, path):
+            targets.finish_by_hand(m, path, message.by, message.evidence, message.result)
+            return None
     return "control.target", f"{message.node or 'nothing'} is no open block"
 
 

@@ -42,7 +42,7 @@ def act(m: Machine, message: msg.TaskAct) -> None:
     if found is None:
         refusal: _Refusal = ("task.closed", "this task is not open")
     else:
-        refusal = _refuse(m, message, *found) or _ACTIONS[message.action](m, message, *found)
+        refusal = _refuse(message, found[1]) or _ACTIONS[message.action](m, message, *found)
     if refusal is not None:
         m.outcome = {"code": refusal[0], "detail": refusal[1]}
 
@@ -54,7 +54,7 @@ def _find(m: Machine, number: str) -> tuple[str, Task] | None:
     return None
 
 
-def _refuse(m: Machine, message: msg.TaskAct, path: str, task: Task) -> _Refusal:
+def _refuse(message: msg.TaskAct, task: Task) -> _Refusal:
     if message.actor_type != "human":
         return "task.actor", f"actor type {message.actor_type} may not do it"
     if message.by in task.not_by:

@@ -14,9 +14,10 @@ import httpx
 from pydantic import BaseModel
 
 from ._models import Decided, HistoryEvent, Page, Steered
-from ._operations import Operations, part_of
+from ._operations import part_of
 from ._registering import payload_of
 from ._settings import Settings
+from ._tasks import Tasks
 from ._transport import BlockingTransport, Call
 from ._wire import transport_for
 
@@ -25,11 +26,13 @@ __all__ = ["AsyncClient", "Client"]
 P = ParamSpec("P")
 T = TypeVar("T")
 Json = Any
-Action = Literal["cancel", "pause", "resume", "retry", "settle", "release"]
+Action = Literal[
+    "cancel", "pause", "resume", "retry", "settle", "finish", "move", "release"
+]
 Verdict = Literal["approve", "edit", "reject"]
 
 
-class People(Operations):
+class People(Tasks):
     """The operations of persons: deciding, steering, remedies."""
 
     async def inbox(
@@ -77,10 +80,12 @@ class People(Operations):
         outcome: Literal["done", "not_done"] | None = None,
         result: BaseModel | Json = None,
         evidence: Json = None,
+        to: str | None = None,
     ) -> Steered:
-        """Cancel, pause, resume, retry or settle a commitment; recorded with the key's name.
+        """Cancel, pause, resume, retry, settle, finish or move; recorded with the key's name.
 
-        `node` names the node (retry) or the debt (settle); settle needs outcome and evidence.
+        `node` names the node (retry, finish, move) or the debt (settle); settle needs outcome and
+        evidence, finish of an open block its evidence, move the new time (RFC 3339).
         Raises EngineError TR422 if the state does not allow it.
         """
         given = {
@@ -88,6 +93,7 @@ class People(Operations):
             "outcome": outcome,
             "result": None if result is None else payload_of(result),
             "evidence": evidence,
+            "to": to,
         }
         body = {"action": action, "reason": reason}
         body |= {name: value for name, value in given.items() if value is not None}
@@ -235,6 +241,12 @@ class Client:
     approval = _Blocking(People.approval)
     decide = _Blocking(People.decide)
     control = _Blocking(People.control)
+    tasks = _Blocking(People.tasks)
+    task = _Blocking(People.task)
+    claim_task = _Blocking(People.claim_task)
+    release_task = _Blocking(People.release_task)
+    complete_task = _Blocking(People.complete_task)
+    update = _Blocking(People.update)
     debts = _Blocking(People.debts)
     parked = _Blocking(People.parked)
     dead_letters = _Blocking(People.dead_letters)

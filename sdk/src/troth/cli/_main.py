@@ -14,7 +14,7 @@ import typer
 from troth._errors import TrothError
 from troth._problems import EngineError, exit_code_of
 
-from . import _dev, _events, _outbox, _people, _project, _read, _worker
+from . import _dev, _events, _outbox, _people, _project, _read, _tasks, _worker
 from ._session import Session
 
 __all__ = ["app", "main", "run"]
@@ -64,6 +64,13 @@ app.command("history")(_read.history)
 app.command("watch")(_read.watch)
 app.command("inbox")(_people.inbox)
 app.command("decide")(_people.decide)
+app.command("tasks")(_tasks.tasks)
+app.command("claim")(_tasks.claim)
+app.command("give-back")(_tasks.release)
+app.command("complete")(_tasks.complete)
+app.command("update")(_tasks.update)
+app.command("finish")(_tasks.finish)
+app.command("move")(_tasks.move)
 app.command("cancel")(_people.cancel)
 app.command("pause")(_people.pause)
 app.command("resume")(_people.resume)

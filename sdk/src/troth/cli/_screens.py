@@ -27,6 +27,8 @@ __all__ = [
     "listing",
     "parked",
     "show",
+    "tasks",
+    "value",
 ]
 
 DIGEST_DIGITS = 6
@@ -172,6 +174,27 @@ def inbox(items: Sequence[Json], now: datetime) -> list[str]:
         lines.append(
             f'   troth decide {ref} {item["node"]} approve --digest {digest} --reason ".."'
         )
+    return lines
+
+
+def tasks(items: Sequence[Json], now: datetime) -> list[str]:
+    """Each task: what it is about, who may do it or has it, and the command that goes on."""
+    if not items:
+        return ["no task waits"]
+    lines: list[str] = []
+    for item in items:
+        due = datetime.fromisoformat(item["due"]) if item.get("due") else None
+        left = "" if due is None else f"   until {until(due, now)}"
+        who = f"{item['by']} has it" if item.get("by") else f"for {' or '.join(item['roles'])}"
+        lines.append(f" {item['id']}   {item['node']}   {ref_of(item)}   {who}{left}")
+        if item.get("subject") is not None:
+            lines.append(f"   about     {value(item['subject'])}")
+        if item.get("form") is not None:
+            lines.append(f"   form      {value(item['form'])}")
+        if item["status"] == "offered":
+            lines.append(f"   troth claim {item['id']}")
+        elif item["status"] == "claimed":
+            lines.append(f"   troth complete {item['id']} '{{...}}'")
     return lines
 
 
