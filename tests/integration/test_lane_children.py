@@ -109,3 +109,32 @@ def test_what_a_run_left_in_another_lane_starts_anew(house: House) -> None:
     house.settle()
     assert house.a.step(company, run=2)["status"] == "fulfilled"
     assert house.a.step(company, run=3) == {}
+
+
+# --- locks -----------------------------------------------------------------------------------
+
+
+def pressing() -> Json:
+    """Every sale of the tenant holds one lock until it is signed."""
+    plain = sale()
+    held = {
+        "node": "lock", "name": "held", "lock": "press", "within": "9d", "flow": plain["flow"][1:2]
+    }  # fmt: skip
+    return sale(flow=[held], contracts={})
+
+
+def test_a_lock_is_passed_between_lanes_of_two_owners_in_the_order_of_requests(
+    house: House,
+) -> None:
+    house.register(pressing())
+    names = [house.key(lane) for lane in (0, 2, 1, 3)]
+    for company in names:
+        house.a.publish("applied", company)
+        house.settle()
+    for at, company in enumerate(names):
+        waits = [house.a.step(name)["waits_for"][0]["kind"] for name in names[at:]]
+        assert waits == ["event", *["lock"] * (len(waits) - 1)]
+        house.b.publish("signed", company)
+        house.settle()
+        assert house.a.step(company)["status"] == "fulfilled"
+        assert house.a.folded(house.a.id(company)).frames[""]["results"]["held"]["fence"] == at + 1

@@ -172,6 +172,22 @@ def on_failure(on: str, *flow: Json, **members: Json) -> Json:
     return {"on": [on], "flow": list(flow), **members}
 
 
+def lock(name: str, *flow: Json, of: str = "press", within: str = "1h", **members: Json) -> Json:
+    """A part under a lock; `of` is the name of the lock."""
+    return _node("lock", name, lock=of, within=within, flow=list(flow), **members)
+
+
+def child(name: str, saga_: str = "kid", *, undo: bool = False, **members: Json) -> Json:
+    """A child; `undo`: a contract takes it back, with its result."""
+    node = _node("child", name, saga=saga_, key="input.id", input="{'id': input.id}", **members)
+    if not undo:
+        return node | {"on_undo": "none"}
+    contract = {"participant": "shop", "command": {}, "result": {}}
+    back = {"contract": f"shop/{name}@1", "args": {"what": "result"}}
+    own = {f"shop/{name}@1": contract}
+    return {**node, "on_undo": "contract", "undo": back, HIDDEN: own}
+
+
 def fulfil(name: str = "fulfilled", result: str | None = None) -> Json:
     return _node("fulfil", name, **({"result": result} if result else {}))
 

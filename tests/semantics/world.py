@@ -15,6 +15,7 @@ import orjson
 
 from domain import events as ev
 from domain import key_stream as ks
+from domain import lock_stream as ls
 from domain import messages as msg
 from domain.commitment import Commitment, CommitmentSnapshot
 from domain.events import Event
@@ -73,6 +74,8 @@ class World:
         self.started: set[str] = set()
         self.commands: list[Dispatch] = []
         self.keys: dict[UUID, Any] = {}
+        self.locks: dict[UUID, Any] = {}
+        self.kids: dict[tuple[str, int], Json] = {}
         self.wake_us: int | None = None
         self.outcome: Json = None
         self.facts: list[Json] = []
@@ -144,6 +147,44 @@ class World:
         for to, mail in out.mail:
             if isinstance(mail, msg.Subscribe):
                 queue += self._to_key(to, mail)
+            elif isinstance(mail, msg.Acquire | msg.Release):
+                queue += self._to_lock(to, mail)
+            elif isinstance(mail, msg.Start | msg.Recall):
+                queue += self._to_kid(mail)
+
+    def _to_lock(self, to: UUID, message: msg.Message) -> list[msg.Message]:
+        decided = ls.decide(self.locks.get(to), message, stream=to, now_us=self.now_us, ctx=CTX)
+        self.locks[to] = decided.state
+        return [mail for stream, mail in decided.mail if stream == self.id]
+
+    def _to_kid(self, message: msg.Start | msg.Recall) -> list[msg.Message]:
+        """Children are there by name only: `kid_says` tells what they do."""
+        if isinstance(message, msg.Start):
+            asked = message.parent["node"], message.parent["ask"]
+            self.kids[asked] = {"id": None, "wait": message.parent["wait"]}
+            return []
+        kid = self.kids.get((message.node, message.ask))
+        if kid is None or kid["id"] is not None:
+            return []
+        del self.kids[message.node, message.ask]
+        return [msg.ChildOver(message.node, message.ask, "cancelled")]
+
+    def kid_says(self, asked: tuple[str, int], status: str) -> None:
+        """A child begins (also before its end), and ends with a status; conflict: it never does."""
+        kid, error = self.kids[asked], {"class": "business", "code": "no", "message": "no"}
+        if status == "conflict" and kid["id"] is None:
+            del self.kids[asked]
+            self.send(msg.ChildOver(*asked, "conflict", error=error))
+            return
+        if kid["id"] is None:
+            kid["id"] = str(commitment_id("north", "kid", "-".join(map(str, asked)), 1))
+            if not kid["wait"]:
+                del self.kids[asked]
+            self.send(msg.ChildStarted(*asked, kid["id"], 1, 1))
+        elif status in ("fulfilled", "failed", "cancelled"):
+            del self.kids[asked]
+            told = None if status == "fulfilled" else error
+            self.send(msg.ChildOver(*asked, status, kid["id"], 7 if told is None else None, told))
 
     def _to_key(self, to: UUID, message: msg.Message) -> list[msg.Message]:
         decided = ks.decide(self.keys.get(to), message, stream=to, now_us=self.now_us, ctx=CTX)

@@ -33,7 +33,7 @@ Json = Any
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 EVENTS = ("e0", "e1", "e2", "e3")
-LEAVES = ("step", "approve", "wait_for", "sleep", "set", "emit")
+LEAVES = ("step", "approve", "wait_for", "sleep", "await", "task", "set", "emit")
 BLOCKS = ("choose", "race", "parallel", "repeat", "for_each", "scope", "approve_flow")
 ENDS = ("fulfil", "fail")
 KINDS = frozenset({*LEAVES, *BLOCKS, *ENDS})
@@ -159,6 +159,14 @@ class _Sketch:
     def _event(self) -> str:
         return self._draw(st.sampled_from(EVENTS))
 
+    def _await(self, _: int) -> Json:
+        return {"until": "true", "within": "2d", **self._some(on_expiry="continue")}
+
+    def _task(self, _: int) -> Json:
+        form = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+        more = self._some(subject="0", form=form, on_expiry="continue", claim_lease="1h")
+        return {"roles": ["legal"], "within": "1d", **more}
+
     def _sleep(self, _: int) -> Json:
         return {"until": "meta.now"} if self._flip() else {"for": "1d"}
 
@@ -190,7 +198,7 @@ class _Sketch:
     def _race(self, depth: int) -> Json:
         branches: list[Json] = []
         for _ in range(2):
-            on = self._node(self._draw(st.sampled_from(["wait_for", "sleep", "approve"])), depth)
+            on = self._node(self._draw(st.sampled_from(["wait_for", "sleep", "await", "task", "approve"])), depth)
             if on["node"] != "wait_for":
                 on.pop("when", None)
             branches.append(self._branch(depth, may_end=False) | {"on": on})
@@ -214,7 +222,10 @@ class _Sketch:
 
     def _for_each(self, depth: int) -> Json:
         node: Json = {"items": "[0]", "key": "'k'", "max_items": self._draw(st.integers(3, 5))}
-        node |= {"flow": self.flow(depth), "join": self._draw(st.sampled_from(["all", "all", "any"]))}
+        node |= {
+            "flow": self.flow(depth),
+            "join": self._draw(st.sampled_from(["all", "all", "any"])),
+        }
         node |= self._some(on_item="collect", losers="keep", out="0", width=2, after="[]")
         if self._flip():
             node |= {"open": True, "close_when": "true", "within": "10d"}
@@ -340,8 +351,14 @@ def _field(node: Node) -> str | None:
     """A field that what the node yields surely has."""
     if node.continues or "collect" in node.doc:
         return None
-    fields = {"step": "n", "wait_for": "type", "approve": "decision", "repeat": "rounds"}
-    return {"choose": "branch", "race": "branch", "parallel": "failed", "for_each": "done", **fields}.get(node.kind)
+    fields = {"step": "n", "wait_for": "type", "approve": "decision", "task": "by", "repeat": "rounds"}
+    return {
+        "choose": "branch",
+        "race": "branch",
+        "parallel": "failed",
+        "for_each": "done",
+        **fields,
+    }.get(node.kind)
 
 
 def _guarded(read: str) -> str:

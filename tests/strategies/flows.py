@@ -48,7 +48,7 @@ def _flow(draw: st.DrawFn, names: _Names, depth: int, least: int = 1) -> list[Js
 
 def _node(draw: st.DrawFn, names: _Names, depth: int) -> Json:
     blocks = () if depth >= DEPTH_MAX or names.is_used_up else _BLOCKS
-    make = draw(st.sampled_from([_step, _step, _step, _step, _leaf, *blocks]))
+    make = draw(st.sampled_from([_step, _step, _step, _step, _leaf, _child, *blocks]))
     return make(draw, names, depth)
 
 
@@ -65,7 +65,7 @@ def _step(draw: st.DrawFn, names: _Names, depth: int) -> Json:
 
 def _leaf(draw: st.DrawFn, names: _Names, depth: int) -> Json:
     name = names.next("l")
-    kind = draw(st.integers(0, 5))
+    kind = draw(st.integers(0, 7))
     if kind == 0:
         return say.sleep(name, "1h")
     if kind == 1:
@@ -74,6 +74,11 @@ def _leaf(draw: st.DrawFn, names: _Names, depth: int) -> Json:
         return say.fail(name, "no")
     if kind == 3 and depth > 0 and draw(st.booleans()):
         return say.fulfil(name)
+    if kind == 4:
+        late = draw(st.sampled_from(["fail", "continue"]))
+        return say.task(name, within="2h", claim_lease="30m", on_expiry=late)
+    if kind == 5:
+        return say.milestone(name, "meta.now > meta.started_at", within="2h")
     return say.wait(
         name, "ping", within="2h", on_expiry=draw(st.sampled_from(["fail", "continue"]))
     )
@@ -159,6 +164,26 @@ def _each(draw: st.DrawFn, names: _Names, depth: int) -> Json:
     )  # fmt: skip
 
 
+def _lock(draw: st.DrawFn, names: _Names, depth: int) -> Json:
+    """Of two names, so that a part waits for the lock that another one has."""
+    name = names.next("k")
+    members = {"max_hold": "3h"} if draw(st.integers(0, 2)) == 0 else {}
+    return say.lock(
+        name, *_flow(draw, names, depth + 1), of=draw(st.sampled_from(["left", "right"])),
+        within="3h", on_expiry=draw(st.sampled_from(["fail", "continue"])), **members,
+    )  # fmt: skip
+
+
+def _child(draw: st.DrawFn, names: _Names, depth: int) -> Json:
+    name = names.next("d")
+    undo = draw(st.booleans())
+    return say.child(
+        name, undo=undo, wait=draw(st.sampled_from([True, True, False])),
+        on_stop=draw(st.sampled_from(["cancel", "leave"])), within="4h",
+        on_expiry=draw(st.sampled_from(["fail", "continue"])),
+    )  # fmt: skip
+
+
 def _choose(draw: st.DrawFn, names: _Names, depth: int) -> Json:
     name, yes = names.next("c"), names.next("b")
     taken = {"name": yes, "when": draw(st.sampled_from(["true", "false"])),
@@ -176,4 +201,4 @@ def _race(draw: st.DrawFn, names: _Names, depth: int) -> Json:
     )  # fmt: skip
 
 
-_BLOCKS = (_parallel, _parallel, _scope, _scope, _repeat, _each, _choose, _race, _gated)
+_BLOCKS = (_parallel, _parallel, _scope, _scope, _repeat, _each, _choose, _race, _gated, _lock)

@@ -120,6 +120,14 @@ class UndoOracle:
         elif e.kind == "do" and e.undo is not None:
             self.standing[e.node] = Standing(version, False)
 
+    def _child(self, e: ev.ChildOpened | ev.ChildEnded, version: int) -> None:
+        """A child that was fulfilled, or that nobody waits for, is one entry."""
+        if isinstance(e, ev.ChildEnded) or e.done:
+            self.completed[e.node] = version
+        if e.undo is not None:
+            assert e.node not in self.undone, f"{e.node} is entered after it was undone"
+            self.standing[e.node] = Standing(version, True)
+
     def _effect_done(self, e: ev.EffectDone, version: int) -> None:
         if e.kind == "undo":
             self.standing.pop(e.node, None)
@@ -234,6 +242,8 @@ _READ: dict[type[Event], Callable[..., None]] = {
     ev.NodeFailed: UndoOracle._done,
     ev.PartStopping: UndoOracle._stopping,
     ev.ItemsAdded: UndoOracle._items,
+    ev.ChildOpened: UndoOracle._child,
+    ev.ChildEnded: UndoOracle._child,
     ev.EffectIntended: UndoOracle._intended,
     ev.EffectDone: UndoOracle._effect_done,
     ev.EffectFailed: UndoOracle._effect_failed,

@@ -27,6 +27,9 @@ ANSWERS = {
 }
 
 
+KIDS = ("begins", "fulfilled", "fulfilled", "failed", "cancelled", "conflict")
+
+
 class Driver:
     """Makes random moves in a world, then brings the commitment to its end."""
 
@@ -56,6 +59,7 @@ class Driver:
         w = self.w
         kinds = ["answer"] * 8 * bool(w.dispatches) + ["start"] * 2 * bool(w.dispatches)
         kinds += ["time", "ping", "poke", "late", "decide", "decide", "pause", "resume", "settle"]
+        kinds += ["kid"] * 3 * bool(w.kids)
         kind = draw(st.sampled_from([*kinds, "cancel"]))
         if kind in ("answer", "start"):
             d = draw(st.sampled_from(list(w.dispatches.values())))
@@ -65,6 +69,11 @@ class Driver:
                 w.start(d)
             else:
                 self.answer(d, outcome)
+        elif kind == "kid":
+            asked = draw(st.sampled_from(list(w.kids)))
+            status = draw(st.sampled_from(KIDS))
+            note(f"child {asked} {status}")
+            w.kid_says(asked, status)
         elif kind == "late":
             done = [c for c in w.commands if c.kind == "do"]
             if not done:
@@ -113,6 +122,8 @@ class Driver:
             elif w.dispatches:
                 d = next(iter(w.dispatches.values()))
                 self.answer(d, "present" if d.kind == "probe" else "done")
+            elif w.kids:
+                w.kid_says(next(iter(w.kids)), "fulfilled")
             elif "person" in w.waits():
                 self.happens("settle")
                 self.decide("approve")
