@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from domain.canonical import canonical
 from domain.durations import duration_us
@@ -276,8 +276,8 @@ _KINDS = {
 
 def moves_of(update: Mapping[str, Any]) -> list[dict[str, str]]:
     """The moves of an update: one, or several as a list."""
-    found = update.get("move", [])
-    return found if isinstance(found, list) else [found]
+    found: Any = update.get("move", [])
+    return cast("list[dict[str, str]]", found if isinstance(found, list) else [found])
 
 
 def retry_of(doc: Mapping[str, Any], base: Retry) -> Retry:

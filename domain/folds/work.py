@@ -78,7 +78,8 @@ def move(c: Any, timer: str, due_us: int) -> None:
 
 def update_accepted(c: Any, e: ev.UpdateAccepted) -> None:
     c.vars.update(e.values or {})
-    for timer, due_us in (e.moves or {}).items():
+    moves: dict[str, int] = e.moves or {}
+    for timer, due_us in moves.items():
         move(c, timer, due_us)
     if e.adds is not None:
         add_items(c, e.adds["node"], e.adds["items"])

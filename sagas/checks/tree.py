@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 __all__ = [
     "Branch",
@@ -87,8 +87,8 @@ class Update(Handler):
     @property
     def moves(self) -> list[dict[str, str]]:
         """Its moves: one, or several as a list."""
-        found = self.doc.get("move", [])
-        return found if isinstance(found, list) else [found]
+        found: Any = self.doc.get("move", [])
+        return cast("list[dict[str, str]]", found if isinstance(found, list) else [found])
 
 
 @dataclass(slots=True, eq=False)

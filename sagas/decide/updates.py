@@ -29,7 +29,7 @@ class _No(Exception):
 
     def __init__(self, code: str, detail: str, errors: list[Json] | None = None) -> None:
         super().__init__(code, detail)
-        self.outcome = {"code": code, "detail": detail}
+        self.outcome: dict[str, Json] = {"code": code, "detail": detail}
         if errors:
             self.outcome["errors"] = errors
 
@@ -183,7 +183,7 @@ def _adds(
     if block is None or instance is None or instance.branch != for_each.OPEN:
         raise _No("update.closed", f"{to} takes no more items")
     node: Node = m.node(block)
-    values = [] if items is None else m.value(items, inside, local, path)
+    values: list[Json] = [] if items is None else m.value(items, inside, local, path)
     prepared = for_each.prepare(m, block, node, values, owner=path)
     closes = close is not None and m.truth(close, inside, local, path)
     return {"node": block, "items": prepared, "close": closes}, block
