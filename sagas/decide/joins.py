@@ -42,9 +42,7 @@ def enter_parallel(m: Machine, path: str, node: Node) -> None:
         flow.start_flow(m, branch.flow, container_of(branch.flow, path))
 
 
-def closed(
-    m: Machine, path: str, node: Node, name: str, outcome: str, out: Json = None
-) -> None:
+def closed(m: Machine, path: str, node: Node, name: str, outcome: str, out: Json = None) -> None:
     """A branch or item is over (done, failed, skipped, undone or stopped): what follows from it."""
     is_list = node.kind == "for_each"
     if is_list:
@@ -81,7 +79,8 @@ def _counts(instance: Instance, node: Node) -> tuple[int, int, int]:
     One whose guard was false counts as joined; one skipped because another failed does not.
     """
     total = len(instance.guards) if node.kind == "for_each" else len(node.branches)
-    good = sum(1 for s in instance.branches.values() if s in ("done", CUT)) + total - len(instance.guards)
+    good = sum(1 for s in instance.branches.values() if s in ("done", CUT))
+    good += total - len(instance.guards)
     still = len(instance.guards) - len(instance.branches)
     join = node.doc.get("join", "all")
     wanted = {"all": total, "any": 1}.get(join) if isinstance(join, str) else join

@@ -1,4 +1,4 @@
-"""Lists that take more items until they are closed, and decisions about items (sections 3 and 6)."""
+"""Lists that take more until they are closed, and decisions about items (sections 3, 6)."""
 
 from __future__ import annotations
 

@@ -116,7 +116,8 @@ def each(
         items=text,
         key=None if key is None else tracer.text(key(item)),
         after=None if after is None else tracer.text(after(item)),
-        max_items=at_most, width=width, join=None if until else join, on_item=on_item, losers=losers, open=open,
+        max_items=at_most, width=width, join=None if until else join,
+        on_item=on_item, losers=losers, open=open,
         within=None if within is None else check_duration(within, "within="),
         on_expiry=on_expiry,
     )  # fmt: skip
