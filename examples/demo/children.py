@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,17 +53,24 @@ def engines(folder: Path, where: Place, on_death: Callable[[str], None]) -> list
 async def keys_of(folder: Path, engines: Sequence[Engine]) -> dict[str, str]:
     """Start the engine: its keys by name. Tables and topics are made before, where it has any."""
     first, *others = engines
-    log, settings = first.log, first.settings
+    if not others:
+        await first.start()
+        return first.keys
+    migrated = children.once("migrate", log=first.log, settings=first.settings)
+    keys, _ = await asyncio.gather(_make_keys(folder, first), migrated)
+    await asyncio.gather(*(engine.start() for engine in engines))
+    return keys
+
+
+async def _make_keys(folder: Path, engine: Engine) -> dict[str, str]:
     keys: dict[str, str] = {}
-    if others:
-        await children.once("migrate", log=log, settings=settings)
-        for name, given in KEYS.items():
-            options = ["--json", "--name", name, "--file", str(folder / KEYS_FILE), *given]
-            said = await children.once("keys", "add", *options, log=log, settings=settings)
-            keys[name] = json.loads(said)["key"]
-    for engine in engines:
-        await engine.start()
-    return keys or first.keys
+    for name, given in KEYS.items():
+        options = ["--json", "--name", name, "--file", str(folder / KEYS_FILE), *given]
+        said = await children.once(
+            "keys", "add", *options, log=engine.log, settings=engine.settings
+        )
+        keys[name] = json.loads(said)["key"]
+    return keys
 
 
 def participants(
