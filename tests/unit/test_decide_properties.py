@@ -111,6 +111,12 @@ class Driver:
                                        ("manager",), "because"))  # fmt: skip
                 return
 
+    def work(self) -> None:
+        """A person claims the first open task, and does it."""
+        found = next((i.task for i in self.w.now.nodes.values() if i.task is not None), None)
+        for action in ("claim", "complete") if found is not None else ():
+            self.w.send(msg.TaskAct(found.id, action, "mia", "human", ("legal",)))
+
     def close(self) -> None:
         """Everybody does what is asked of them: now it must come to an end."""
         w = self.w
@@ -127,6 +133,7 @@ class Driver:
             elif "person" in w.waits():
                 self.happens("settle")
                 self.decide("approve")
+                self.work()
             elif w.wake_us is not None:
                 w.pass_time(w.wake_us)
             else:
