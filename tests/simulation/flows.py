@@ -14,6 +14,7 @@ from troth import (
     DoubleStart,
     Saga,
     approve,
+    await_,
     branch,
     each,
     emit,
@@ -29,6 +30,7 @@ from troth import (
     scope,
     set_,
     sleep,
+    task,
     var,
     wait_for,
     when,
@@ -39,7 +41,7 @@ __all__ = ["random_saga"]
 NODES_MAX = 12
 DEPTH_MAX = 3
 KINDS = ("step", "step", "step", "look", "gate", "gate", "parallel", "when", "wait", "race",
-         "repeat", "each", "scope", "sleep", "emit", "set")  # fmt: skip
+         "repeat", "each", "scope", "sleep", "await", "task", "emit", "set")  # fmt: skip
 
 
 def random_saga(rng: Random, name: str) -> Saga[Any, Any]:
@@ -207,6 +209,18 @@ class _Draw:
                     self._step(known, rng.choice([pool.look, pool.post]))
             self._step(known, rng.choice(pool.EFFECTS))
             self._list(known, depth + 1)
+
+    def _await(self, known: str, depth: int) -> None:
+        expiry: Any = self._rng.choice(["fail", "continue"])
+        wanted = self._counter >= self._rng.randint(0, 2)
+        await_(self._name("ready"), wanted, within=self._rng.choice(["1m", "20m"]),
+               on_expiry=expiry)  # fmt: skip
+
+    def _task(self, known: str, depth: int) -> None:
+        # Nobody does it here: it goes on, or fails, when its time is over.
+        expiry: Any = self._rng.choice(["fail", "continue", "continue"])
+        task(self._name("work"), roles=["legal"], within=self._rng.choice(["1m", "20m"]),
+             on_expiry=expiry)  # fmt: skip
 
     def _sleep(self, known: str, depth: int) -> None:
         sleep(self._name("nap"), self._rng.choice(["5s", "1m", "10m"]))
