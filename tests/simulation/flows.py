@@ -19,6 +19,7 @@ from troth import (
     each,
     emit,
     fail,
+    lock,
     new,
     on,
     on_failure,
@@ -41,7 +42,8 @@ __all__ = ["random_saga"]
 NODES_MAX = 12
 DEPTH_MAX = 3
 KINDS = ("step", "step", "step", "look", "gate", "gate", "parallel", "when", "wait", "race",
-         "repeat", "each", "scope", "sleep", "await", "task", "emit", "set")  # fmt: skip
+         "repeat", "each", "scope", "lock", "sleep", "await", "task", "emit", "set")  # fmt: skip
+BLOCKS = frozenset({"parallel", "when", "race", "repeat", "each", "scope", "lock"})
 
 
 def random_saga(rng: Random, name: str) -> Saga[Any, Any]:
@@ -111,7 +113,7 @@ class _Draw:
 
     def _node(self, known: str, depth: int) -> str:
         kind = self._rng.choice(KINDS)
-        if depth >= DEPTH_MAX and kind in ("parallel", "when", "race", "repeat", "each", "scope"):
+        if depth >= DEPTH_MAX and kind in BLOCKS:
             kind = "step"
         if kind in ("step", "look"):
             step = pool.look if kind == "look" else self._rng.choice(pool.EFFECTS)
@@ -221,6 +223,17 @@ class _Draw:
         expiry: Any = self._rng.choice(["fail", "continue", "continue"])
         task(self._name("work"), roles=["legal"], within=self._rng.choice(["1m", "20m"]),
              on_expiry=expiry)  # fmt: skip
+
+    def _lock(self, known: str, depth: int) -> None:
+        rng = self._rng
+        expiry: Any = rng.choice(["fail", "continue"])
+        with lock(
+            rng.choice(["left", "right"]), within=rng.choice(["10m", "2h"]), on_expiry=expiry,
+            max_hold=rng.choice([None, None, "30m"]), name=self._name("held"),
+        ):  # fmt: skip
+            self._step(known, rng.choice(pool.EFFECTS))
+            if depth < DEPTH_MAX - 1:
+                self._list(known, depth + 1)
 
     def _sleep(self, known: str, depth: int) -> None:
         sleep(self._name("nap"), self._rng.choice(["5s", "1m", "10m"]))

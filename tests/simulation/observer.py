@@ -245,7 +245,9 @@ def _goes_on(c: Commitment, rows: dict[str, tuple[str, int, str]]) -> None:
             raise Violation("wake-ups", f"{effect.node} waits for a retry without a timer")
     asks = any(e.state == "unknown" and e.next == "ask" for e in c.effects.values())
     asked = any(n.asked is not None and n.branch is None for n in c.nodes.values())
-    if not (c.is_over or c.timers or rows or c.subs or c.debts or asks or asked):
+    # The streams of children and locks answer every question once.
+    others = c.children or any(hold.fence is None for hold in c.locks.values())
+    if not (c.is_over or c.timers or rows or c.subs or c.debts or asks or asked or others):
         raise Violation("wake-ups", f"{c.saga} {c.key} is {c.status} and nothing will move it")
 
 
