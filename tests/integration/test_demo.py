@@ -79,6 +79,7 @@ def expected(partners: int) -> str:
     return f"{ends_text({end: ends[end] for end in ENDS})} = {partners} of {partners}"
 
 
+@pytest.mark.timeout(300)  # five processes and their start, on a machine that is busy
 @pytest.mark.parametrize("shape", SHAPES)
 def test_it_ends_as_its_script_says_although_the_engine_is_killed(
     shape: str, request: pytest.FixtureRequest, tmp_path: Path
