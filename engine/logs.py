@@ -14,7 +14,9 @@ __all__ = ["ACTIONS", "set_up_logs"]
 
 ACTIONS: dict[str, str] = {
     "beat_failed": "this process could not say that it lives; others may take its lanes",
+    "bus_down": "the brokers cannot be reached: they are waited for",
     "bus_failed": "what reads or publishes to Kafka ended by a fault of ours",
+    "bus_refused": "a topic is not as it must be: nothing is read or published",
     "client_given_up": "a client of the driver did not close in time and was left",
     "clock_jumped": "the wall clock ran away from the boot-time clock; timers are held",
     "clock_settled": "the wall clock is back; timers go on",

@@ -230,5 +230,6 @@ def _refuse_unknown(names: Mapping[str, Any], where: str, passed: frozenset[str]
 
 
 def _told(fault: Any, given: Mapping[str, Any]) -> str:
-    name = str(fault["loc"][0]) if fault["loc"] else "settings"
+    # What no single setting says is about the bus and the store: the bus does not fit.
+    name = str(fault["loc"][0]) if fault["loc"] else "bus_url"
     return f"{name} ({_origin(name, given)}): {fault['msg'].removeprefix('Value error, ')}"

@@ -67,7 +67,7 @@ def test_the_variables_of_the_sdk_pass(monkeypatch: pytest.MonkeyPatch) -> None:
         ("lease_s = 0", "settings.value"),
         ("lanes = 0", "settings.value"),
         ("bus_url = 'kafka://x'", "settings.value"),
-        ("store_url = 'postgresql://x'", "settings.value"),
+        ("store_url = 'mysql://x'", "settings.value"),
         ("listen = '8080'", "settings.value"),
         ("listen = '127.0.0.1:99999'", "settings.value"),
         ("log_format = 'xml'", "settings.value"),
