@@ -58,7 +58,9 @@ async def keys_of(folder: Path, engines: Sequence[Engine]) -> dict[str, str]:
         return first.keys
     migrated = children.once("migrate", log=first.log, settings=first.settings)
     keys, _ = await asyncio.gather(_make_keys(folder, first), migrated)
-    await asyncio.gather(*(engine.start() for engine in engines))
+    # The first one takes the default port; the others then see that it is taken.
+    await first.start()
+    await asyncio.gather(*(engine.start() for engine in others))
     return keys
 
 
