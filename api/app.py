@@ -42,7 +42,8 @@ _log = structlog.get_logger("api")
 # History before commitments: a key may hold slashes, so its address would take `/history` along.
 _ROUTERS = (
     participants.router, events.router, history.router, commitments.router, controls.router,
-    approvals.router, tasks.router, updates.router, leases.router, definitions.router, remedies.router, operations.router,
+    approvals.router, tasks.router, updates.router, leases.router, definitions.router,
+    remedies.router, operations.router,
 )  # fmt: skip
 
 

@@ -68,7 +68,8 @@ def _complete(path: str, method: str, operation: dict[str, Json]) -> None:
         responses["422"] = _problem(("http.body",))
     if path.startswith("/v1"):
         operation["security"] = [{"key": []}]
-        roles = allowed(method, path.replace("{key}", "{key:path}").replace("/{name}", "/{name:path}"))
+        route = path.replace("{key}", "{key:path}").replace("/{name}", "/{name:path}")
+        roles = allowed(method, route)
         operation["description"] += f"\n\nRoles: {', '.join(sorted(roles))}."
         for status, aliases in _by_status(_EVERYWHERE).items():
             responses.setdefault(str(status), _problem(aliases))

@@ -83,9 +83,7 @@ def update(batch: Batch, request: UpdateRequest) -> Json:
         "id": request.id, "answer": None, **outcome,
         "recorded": batch.position(request.commitment),
     }  # fmt: skip
-    batch.accept(
-        Receipt(asked.tenant, source, request.id, digest, root, batch.accept_us, answer)
-    )
+    batch.accept(Receipt(asked.tenant, source, request.id, digest, root, batch.accept_us, answer))
     return {**answer, "repeated": False}
 
 

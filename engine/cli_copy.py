@@ -40,8 +40,8 @@ def copy(
 ) -> None:
     """Copy a store into a new one: out of SQLite, or to another number of lanes.
 
-    No engine may run on it, and it is only read. Nothing is ever overwritten: the new store must not
-    be there yet; on PostgreSQL name an empty database.
+    No engine may run on it, and it is only read. Nothing is ever overwritten: the new store must
+    not be there yet; on PostgreSQL name an empty database.
     """
     from_url = source if source is not None else read_settings().store_url
     with _progress() as tell:

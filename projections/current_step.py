@@ -59,9 +59,7 @@ _OPENING = (ev.ApprovalAsked, ev.DebtOpened, ev.TaskOffered)
 
 
 def _has_open_items(c: Commitment | None) -> bool:
-    return c is not None and (
-        bool(c.debts) or any(i.asked or i.task for i in c.nodes.values())
-    )
+    return c is not None and (bool(c.debts) or any(i.asked or i.task for i in c.nodes.values()))
 
 
 def _open_items(shape: Shape, before: Commitment | None, events: Sequence[Event]) -> list[ViewRow]:

@@ -110,7 +110,11 @@ class Cluster:
         """Make topics; what could not be made comes back with the reason."""
         asked = [(t.name, t.partitions, t.replication, [], list(t.configs.items())) for t in topics]
         timeout_ms = int(self._options.request_timeout_s * 1000)
-        request = CreateTopicsRequest(asked, timeout_ms, False)  # pyright: ignore[reportArgumentType]  # its annotation says a tuple of one
+        request = CreateTopicsRequest(
+            asked,  # pyright: ignore[reportArgumentType]  # its annotation says a tuple of one
+            timeout_ms,
+            False,
+        )
         response = await self._ask(None, request)
         refused: dict[str, str] = {}
         for name, code, *message in response.topic_errors:

@@ -58,8 +58,10 @@ _Text = CompactString("utf-8")
 
 
 class _TopicsResponse(Response):
-    API_KEY = 3  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]  # as aiokafka's own
-    API_VERSION = 12  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]  # as aiokafka's own
+    # A plain value where the base has a property: aiokafka's own responses do the same.
+    API_KEY = 3  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+    # As above, like aiokafka's own.
+    API_VERSION = 12  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
         (

@@ -59,7 +59,8 @@ class _Tokens(AbstractTokenProvider):
         self._ask = options.sasl_token
         self._file = options.sasl_token_file
 
-    async def token(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]  # annotated as None there
+    # Annotated as None there.
+    async def token(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         if self._ask is not None:
             return await self._ask()
         assert self._file is not None

@@ -32,8 +32,8 @@ LINE_GROWTH = 4
 """How much longer the next query looks when the tenants' lines were too short."""
 
 LINE_SHARES = 2
-"""How much of a claim's share one contract of a tenant may be in the first query. What is locked and
-not given out is skipped by other processes until the commit."""
+"""How much of a claim's share one contract of a tenant may be in the first query. What is locked
+and not given out is skipped by other processes until the commit."""
 
 # Places in COLUMNS.
 _POSITION, _START_BY, _TIMEOUT, _NOT_AFTER = 7, 10, 11, 12

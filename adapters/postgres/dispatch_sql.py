@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 __all__ = [
-    "CANCEL", "COLUMNS", "EXTEND", "GONE", "LINES", "OFFER_AGAIN", "OVERDUE", "ROW", "ROWS", "START",
-    "TAKE", "TENANTS", "WITHDRAW",
+    "CANCEL", "COLUMNS", "EXTEND", "GONE", "LINES", "OFFER_AGAIN", "OVERDUE", "ROW", "ROWS",
+    "START", "TAKE", "TENANTS", "WITHDRAW",
 ]  # fmt: skip
 
 COLUMNS = (
@@ -12,8 +12,10 @@ COLUMNS = (
     " start_by_us, timeout_us, not_after_us, state, worker, reservation, lease_until_us, ends_us,"
     " cancelled, lane, pushed_us, offered_us"
 )
-ROW = f"SELECT {COLUMNS} FROM dispatches WHERE effect = %s FOR UPDATE"  # noqa: S608 - names of our own
-ROWS = f"SELECT {COLUMNS} FROM dispatches WHERE effect = ANY(%s) FOR UPDATE"  # noqa: S608 - as above
+# Put together of names of our own.
+ROW = f"SELECT {COLUMNS} FROM dispatches WHERE effect = %s FOR UPDATE"  # noqa: S608 - as above
+# Names of our own again.
+ROWS = f"SELECT {COLUMNS} FROM dispatches WHERE effect = ANY(%s) FOR UPDATE"  # noqa: S608
 # One look into the index for each tenant: those behind the one served last, then round to it.
 _NEXT = """
 SELECT min(found.tenant) FROM unnest(%(contracts)s) AS c (name), LATERAL (

@@ -34,7 +34,8 @@ STATEMENTS_PREPARED_MAX = 200
 # plan again for each array took the server longer than to read a stream (248 us against 103).
 _SETTINGS = (
     "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off"
-    " -c jit=off -c plan_cache_mode=force_generic_plan -c default_transaction_isolation=read\\ committed -c timezone=UTC"
+    " -c jit=off -c plan_cache_mode=force_generic_plan"
+    " -c default_transaction_isolation=read\\ committed -c timezone=UTC"
 )
 
 

@@ -26,8 +26,8 @@ __all__ = [
 ]
 
 COPY_FROM = 20
-"""Events of a batch from which COPY is used. It costs a round trip of its own: 10 events a batch took
-90 us each by INSERT from arrays and 131 by COPY, 20 took 68 and 62, 50 took 44 and 40."""
+"""Events of a batch from which COPY is used. It costs a round trip of its own: 10 events a batch
+took 90 us each by INSERT from arrays and 131 by COPY, 20 took 68 and 62, 50 took 44 and 40."""
 
 _COPY = """
 COPY events (position, lane, version, stream, topic, prev, state) FROM STDIN (FORMAT BINARY)

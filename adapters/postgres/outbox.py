@@ -130,11 +130,14 @@ class PostgresOutbox:
 
     @guarded
     def _fetch(self, query: str, values: Sequence[Any]) -> list[Any]:
-        return self._link.db().execute(query, values, binary=True).fetchall()  # pyright: ignore[reportArgumentType]  # texts of this module
+        # The queries are texts of this module.
+        text: Any = query
+        return self._link.db().execute(text, values, binary=True).fetchall()
 
     @guarded
     def _execute(self, query: str, values: Sequence[Any]) -> None:
-        self._link.db().execute(query, values, binary=True)  # pyright: ignore[reportArgumentType]  # texts of this module
+        text: Any = query
+        self._link.db().execute(text, values, binary=True)
 
     async def _call(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)

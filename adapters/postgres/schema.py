@@ -30,7 +30,10 @@ LANES_MAX = 1024
 _ADVICE = "run `troth-engine migrate`"
 _FOUND = "SELECT to_regclass('alembic_version')::text, to_regclass('events')::text"
 _REVISION = "SELECT version_num FROM alembic_version"
-_STORE = "SELECT lanes, incarnation, (SELECT min(format) FROM lanes), (SELECT max(format) FROM lanes) FROM store"
+_STORE = """
+SELECT lanes, incarnation, (SELECT min(format) FROM lanes), (SELECT max(format) FROM lanes)
+FROM store
+"""
 _NEW_STORE = """
 INSERT INTO store (one, id, lanes, incarnation, created_us, routing)
 VALUES (1, %s, %s, 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, 0)

@@ -145,7 +145,10 @@ class PostgresStore:
         return LaneBelief(lane, *known, incarnation=self.incarnation)
 
     def begin(self, *beliefs: LaneBelief) -> PostgresTransaction:
-        """Open a transaction on these lanes, or on none. Raises LaneLost when one is not as believed."""
+        """Open a transaction on these lanes, or on none.
+
+        Raises LaneLost when one is not as believed.
+        """
         db = self._link.db()
         try:
             with db.pipeline():

@@ -62,7 +62,8 @@ SELECT 1, e.stream, e.version, e.topic, e.state, e.prev FROM unnest(%s) AS w (st
 ORDER BY 1, 3
 """
 _RECEIPT = """
-SELECT digest, root, accepted_us, outcome FROM receipts WHERE tenant = %s AND source = %s AND id = %s
+SELECT digest, root, accepted_us, outcome FROM receipts
+WHERE tenant = %s AND source = %s AND id = %s
 """
 _RECEIPTS = """
 SELECT r.tenant, r.source, r.id, r.digest, r.root, r.accepted_us, r.outcome
@@ -81,7 +82,8 @@ ORDER BY id LIMIT %s
 # own order stays.
 _INBOX_FAIR = f"""
 SELECT {_INBOX_COLUMNS} FROM inbox WHERE (lane, id) IN (
-  SELECT lane, id FROM (SELECT lane, id, row_number() OVER (PARTITION BY tenant ORDER BY id) AS place
+  SELECT lane, id FROM (
+    SELECT lane, id, row_number() OVER (PARTITION BY tenant ORDER BY id) AS place
     FROM inbox i WHERE lane = ANY(%s) AND {_UNPARKED}) AS line
   ORDER BY place, id LIMIT %s)
 ORDER BY id

@@ -146,7 +146,8 @@ class Rest:
         # Of two in one batch the later one stays; a statement may not meet a row twice.
         rows = {row.event.originator_id: row for row in write.snapshots}
         events = [row.event for row in rows.values()]
-        streams = uuids([e.originator_id for e in events])  # pyright: ignore[reportArgumentType] - the streams of troth are UUIDs
+        # The streams of troth are UUIDs.
+        streams = uuids([e.originator_id for e in events])  # pyright: ignore[reportArgumentType]
         versions = ints([e.originator_version for e in events])
         lanes = ints([self._lane(e.originator_id) for e in events])
         states, topics = bytes_([pack(e.state) for e in events]), texts([e.topic for e in events])
@@ -319,8 +320,9 @@ def _view_sql(table: str, names: tuple[str, ...]) -> str:
 def _gone_sql(table: str) -> str:
     keys = VIEWS[table].keys
     same = " AND ".join(f"t.{name} = n.{name}" for name in keys)
+    marks = ", ".join(["%s"] * len(keys))
     return (
-        f"DELETE FROM {table} t USING unnest({', '.join(['%s'] * len(keys))})"  # noqa: S608 - as above
+        f"DELETE FROM {table} t USING unnest({marks})"  # noqa: S608 - as above
         f" AS n ({', '.join(keys)}) WHERE {same}"
     )
 

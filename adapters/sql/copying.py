@@ -16,14 +16,14 @@ and leases that the old one gave out are refused. Nothing that is in flight is d
 
 - *offered*: the row is offered as before. One that was pushed over Kafka is published again by the
   relay when its pause is over, and answered by the journal if somebody did it.
-- *reserved*: its worker may not start any more (its token is of the old incarnation), so it has done
-  nothing. Its lease runs out and the row is offered again, the same attempt.
-- *started*: somebody may be doing it now. Row, attempt, worker and lease are kept, so nobody else gets
-  it. The worker's heartbeats are refused; its answer is refused, or recorded as a late one where
-  lane and position allow it to be recognised: the first `done` of any attempt settles an effect.
-  Else the lease runs out, and the sweep says that the attempt is unknown: R0 and R1 are tried again
-  with the same key, R2 and R3 are probed or a person is asked. To offer it again here instead would
-  be the one way to do it twice; to settle it here would be a guess.
+- *reserved*: its worker may not start any more (its token is of the old incarnation), so it has
+  done nothing. Its lease runs out and the row is offered again, the same attempt.
+- *started*: somebody may be doing it now. Row, attempt, worker and lease are kept, so nobody else
+  gets it. The worker's heartbeats are refused; its answer is refused, or recorded as a late one
+  where lane and position allow it to be recognised: the first `done` of any attempt settles an
+  effect. Else the lease runs out, and the sweep says that the attempt is unknown: R0 and R1 are
+  tried again with the same key, R2 and R3 are probed or a person is asked. To offer it again here
+  instead would be the one way to do it twice; to settle it here would be a guess.
 
 The target is one transaction: until it is whole there is no store in it (see the targets).
 """
@@ -61,7 +61,7 @@ TABLES: Mapping[str, str] = {
 """What is copied beside the log, in this order, each with its key."""
 
 LEFT = ("answers", "processes")
-"""What is not: answers that nobody waits for any more, and the processes of an engine that ended."""
+"""What is not: answers that nobody waits for, and the processes of an engine that ended."""
 
 NUMBERED = ("inbox", "dead_letters")
 """Tables that number their rows by themselves: no number is given twice, also after a copy."""

@@ -139,7 +139,8 @@ class SqliteTarget:
     def add(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         marks = ", ".join("?" * len(columns))
         names = ", ".join(columns)
-        self._open.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608 - names of our own
+        insert = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - names of our own
+        self._open.executemany(insert, rows)
 
     @guarded
     def places(self, events: Sequence[Place]) -> Mapping[Place, tuple[int, int]]:

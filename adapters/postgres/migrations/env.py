@@ -1,4 +1,4 @@
-"""What alembic runs: the revisions, on the connection that `adapters.postgres.schema` hands over."""
+"""What alembic runs: the revisions, on the connection that `adapters.postgres.schema` gives."""
 
 from alembic import context
 
