@@ -13,6 +13,7 @@ from domain.errors import refusal
 from domain.requests import Logged
 from domain.source import Arrival, Lost, Part
 from tests.unit.bus_fakes import EVENTS, MemoryDesk, MemorySource, cursor_of, logged
+from tests.waiting import eventually
 
 P0, P1 = Part(EVENTS, 0), Part(EVENTS, 1)
 WAIT_S = 20.0
@@ -140,7 +141,7 @@ async def test_a_partition_is_paused_and_read_again() -> None:
             source.put(P0, b"%d" % number)
             source.put(P1, b"x")
             await asyncio.sleep(0)
-        await wait_for(lambda: intake.state()["paused"] == 2)
+        await eventually(lambda: intake.state()["paused"] == 2)
         source.put(P0, *[b"later"] * 1_000)
         for _ in range(20):
             await asyncio.sleep(0)
@@ -158,7 +159,7 @@ async def test_timers_wait_for_what_was_sent_before_them() -> None:
         await until(desk, lambda: 100 in desk.until_us)
         desk.gate = asyncio.Event()
         source.put(P0, b"a")
-        await asyncio.sleep(0.02)
+        await eventually(lambda: desk.most_at_once == 1)
         source.now_us = 200
         for _ in range(50):
             await asyncio.sleep(0)
@@ -207,15 +208,12 @@ async def test_a_broker_that_is_gone_is_waited_for() -> None:
     source, desk = MemorySource(P0), MemoryDesk(0)
     source.is_down = True
     async with intake_of(source, desk) as intake:
-        for _ in range(20):
-            await asyncio.sleep(0.001)
-        assert intake.state()["reason"] == "the broker is gone"
+        await eventually(lambda: intake.state().get("reason") == "the broker is gone")
         source.down(False)
         source.put(P0, b"a")
         await until(desk, lambda: desk.values(P0) == [b"a"])
         source.down(True)
-        await asyncio.sleep(0.02)
-        assert not intake.state()["ready"]
+        await eventually(lambda: not intake.state()["ready"])
         source.down(False)
         source.put(P0, b"b")
         await until(desk, lambda: desk.values(P0) == [b"a", b"b"])
@@ -229,7 +227,7 @@ async def test_lost_input_is_told_until_its_loss_is_accepted() -> None:
     desk.cursors[P0] = cursor_of(P0, 1)
     source.gone[P0] = Lost(P0, "t1", 1, 3)
     async with intake_of(source, desk) as intake:
-        await wait_for(lambda: "input_lost" in str(intake.state().get("reason")))
+        await eventually(lambda: "input_lost" in str(intake.state().get("reason")))
         assert intake.state()["lost"] == [
             {"topic": EVENTS, "partition": 0, "next": 1, "earliest": 3}
         ]
@@ -241,14 +239,8 @@ async def test_lost_input_is_told_until_its_loss_is_accepted() -> None:
         assert intake.state()["ready"]
 
 
-async def wait_for(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not true():  # noqa: ASYNC110 - a state that is only asked has no event
-            await asyncio.sleep(0.001)
-
-
 async def test_monitoring_is_told_how_far_it_was_accepted() -> None:
     source, desk = MemorySource(P0), MemoryDesk(0)
     source.put(P0, *letters("abc"))
     async with intake_of(source, desk):
-        await wait_for(lambda: bool(source.noted) and source.noted[-1].offset == 3)
+        await eventually(lambda: bool(source.noted) and source.noted[-1].offset == 3)

@@ -13,6 +13,7 @@ from consumers.publishing import Publishing, Topics
 from consumers.relay import Relay, RelayLimits
 from domain.outbox import Letter, Offer, Row
 from tests.unit.bus_fakes import MemoryOutbox, MemorySink, stream
+from tests.waiting import eventually
 
 WAIT_S = 20.0
 QUICK = RelayLimits(idle_s=0.001, again_every_s=0.0, letters_every_s=0.0, retry_first_s=0.001,
@@ -63,9 +64,7 @@ class World:
             await asyncio.gather(task, return_exceptions=True)
 
     async def until(self, true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(WAIT_S):
-            while not true():  # noqa: ASYNC110 - a state that is only asked has no event
-                await asyncio.sleep(0.001)
+        await eventually(true, within_s=WAIT_S, look_s=0.001)
 
     def facts(self) -> list[str]:
         found = [orjson.loads(m.value) for m in self.sink.sent if m.topic == TOPICS.facts]
@@ -84,7 +83,7 @@ async def test_the_log_is_published_in_order_behind_the_cursor() -> None:
 
 
 async def test_the_cursor_never_passes_what_was_not_acknowledged() -> None:
-    """Two of three arrive, the middle one does not: the cursor stays before it, then all repeats."""
+    """Two of three arrive, the middle one not: the cursor stays before it, then all repeats."""
     world = World(0, 1)
     world.outbox.rows = [row(0, n) for n in (1, 2, 3)] + [row(1, 1)]
     seen: list[dict[int, int]] = []

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from adapters.kafka.options import KafkaOptions
@@ -30,6 +29,7 @@ from tests.integration.kafka.world import (
     structured,
 )
 from tests.unit.bus_fakes import MemoryDesk
+from tests.waiting import eventually
 from tools.servers import Kafka
 
 BINARY = [
@@ -80,7 +80,7 @@ async def options(kafka_bootstrap: str, topic_prefix: str) -> KafkaOptions:
 async def test_bad_records_are_one_fault_each_and_their_neighbours_pass(
     options: KafkaOptions,
 ) -> None:
-    """Null value, wrong headers, 2 MiB, broken JSON, no tenant: each a dead letter with a reason."""
+    """No value, wrong headers, 2 MiB, broken JSON, no tenant: dead letters, each with a reason."""
     good, headers = structured("g1")
     records: list[tuple[bytes | None, list[tuple[str, bytes]]]] = [
         (good, headers),
@@ -154,12 +154,12 @@ async def test_nothing_is_lost_when_the_broker_dies_in_the_middle(
     await asyncio.to_thread(own_kafka.kill)
     desk = FourLanes()
     async with intake_of(options, desk) as intake:
-        await asked(lambda: "bootstrap" in intake.state().get("reason", ""))
+        await eventually(lambda: "bootstrap" in intake.state().get("reason", ""))
         await asyncio.to_thread(own_kafka.restart)
         acknowledged += await sent(options, 10, 50)
         await taken(desk, 20)
         await asyncio.to_thread(own_kafka.kill)
-        await asked(lambda: not intake.state()["ready"])
+        await eventually(lambda: not intake.state()["ready"])
         assert intake.state()["reason"]
         await asyncio.to_thread(own_kafka.restart)
         acknowledged += await sent(options, 50, 80)
@@ -170,12 +170,6 @@ async def test_nothing_is_lost_when_the_broker_dies_in_the_middle(
     assert list(dict.fromkeys(ids_of(desk))) == acknowledged
 
 
-async def asked(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not true():  # noqa: ASYNC110 - a state that is only asked has no event
-            await asyncio.sleep(0.01)
-
-
 def ids_of(desk: MemoryDesk) -> list[str]:
     return [f.request.event["id"] for f in desk.taken if isinstance(f.request, Publish)]
 
@@ -183,17 +177,19 @@ def ids_of(desk: MemoryDesk) -> list[str]:
 async def sent(options: KafkaOptions, first: int, last: int) -> list[str]:
     """Send events one after the other, each until it is acknowledged."""
     done: list[str] = []
-    producer: AIOKafkaProducer
-    async with asyncio.timeout(WAIT_S):
-        while len(done) < last - first:
-            try:
-                async with producer_of(options, enable_idempotence=True) as producer:
-                    for number in range(first + len(done), last):
-                        value, headers = structured(f"e{number}")
-                        await producer.send_and_wait(
-                            options.events, value, b"k", partition=0, headers=headers
-                        )
-                        done.append(f"e{number}")
-            except KafkaError:
-                await asyncio.sleep(0.1)
+
+    async def are_sent() -> bool:
+        try:
+            async with producer_of(options, enable_idempotence=True) as producer:
+                for number in range(first + len(done), last):
+                    value, headers = structured(f"e{number}")
+                    await producer.send_and_wait(
+                        options.events, value, b"k", partition=0, headers=headers
+                    )
+                    done.append(f"e{number}")
+        except KafkaError:
+            return False
+        return True
+
+    await eventually(are_sent, look_s=0.1)
     return done

@@ -17,6 +17,7 @@ from consumers.relay import Relay, RelayLimits
 from domain.outbox import Message, Row
 from tests.integration.kafka.world import WAIT_S, made, options_of
 from tests.unit.bus_fakes import MemoryOutbox, stream
+from tests.waiting import eventually
 from tools.servers import Kafka, free_port
 
 QUICK = RelayLimits(idle_s=0.01, retry_first_s=0.05, retry_cap_s=0.2, rows_max=20)
@@ -116,9 +117,7 @@ async def test_the_relay_loses_nothing_when_the_broker_dies(
         await asyncio.to_thread(own_kafka.kill)
         outbox.rows += [row(n) for n in range(101, 151)]
         relay.wake()
-        async with asyncio.timeout(WAIT_S):
-            while relay.state()["ready"]:  # noqa: ASYNC110 - a state that is only asked
-                await asyncio.sleep(0.01)
+        await eventually(lambda: not relay.state()["ready"])
         assert outbox.cursors == {0: 100}
         await asyncio.to_thread(own_kafka.restart)
         await moved(outbox, 150)
@@ -134,6 +133,4 @@ async def test_the_relay_loses_nothing_when_the_broker_dies(
 
 
 async def moved(outbox: MemoryOutbox, position: int) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while outbox.cursors.get(0) != position:  # noqa: ASYNC110 - a state that is only asked
-            await asyncio.sleep(0.01)
+    await eventually(lambda: outbox.cursors.get(0) == position)
