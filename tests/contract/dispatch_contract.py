@@ -159,7 +159,9 @@ class StartContract(StoreCase):
         assert again.status == "repeated"
         assert (again.lease_until_us, again.ends_us) == (first.lease_until_us, first.ends_us)
 
-    @pytest.mark.parametrize("token", ["2.0.1.1", "1.0.2.1", "1.0.1.2", "1.1.1.1", "1.1.1", "", "1.0.1.1.1"])
+    @pytest.mark.parametrize(
+        "token", ["2.0.1.1", "1.0.2.1", "1.0.1.2", "1.1.1.1", "1.1.1", "", "1.0.1.1.1"]
+    )
     def test_a_start_with_another_token_is_lost(self, store: Store, token: str) -> None:
         offer(store, dispatch("a"))
         (claimed,) = claim(store)

@@ -1,4 +1,4 @@
-"""Sagas of every kind of half way, and what a store holds whatever its lanes: for tests of copies."""
+"""For tests of copies: sagas half way in every manner, and what any store of theirs holds."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def gated() -> dict[str, Any]:
     document = sale()
     command = {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}
     step = {"node": "step", "name": "pay", "contract": ACTIVATE, "unknown": "ask",
-            "args": {"id": "results.create.id"}, "irreversible": "accepted", "why": "money"}  # fmt: skip
+            "args": {"id": "results.create.id"}, "irreversible": "accepted",
+            "why": "money"}  # fmt: skip
     approve = {"node": "approve", "name": "boss", "level": "A1", "within": "3d", "flow": [step]}
     told = {"node": "emit", "name": "told", "type": "sale.paid", "key": "input.company",
             "data": "{'company': input.company}"}  # fmt: skip

@@ -205,7 +205,7 @@ def test_what_was_published_comes_first_and_is_not_published_again(
 
 
 def test_nothing_is_overwritten(deals: Deals, tmp_path: Path, emptied: Emptied) -> None:
-    """A store, a file, tables of something else, the store itself: refused, and left as they are."""
+    """A store, a file, tables of others, the store itself: refused, and left as they are."""
     old, url = url_of(tmp_path / "troth.db"), emptied.create()
     before = (tmp_path / "troth.db").read_bytes()
     assert alias(old, old) == "store.not_empty"

@@ -55,7 +55,7 @@ def signed(world: World, company: str) -> Publish:
 
 
 def test_the_cursor_moves_with_what_its_records_did(sales: House) -> None:
-    """In one transaction for all of them; the partition says whose lane, the key says whose mail."""
+    """In one transaction for all; the partition says whose lane, the key says whose mail."""
     log, world = Log(), sales.a
     commits = world.lane.counts.commits
     records = [

@@ -193,7 +193,7 @@ def test_starts_heartbeats_and_replies_follow_their_token(house: House) -> None:
 
 
 def test_what_is_cancelled_there_is_not_started_through_here(house: House) -> None:
-    """Reserved by a worker of another process, and withdrawn: nothing was done, nothing is undone."""
+    """Reserved by a worker of another process, and withdrawn: nothing was done or is undone."""
     house.register(sale())
     reserved, started = house.key(2), house.key(3)
     house.b.publish("applied", reserved)

@@ -114,7 +114,9 @@ class Driver:
     def work(self) -> None:
         """A person claims the first open task, and does it."""
         found = next((i.task for i in self.w.now.nodes.values() if i.task is not None), None)
-        for action in ("claim", "complete") if found is not None else ():
+        if found is None:
+            return
+        for action in ("claim", "complete"):
             self.w.send(msg.TaskAct(found.id, action, "mia", "human", ("legal",)))
 
     def close(self) -> None:

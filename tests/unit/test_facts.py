@@ -73,9 +73,8 @@ def test_a_commitment_is_followed_from_facts_alone(path: Path) -> None:
             follower.take(as_read(told[version]))
         expected = current_step(shape, state)
         found = follower.where
-        assert (found.status, found.steps) == (expected["status"], sorted(set(expected["steps"]))), (
-            version, item["topic"],
-        )  # fmt: skip
+        wanted = (expected["status"], sorted(set(expected["steps"])))
+        assert (found.status, found.steps) == wanted, (version, item["topic"])
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)

@@ -130,6 +130,14 @@ class FakeReader:
             return None
         return {"id": "a17", "commitment": str(COMMITMENT), "digest": DIGEST, "status": "open"}
 
+    def tasks(self, tenant: str, **filters: Any) -> Json:
+        return self._page("tasks", tenant, filters)
+
+    def task(self, tenant: str, task: str) -> Json | None:
+        if (tenant, task) != ("north", "t17"):
+            return None
+        return {"id": "t17", "commitment": str(COMMITMENT), "status": "open"}
+
     def debts(self, tenant: str, **filters: Any) -> Json:
         return self._page("debts", tenant, filters)
 

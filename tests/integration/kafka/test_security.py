@@ -64,7 +64,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         "listener.name.safe.scram-sha-512.sasl.jaas.config":
             f"{MODULE}.scram.ScramLoginModule required;",
         "listener.name.safe.oauthbearer.sasl.jaas.config":
-            f'{MODULE}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="b";',
+            f"{MODULE}.oauthbearer.OAuthBearerLoginModule required"
+            ' unsecuredLoginStringClaim_sub="b";',
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(store),
     }  # fmt: skip

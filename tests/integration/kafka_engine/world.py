@@ -136,7 +136,7 @@ class Market:
             async with asyncio.timeout(READ_S):
                 while not is_enough(found):
                     records = await reader.getmany(timeout_ms=200)
-                    found += [json.loads(r.value) for part in records.values() for r in part]
+                    found += [json.loads(r.value or b"") for p in records.values() for r in p]
         finally:
             await reader.stop()
         return found

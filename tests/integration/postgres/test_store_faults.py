@@ -8,16 +8,19 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from adapters.postgres import PostgresCluster, PostgresStore, migrate
+from adapters.postgres.transaction import PostgresTransaction
 from domain.errors import CODES
 from domain.ports import LaneBelief, LaneWrite, Receipt, StoreConflict, StoreFailed
 from tests.contract.store_world import event, events
 from tests.integration.postgres.names import in_lane
+from tests.servers import leave_out
 from tools.servers import Postgres
 
 NAME = in_lane(0, 1)
@@ -145,13 +148,13 @@ def test_two_that_wait_for_each_other_are_a_conflict_and_go_on(url: str) -> None
     second.write(LaneWrite(receipts=rows[1:]), clock_us=1)
     found: list[str] = []
 
-    def cross(transaction: object, row: Receipt) -> None:
+    def cross(transaction: PostgresTransaction, row: Receipt) -> None:
         try:
-            transaction.write(LaneWrite(receipts=[row]), clock_us=1)  # pyright: ignore[reportAttributeAccessIssue] - a transaction
-            transaction.commit()  # pyright: ignore[reportAttributeAccessIssue] - as above
+            transaction.write(LaneWrite(receipts=[row]), clock_us=1)
+            transaction.commit()
             found.append("done")
         except StoreConflict:
-            transaction.rollback()  # pyright: ignore[reportAttributeAccessIssue] - as above
+            transaction.rollback()
             found.append("conflict")
 
     waits = threading.Thread(target=cross, args=(first, rows[1]))
@@ -263,13 +266,15 @@ def test_a_commit_whose_answer_is_lost_is_gone_and_is_read_again(url: str, proxy
     with psycopg.connect(url) as db:
         assert db.execute("SELECT max(position) FROM events").fetchone() == (found.head,)
     transaction = store.begin(found)
-    assert transaction.load(write.events[0].originator_id).version == found.head  # pyright: ignore[reportArgumentType] - a UUID
+    stored = write.events[0].originator_id
+    assert isinstance(stored, UUID)
+    assert transaction.load(stored).version == found.head
     transaction.rollback()
     store.close()
 
 
 @pytest.fixture
-def small_disk() -> Iterator[Path]:
+def small_disk(pytestconfig: pytest.Config) -> Iterator[Path]:
     """A file system of 48 MiB for the log and the tables, which the server's user may enter."""
     place = Path("/var/tmp") / f"troth-small-{os.getpid()}"
     place.mkdir(mode=0o755)
@@ -278,7 +283,7 @@ def small_disk() -> Iterator[Path]:
     )
     if mounted.returncode != 0:
         place.rmdir()
-        pytest.skip("only root can mount a small file system")
+        leave_out(pytestconfig, "only root can mount a small file system")
     try:
         yield place
     finally:
