@@ -5,7 +5,8 @@ from collections.abc import Collection
 import pytest
 
 from consumers.owning import Ownership, Plan, plan
-from domain.ports import LaneBelief, LaneState, StoreFailed, View
+from domain.cluster import LaneState, View
+from domain.ports import LaneBelief, StoreFailed
 
 
 def view(owners: dict[int, str], workers: str = "ab", *, dead: str = "") -> View:
