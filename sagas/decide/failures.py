@@ -123,7 +123,7 @@ def _catcher(m: Machine, path: str, error: Json) -> _Catcher | None:
         owner, block = flow_.owner, _block_path(flow_, container)
         if owner.kind in ("parallel", "for_each"):
             name = _part_name(m, flow_, container)
-            if _collects(m, block, owner, name, error):
+            if name is not None and _collects(m, block, owner, name, error):
                 return _Catcher(joins.target_of(block, owner, name), block, branch=name)
         elif owner.kind == "scope" and _may_catch(m, block, flow_):
             clause = clause_for(owner, error)
@@ -135,11 +135,15 @@ def _catcher(m: Machine, path: str, error: Json) -> _Catcher | None:
     return None
 
 
-def _part_name(m: Machine, flow_: Flow, container: str) -> str:
-    """The name of the branch, or the key of the item, that a flow of a block is."""
+def _part_name(m: Machine, flow_: Flow, container: str) -> str | None:
+    """The name of the branch, or the key of the item, that a flow of a block is.
+
+    None for an item that is over: a late reply still fails there, but nothing of it is collected.
+    """
     if flow_.branch is not None:
         return flow_.branch.name
-    return m.c.frames[container]["each"][flow_.owner.name]["key"]
+    frame = m.c.frames.get(container)
+    return None if frame is None else frame["each"][flow_.owner.name]["key"]
 
 
 def _collects(m: Machine, block: str, owner: Node, name: str, error: Json) -> bool:
