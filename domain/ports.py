@@ -261,8 +261,9 @@ class LaneWrite:
     """Everything one transaction writes: filled by the loop, written by the store.
 
     What belongs to a stream goes to its lane (domain.ids.lane_of); events, snapshots, timers and
-    offers only to lanes of this transaction, mail and passed requests to any. Each event goes with the hash of its predecessor in the stream. `hashes` are their own, for who
-    knows them already: the store makes them when the list is empty.
+    offers only to lanes of this transaction, mail and passed requests to any. Each
+    event goes with the hash of its predecessor in the stream. `hashes` are their own, for who knows
+    them already: the store makes them when the list is empty.
     """
 
     events: list[StoredEvent] = field(default_factory=list)

@@ -176,8 +176,9 @@ class Logged:
     """What a record of a log outside asks: applied in the transaction that moves the cursor.
 
     `accepted_us` is the record's time in that log, `after` the cursor that it follows: it is
-    refused while the lane's is behind that, so that nothing in between is skipped. A record that cannot be read comes with
-    `fault` (alias and detail) instead of a request: it becomes a dead letter of `raw`.
+    refused while the lane's is behind that, so that nothing in between is skipped. A record that
+    cannot be read comes with `fault` (alias and detail) instead of a request: it becomes a dead
+    letter of `raw`.
     """
 
     asked: Asked
@@ -190,12 +191,14 @@ class Logged:
 
 
 Request = (
-    Publish | StartRequest | DecideRequest | TaskRequest | UpdateRequest | ControlRequest | RegisterRequest | ClaimRequest
-    | StartsRequest | HeartbeatsRequest | RepliesRequest | RedriveRequest | Logged
+    Publish | StartRequest | DecideRequest | TaskRequest | UpdateRequest | ControlRequest
+    | RegisterRequest | ClaimRequest | StartsRequest | HeartbeatsRequest | RepliesRequest
+    | RedriveRequest | Logged
 )  # fmt: skip
 
 _KINDS: dict[str, Any] = {
-    "publish": Publish, "start": StartRequest, "decide": DecideRequest, "task": TaskRequest, "update": UpdateRequest, "control": ControlRequest,
+    "publish": Publish, "start": StartRequest, "decide": DecideRequest,
+    "task": TaskRequest, "update": UpdateRequest, "control": ControlRequest,
     "starts": StartsRequest, "heartbeats": HeartbeatsRequest, "replies": RepliesRequest,
 }  # fmt: skip
 _NAMES = {kind: name for name, kind in _KINDS.items()}

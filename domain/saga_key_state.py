@@ -30,7 +30,8 @@ Json = Any
 class DoubleStart:
     """The policy of a definition for a start that meets another one of its key.
 
-    `running` is refuse, return, replace, deliver or queue; `finished` is refuse, after_failure or allow.
+    `running` is refuse, return, replace, deliver or queue; `finished` is refuse,
+    after_failure or allow.
     """
 
     running: str = "refuse"

@@ -12,7 +12,8 @@ from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 __all__ = [
-    "Asked", "Binding", "Child", "Debt", "Effect", "Entry", "Hold", "Instance", "Stop", "Sub", "Task", "Trail", "Undoing",
+    "Asked", "Binding", "Child", "Debt", "Effect", "Entry", "Hold", "Instance", "Stop", "Sub",
+    "Task", "Trail", "Undoing",
     "binding_paths", "changed", "frame_of", "frames_of", "in_flight", "is_kept", "is_under",
     "item_path", "restore", "template_of",
 ]  # fmt: skip

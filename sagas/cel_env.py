@@ -47,8 +47,9 @@ class TypeEnv:
     `input`, `event` (schema of the data), `args`, `result`: None where they do not exist.
     `results`, `vars`, `params`: schema by name. `events`: schema of the data by name; `collected`
     names those that are lists of events. `decisions`: schema of the payload by name, None where
-    there is no edit. `rounds`: repeats around this place. `each`: schema of an item by the name of its list. `nodes`, `timers`: what active() and
-    done(), and deadline(), may name. `error`: whether `error` exists here.
+    there is no edit. `rounds`: repeats around this place. `each`: schema of an item
+    by the name of its list. `nodes`, `timers`: what active() and done(), and deadline(), may name.
+    `error`: whether `error` exists here.
     """
 
     types: CelTypes

@@ -57,7 +57,9 @@ class Loader:
     def definition(self) -> Definition:
         doc = self.doc
         double = doc.get("double_start", {})
-        scope_doc = {k: doc[k] for k in ("deadline", "on_failure", "handlers", "updates", "flow") if k in doc}
+        scope_doc = {
+            k: doc[k] for k in ("deadline", "on_failure", "handlers", "updates", "flow") if k in doc
+        }
         root = self._node({"node": "scope", "name": "", **scope_doc}, None, 0, "")
         self._cover(root)
         deadline = doc.get("undo_deadline")
@@ -270,7 +272,8 @@ _KINDS = {
     "task": Loader.leaf,
     "cancel": Loader.leaf, "finish": Loader.leaf, "undo": Loader.leaf, "move": Loader.leaf,
     "step": Loader.step, "wait_for": Loader.wait, "set": Loader.set,
-    "add": Loader.leaf, "await": Loader.leaf, "child": Loader.undone_by, "sleep": Loader.leaf, "emit": Loader.leaf, "fulfil": Loader.leaf, "fail": Loader.leaf,
+    "add": Loader.leaf, "await": Loader.leaf, "child": Loader.undone_by,
+    "sleep": Loader.leaf, "emit": Loader.leaf, "fulfil": Loader.leaf, "fail": Loader.leaf,
 }  # fmt: skip
 
 

@@ -9,8 +9,8 @@ from domain.folds.parts import close, put
 from domain.state import Effect, Entry, Instance, binding_paths, changed
 
 __all__ = [
-    "attempt_failed", "done", "enter", "failed", "intended", "probed", "retried", "started", "stop_asked",
-    "unknown", "withdrawn",
+    "attempt_failed", "done", "enter", "failed", "intended", "probed", "retried", "started",
+    "stop_asked", "unknown", "withdrawn",
 ]  # fmt: skip
 
 Json = Any

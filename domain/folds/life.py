@@ -12,8 +12,8 @@ __all__ = [
 ]  # fmt: skip
 
 _DICTS = (
-    "nodes", "trail", "frames", "effects", "children", "locks", "entries", "timers", "subs", "taken", "bindings",
-    "deciders", "runs", "queues", "errors", "stops", "undoing", "debts", "item_after",
+    "nodes", "trail", "frames", "effects", "children", "locks", "entries", "timers", "subs",
+    "taken", "bindings", "deciders", "runs", "queues", "errors", "stops", "undoing", "debts", "item_after",
 )  # fmt: skip
 
 
@@ -68,7 +68,17 @@ def nothing(c: Any, e: ev.Event) -> None:
 def ended(c: Any, e: ev.CommitmentEnded) -> None:
     c.paused, c.held, c.deferred = False, None, ()
     c.ended = {"status": e.status, "result": e.result, "error": e.error, "at_us": c.clock_us}
-    for data in (c.nodes, c.children, c.locks, c.timers, c.subs, c.bindings, c.queues, c.stops, c.undoing):
+    for data in (
+        c.nodes,
+        c.children,
+        c.locks,
+        c.timers,
+        c.subs,
+        c.bindings,
+        c.queues,
+        c.stops,
+        c.undoing,
+    ):
         data.clear()
     if e.status == "fulfilled":
         c.entries.clear()

@@ -54,10 +54,15 @@ def root_of(node: Node) -> str:
     return {"wait_for": "events", "approve": "decisions"}.get(node.kind, "results")
 
 
+_YIELDING = frozenset({
+    "step", "wait_for", "approve", "task", "choose", "race", "parallel", "repeat", "for_each",
+    "child", "lock",
+})  # fmt: skip
+
+
 def yields(node: Node) -> tuple[Fact, ...]:
     """The name under which a node's value can be read; a scope without `out` has none."""
-    if node.kind in ("step", "wait_for", "approve", "task", "choose", "race", "parallel", "repeat", "for_each",
-                     "child", "lock"):  # fmt: skip
+    if node.kind in _YIELDING:
         return ((root_of(node), node.name),)
     if node.kind == "scope" and "out" in node.doc:
         return (("results", node.name),)

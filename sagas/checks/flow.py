@@ -328,7 +328,9 @@ class _Walker:
         """What an update reads: as a handler, what was sure when its scope opened."""
         doc = update.doc
         found = [("when", doc.get("when")), ("answer", doc.get("answer"))]
-        found += [(f"validate.{i}.if", rule["if"]) for i, rule in enumerate(doc.get("validate", ()))]
+        found += [
+            (f"validate.{i}.if", rule["if"]) for i, rule in enumerate(doc.get("validate", ()))
+        ]
         found += [(f"set.{name}", text) for name, text in objects(doc, "set").items()]
         found += [(f"move.{i}.to", move["to"]) for i, move in enumerate(update.moves)]
         found += [(f"add.{name}", objects(doc, "add").get(name)) for name in ("items", "close")]
@@ -350,7 +352,8 @@ class _Walker:
 _LEAF: dict[str, tuple[str, ...]] = {
     "wait_for": ("key", "when"), "sleep": ("until",), "await": ("until",), "task": ("subject",),
     "cancel": ("item",), "finish": ("item", "evidence"), "move": ("to",), "emit": ("key", "data"),
-    "fulfil": ("result",), "fail": ("message",), "add": ("items", "close"), "child": ("key", "input"),
+    "fulfil": ("result",), "fail": ("message",), "add": ("items", "close"),
+    "child": ("key", "input"),
 }  # fmt: skip
 
 

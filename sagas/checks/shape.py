@@ -48,8 +48,8 @@ _DURATIONS = frozenset({
 _HOLD_DURATIONS = frozenset({"retry", "undo", "collect", "deadline", "every", "escalate"})
 # Which definition of the schema describes an object that stands at this member.
 _DESCRIBED = {
-    "handlers": "handler", "updates": "update", "on_failure": "clause", "contracts": "contract", "events": "event",
-    "undo": "undo", "retry": "retry", "deadline": "deadline",
+    "handlers": "handler", "updates": "update", "on_failure": "clause", "contracts": "contract",
+    "events": "event", "undo": "undo", "retry": "retry", "deadline": "deadline",
 }  # fmt: skip
 
 

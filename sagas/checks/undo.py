@@ -16,8 +16,8 @@ def plan_of(d: Document) -> list[Json]:
 
     An item is `{"node", "contract", "participant"}`, or holds plans of its own:
     `{"beside": [...]}` for branches that are undone beside each other, `{"one_of": [...]}` for
-    those of which one was taken, `{"rounds": node, "plan": [...]}` for a loop, last round first, `{"items": node, "plan": [...]}`
-    for a for_each, whose items are undone beside each other.
+    those of which one was taken, `{"rounds": node, "plan": [...]}` for a loop, last round first,
+    `{"items": node, "plan": [...]}` for a for_each, whose items are undone beside each other.
     What lies before a pivot is left out: once that is done there is only forward.
     """
     return _scope(d.root)

@@ -173,13 +173,21 @@ class Sights:
         node = self._d.by_name.get(name)
         if node is not None and node.kind == "for_each":
             return "def.not_visible", f"`each.{name}` exists only inside {name}", None
-        return "def.unbound", f"`each.{name}`: no for_each of that name{closest(name, around)}", None
+        return (
+            "def.unbound",
+            f"`each.{name}`: no for_each of that name{closest(name, around)}",
+            None,
+        )
 
     def _asked(self, place: Place, root: str, name: str) -> tuple[str, str, str | None] | None:
         """active, done and deadline want a node; a deadline is there while its node is open."""
         node = self._d.by_name.get(name)
         handler = self._d.handler_named(name)
-        known = [*self._d.by_name, *(h.name for h in self._d.handlers), *(u.name for u in self._d.updates)]
+        known = [
+            *self._d.by_name,
+            *(h.name for h in self._d.handlers),
+            *(u.name for u in self._d.updates),
+        ]
         if node is None and handler is None:
             text = f"{root}('{name}'): no node of that name{closest(name, known)}"
             return "def.unbound", text, "name a node of this definition"

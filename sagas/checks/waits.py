@@ -58,7 +58,9 @@ def _triggers(node: Node, report: Report) -> None:
             continue
         if trigger.kind not in _TRIGGERS:
             text = f"trigger of race {node.name} is a {trigger.kind}"
-            do = "use parallel any" if trigger.kind == "step" else "use what waits, such as wait_for"
+            do = (
+                "use parallel any" if trigger.kind == "step" else "use what waits, such as wait_for"
+            )
             report.add("def.race_effect", trigger, text, do)
         elif trigger.flow is not None:
             text = (

@@ -26,9 +26,7 @@ __all__ = ["AsyncClient", "Client"]
 P = ParamSpec("P")
 T = TypeVar("T")
 Json = Any
-Action = Literal[
-    "cancel", "pause", "resume", "retry", "settle", "finish", "move", "release"
-]
+Action = Literal["cancel", "pause", "resume", "retry", "settle", "finish", "move", "release"]
 Verdict = Literal["approve", "edit", "reject"]
 
 

@@ -129,8 +129,12 @@ def _is_each(source: Source, items: ast.expr) -> bool:
         return isinstance(items.func, ast.Name) and items.func.id == "each"
     if not isinstance(items, ast.Name):
         return False
-    given = [node for node in ast.walk(source.function) if isinstance(node, ast.Assign)
-             and any(isinstance(t, ast.Name) and t.id == items.id for t in node.targets)]  # fmt: skip
+    given = [
+        node
+        for node in ast.walk(source.function)
+        if isinstance(node, ast.Assign)
+        and any(isinstance(t, ast.Name) and t.id == items.id for t in node.targets)
+    ]
     return bool(given) and all(
         isinstance(node.value, ast.Call) and _is_each(source, node.value) for node in given
     )
