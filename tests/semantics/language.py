@@ -5,7 +5,7 @@
         .then(offered=["undo book"], status="compensating"))
 
 `then` compares what is named only, and shows the expected beside the got. `events` are the lines of
-what was recorded since the last `then` (see `line`).
+what was recorded since the last `then` (see `seen.line`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 
 from domain import messages as msg
 from domain.durations import duration_us
-from domain.events import Event
-from tests.semantics.world import World, command_name
+from tests.semantics.seen import SEEN, beside, line
+from tests.semantics.world import World
 
 Json = Any
 HIDDEN = "_contracts"
@@ -320,102 +320,11 @@ class Story:
     # --- then --------------------------------------------------------------------------------
 
     def then(self, events: list[str] | None = None, **expected: Json) -> Story:
-        """Compare what is named; see `_SEEN` for the names."""
-        got = {name: _SEEN[name](self) for name in expected}
+        """Compare what is named; see `SEEN` for the names."""
+        got = {name: SEEN[name](self.w) for name in expected}
         if events is not None:
             expected["events"] = events
-            got["events"] = [line(self, e) for e in self.w.events[self._told :]]
+            got["events"] = [line(self.w, e) for e in self.w.events[self._told :]]
         self._told = len(self.w.events)
-        assert got == expected, _beside(expected, got)
+        assert got == expected, beside(expected, got)
         return self
-
-
-def _beside(expected: Json, got: Json) -> str:
-    rows: list[str] = []
-    for name, wanted in expected.items():
-        if wanted == got[name]:
-            continue
-        rows.append(f"\n{name}:")
-        if not isinstance(wanted, list):
-            rows += [f"  expected  {wanted!r}", f"  got       {got[name]!r}"]
-            continue
-        for i in range(max(len(wanted), len(got[name]))):
-            left = str(wanted[i]) if i < len(wanted) else "-"
-            right = str(got[name][i]) if i < len(got[name]) else "-"
-            rows.append(f"  {'  ' if left == right else '! '}{left:45} {right}")
-    return "\n".join(rows)
-
-
-def _error(error: Json) -> str | None:
-    return None if error is None else f"{error['class']}:{error['code']}"
-
-
-def _values(root: str) -> Any:
-    return lambda s: (s.w.now.frames.get("") or {}).get(root, {})
-
-
-_SEEN: dict[str, Any] = {
-    "status": lambda s: s.w.now.status,
-    "at": lambda s: s.w.shown()["steps"],
-    "waits": lambda s: [w["kind"] for w in s.w.shown()["waits_for"]],
-    "offered": lambda s: s.w.offered(),
-    "commands": lambda s: [command_name(d) for d in s.w.commands],
-    "undo_commands": lambda s: [d.body["node"] for d in s.w.commands if d.kind == "undo"],
-    "undo": lambda s: s.w.shown()["undo"],
-    "answer": lambda s: (s.w.outcome or {}).get("code") or (s.w.outcome or {}).get("status"),
-    "error": lambda s: _error((s.w.now.ended or {}).get("error")),
-    "also": lambda s: [
-        _error(e) for e in ((s.w.now.ended or {}).get("error") or {}).get("also", [])
-    ],
-    "result": lambda s: (s.w.now.ended or {}).get("result"),
-    "debts": lambda s: [f"{d.kind} {d.node}" for d in s.w.now.debts.values()],
-    "vars": lambda s: s.w.now.vars,
-    "results": _values("results"),
-    "decisions": lambda s: {n: d.get("decision") for n, d in _values("decisions")(s).items()},
-    "taken": lambda s: {
-        n: [e["id"] for e in v] if isinstance(v, list) else v.get("id", v)
-        for n, v in _values("events")(s).items()
-    },
-    "facts": lambda s: [f["type"] for f in s.w.facts],
-    "args": lambda s: [d.body["args"] for d in s.w.dispatches.values()],
-    "attempts": lambda s: [d.attempt for d in s.w.dispatches.values()],
-    "said": lambda s: s.w.outcome.get("answer"),
-    "rule": lambda s: [e["code"] for e in s.w.outcome.get("errors", [])],
-    "tasks": lambda s: [s.w.tasks[n]["status"] for n in s.w.tasks],
-    "held": lambda s: (s.w.now.held or {}).get("node"),
-}
-
-_SHOWN: dict[str, tuple[str, ...]] = {
-    "commitment.ended": ("status",), "commitment.refused": ("code",), "node.entered": ("branch",),
-    "node.branch_closed": ("branch", "outcome"), "item.closed": ("item", "outcome"), "timer.fired": ("timer",),
-    "effect.late": ("outcome",), "effect.unknown": ("next",), "effect.probed": ("answer",),
-    "undo.sealed": ("dropped",), "debt.opened": ("kind",), "event.taken": ("run",),
-    "timer.moved": ("timer",), "update.accepted": ("values", "moves", "run"), "task.claimed": ("by",), "task.released": ("reason",), "task.escalated": ("to",),
-    "vars.set": ("values",), "approval.seat_taken": ("seat", "by"),
-}  # fmt: skip
-
-
-def line(story: Story, event: Event) -> str:
-    """One event in a line: its topic, where, and the fields that matter."""
-    fields: dict[str, Json] = vars(event)
-    stored: Any = event
-    topic: str = stored.TOPIC
-    words = [topic]
-    if fields.get("kind") in ("undo", "probe") and topic.startswith("effect."):
-        words.append(fields["kind"])
-    where = fields.get("node", fields.get("target"))
-    effect = story.w.now.effects.get(fields.get("effect") or "")
-    if where is None and effect is not None:
-        where = effect.node if effect.kind == "do" else f"undo {effect.node}"
-    if where is not None:
-        words.append(where or "root")
-    words += [str(fields[n]) for n in _SHOWN.get(topic, ()) if fields.get(n) is not None]
-    if "round" in fields and fields["round"] is not None:
-        words.append(f"#{fields['round']}")
-    if topic == "part.stopping":
-        words.append(fields["cause"]["kind"] + (" pending" if fields["pending"] else ""))
-    if topic == "part.stopped" and fields["refused"]:
-        words.append("refused")
-    if isinstance(fields.get("error"), dict):
-        words.append(_error(fields["error"]) or "")
-    return " ".join(words)

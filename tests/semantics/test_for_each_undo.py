@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from domain.events import UndoSealed
 from tests.semantics.language import (
     Story,
     each,
@@ -83,7 +84,7 @@ def test_a_pivot_in_an_item_seals_what_came_before_it_and_not_the_items_beside()
     )
     story = over(document, "k1", "k2").done("first").done("p[k1]/a").done("p[k2]/a")
     story.done("p[k1]/b").then(status="fulfilled")
-    sealed = [e.dropped for e in story.w.events if type(e).__name__ == "UndoSealed"]
+    sealed = [e.dropped for e in story.w.events if isinstance(e, UndoSealed)]
     assert [sorted(d) for d in sealed] == [["first", "p[k1]/a"]]
 
 

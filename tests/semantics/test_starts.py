@@ -21,7 +21,7 @@ def sale(*flow: Json, running: str = "refuse", finished: str = "refuse") -> Json
 
 
 class Market(Family):
-    """Events arrive as the engine lets them: first what they start, then the stream of their key."""
+    """Events arrive as the engine lets them: first what they start, then their key's stream."""
 
     def __init__(self, document: Json) -> None:
         super().__init__(document)

@@ -210,8 +210,11 @@ def test_it_may_add_to_an_open_list_and_close_it() -> None:
     (
         given(saga(scope("room", parties, deadline={"after": "9d"}), updates=[more]))
         .asks("more", who=["ann"], last=False)
-        .then(events=["commitment.opened", "node.entered room", "node.entered parties open"][:0]
-              or None, offered=["room/parties[ann]/invite"])
+        .then(
+            events=["commitment.opened", "node.entered room", "node.entered parties open"][:0]
+            or None,
+            offered=["room/parties[ann]/invite"],
+        )
         .asks("more", who=["bob"], last=True)
         .done("room/parties[ann]/invite")
         .done("room/parties[bob]/invite")
@@ -240,8 +243,13 @@ def test_a_moved_time_in_the_past_fires_in_the_same_transaction() -> None:
     beside = handler("noted", "note", step("note"))
     two = branch("two", wait("signed", within="9d"))
     (
-        given(saga(parallel("both", branch("one", sleep("pause", "3d"), step("a")), two),
-                   updates=[now], handlers=[beside]))
+        given(
+            saga(
+                parallel("both", branch("one", sleep("pause", "3d"), step("a")), two),
+                updates=[now],
+                handlers=[beside],
+            )
+        )
         .then()
         .asks("now")
         .then(at=["both/one/a", "both/two/signed"])

@@ -198,7 +198,8 @@ class _Sketch:
     def _race(self, depth: int) -> Json:
         branches: list[Json] = []
         for _ in range(2):
-            on = self._node(self._draw(st.sampled_from(["wait_for", "sleep", "await", "task", "approve"])), depth)
+            kinds = st.sampled_from(["wait_for", "sleep", "await", "task", "approve"])
+            on = self._node(self._draw(kinds), depth)
             if on["node"] != "wait_for":
                 on.pop("when", None)
             branches.append(self._branch(depth, may_end=False) | {"on": on})
@@ -351,13 +352,16 @@ def _field(node: Node) -> str | None:
     """A field that what the node yields surely has."""
     if node.continues or "collect" in node.doc:
         return None
-    fields = {"step": "n", "wait_for": "type", "approve": "decision", "task": "by", "repeat": "rounds"}
     return {
         "choose": "branch",
         "race": "branch",
         "parallel": "failed",
         "for_each": "done",
-        **fields,
+        "step": "n",
+        "wait_for": "type",
+        "approve": "decision",
+        "task": "by",
+        "repeat": "rounds",
     }.get(node.kind)
 
 

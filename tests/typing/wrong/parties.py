@@ -6,7 +6,7 @@ from troth import add, each, on, saga
 
 @saga("wrong-room", version=1, starts_on=Asked)
 def wrong_room(asked: Asked) -> int:
-    parties = each("parties", asked.parties, key=lambda party: party.name, at_most=9)  # wrong: no name
+    parties = each("parties", asked.parties, key=lambda one: one.name, at_most=9)  # wrong: no name
     for party in parties:
         grant(party)  # wrong: a Party, not its id
     for _ in each("rooms", asked.room, key=lambda room: room.id, at_most=9):  # wrong: no id

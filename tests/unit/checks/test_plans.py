@@ -73,7 +73,13 @@ def test_a_loop_is_undone_round_by_round_unless_its_rounds_are_kept() -> None:
 
 
 def test_a_list_is_undone_item_by_item() -> None:
-    listed = {"node": "for_each", "name": "parties", "items": "[1]", "max_items": 9, "flow": [step("one")]}
+    listed = {
+        "node": "for_each",
+        "name": "parties",
+        "items": "[1]",
+        "max_items": 9,
+        "flow": [step("one")],
+    }
     assert undo_plan(of(listed)) == [
         {"items": "parties", "plan": undo_plan(of(scope("parties", step("one"))))}
     ]

@@ -122,7 +122,7 @@ class JournalContract:
     def test_r2_runs_in_the_next_attempt_once_somebody_said_it_was_not_done(
         self, journal: Journal
     ) -> None:
-        """A second attempt of R2 exists only when the first one is settled; it is told all the same."""
+        """A second attempt of R2 exists only when the first one is settled; it is told even so."""
         one(journal, begin(repeatable=False))
         assert one(journal, begin(2, repeatable=False)) == Run(repeated=True)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import eventually
 from troth import inbox, outbox
 from troth._outbox_rows import Row
 from troth._outbox_send import Refusal, Said
@@ -84,9 +85,7 @@ async def relaying(database: str, **settings: Any) -> AsyncIterator[outbox.Relay
 
 async def until(condition: Any) -> None:
     """Wait until a condition that another thread or process makes true."""
-    async with asyncio.timeout(WAIT_S):
-        while not await asyncio.to_thread(condition):  # noqa: ASYNC110  a database has no signal
-            await asyncio.sleep(0.01)
+    await eventually(lambda: asyncio.to_thread(condition), within_s=WAIT_S)
 
 
 class OutboxContract:

@@ -14,8 +14,13 @@ Json = Any
 PARCEL = "{'number': input.number, 'place': input.country}"
 
 
+def document_of(one: Any) -> Json:
+    """The definition of a saga, as JSON."""
+    return one.document()
+
+
 def test_a_child_carries_what_it_takes_gives_and_is_undone_by() -> None:
-    document = ordering.document()
+    document = document_of(ordering)
     shipped, noted, *_ = document["flow"]
     assert shipped == {
         "node": "child", "name": "shipping", "saga": "shipping", "key": "input.number",
@@ -60,5 +65,5 @@ def test_a_child_may_be_named_and_have_a_key_of_its_own() -> None:
         parcel = new(Parcel, number=order.number, place="x")
         child(shipping, parcel, on_undo="none", name="by_sea", key=order.country)
 
-    ((node),) = saga("mother", version=1, starts_on=Order)(flow).document()["flow"]
+    (node,) = document_of(saga("mother", version=1, starts_on=Order)(flow))["flow"]
     assert (node["name"], node["key"]) == ("by_sea", "input.country")
