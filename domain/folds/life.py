@@ -13,7 +13,8 @@ __all__ = [
 
 _DICTS = (
     "nodes", "trail", "frames", "effects", "children", "locks", "entries", "timers", "subs",
-    "taken", "bindings", "deciders", "runs", "queues", "errors", "stops", "undoing", "debts", "item_after",
+    "taken", "bindings", "deciders", "runs", "queues", "errors", "stops",
+    "undoing", "debts", "item_after",
 )  # fmt: skip
 
 
