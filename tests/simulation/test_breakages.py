@@ -199,7 +199,7 @@ def sweeps_silently() -> Iterator[None]:
 
 BREAKAGES: tuple[tuple[Callable[[], Any], int], ...] = (
     (acknowledges_before_the_commit, 12), (undoes_in_forward_order, 4),
-    (accepts_a_stale_token, 38), (fires_timers_early, 2), (forgets_to_fire_timers_first, 64),
+    (accepts_a_stale_token, 142), (fires_timers_early, 2), (forgets_to_fire_timers_first, 112),
     (drops_the_mailbox, 1), (ignores_an_expired_decision, 8), (asks_for_no_decision, 8),
     (retries_an_unknown_r2, 7), (leaves_the_dispatch_row, 1),
     (keeps_the_cache_after_a_failed_commit, 1), (forgets_the_receipt, 2), (loses_a_wake_up, 1),
