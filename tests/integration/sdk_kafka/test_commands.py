@@ -12,6 +12,7 @@ import pytest
 from tests.unit.sdk.conftest import apart
 from tests.unit.sdk.fake_engine import COMMITMENT, FakeEngine
 from tests.unit.sdk.parties import R1_CLASSES, R2_CLASSES, World, app_of
+from tests.waiting import eventually
 from troth import A0, R1, S2, App, Effect, Journal, Participant
 
 from .conftest import Relay, Serve
@@ -111,6 +112,11 @@ async def test_commands_that_waited_for_the_first_worker_run(
     effect = await relay.push("crm/create-account@1", ACME)
     async with serve(app_of(World()), journal=Journal.at(f"sqlite:///{tmp_path}/new.db")):
         assert (await relay.reply_to(effect))["outcome"] == "done"
+
+    async def was_there() -> bool:
+        return any((await relay.committed("crm")).values())
+
+    await eventually(was_there)
     effect = await relay.push("crm/create-account@1", ACME, effect="e" * 64)
     async with serve(app_of(World()), journal=Journal.at(f"sqlite:///{tmp_path}/newer.db")):
         reply = await relay.reply_to(effect)
