@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from .conftest import Relay, Serve
 
 ACME = {"company": {"name": "acme", "risk": 1}}
 ACCOUNT = {"account": {"account_id": "4711"}}
+MILLISECONDS_S = 0.005
 
 
 async def test_the_same_step_function_serves_both_transports(
@@ -118,6 +120,9 @@ async def test_commands_that_waited_for_the_first_worker_run(
 
     await eventually(was_there)
     effect = await relay.push("crm/create-account@1", ACME, effect="e" * 64)
+    # A record's time counts milliseconds: the journal has to be younger by at least one.
+    pushed_at_s = time.time()
+    await eventually(lambda: time.time() > pushed_at_s + MILLISECONDS_S)
     async with serve(app_of(World()), journal=Journal.at(f"sqlite:///{tmp_path}/newer.db")):
         reply = await relay.reply_to(effect)
     assert (reply["outcome"], reply["code"]) == ("unknown", "journal.older")
