@@ -1,7 +1,7 @@
 """The stream of a lock: who holds it and who waits, in the order of their requests.
 
-One holder at a time. The fence rises with each: whoever acts with a lower one than was seen before
-held the lock before somebody else did.
+One holder at a time, or as many as each of them permits. The fence rises with each: whoever acts
+with a lower one than was seen before was granted the lock before somebody else was.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from domain.events import Ctx, Event, LockFreed, LockOpened, LockPassed, LockQue
 from domain.messages import Acquire, Granted, Message, NotGranted, Release
 from domain.streams import Decided, new_event
 
-__all__ = ["QUEUE_MAX", "Claimant", "LockStream", "LockStreamSnapshot", "decide"]
+__all__ = ["PERMITS_MAX", "QUEUE_MAX", "Claimant", "LockStream", "LockStreamSnapshot", "decide"]
 
 QUEUE_MAX = 10_000
 """Requests that wait for one lock; a further one fails (bound.lock)."""
+PERMITS_MAX = 1_000
+"""Holders of one lock at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,10 @@ class Claimant:
 
 
 class LockStream(BaseAggregate[UUID]):
-    """A lock of a tenant: its holder, the fence of that one, and who waits, oldest first."""
+    """A lock of a tenant: its holders, the fence of the last one, and who waits, oldest first.
+
+    With each holder and request stands how many it permits to hold the lock at once.
+    """
 
     TOPIC: ClassVar[str] = "lock"
 
@@ -41,14 +46,14 @@ class LockStream(BaseAggregate[UUID]):
         self.tenant = tenant
         self.lock = lock
         self.fence = 0
-        self.holder: Claimant | None = None
-        self.queue: dict[Claimant, None] = {}
+        self.holders: dict[Claimant, int] = {}
+        self.queue: dict[Claimant, int] = {}
 
     def fork(self) -> LockStream:
         """An independent copy; its records are shared, for they are frozen."""
         copy = object.__new__(LockStream)
         vars(copy).update(vars(self))
-        copy.queue = dict(self.queue)
+        copy.holders, copy.queue = dict(self.holders), dict(self.queue)
         copy._pending_events = []
         return copy
 
@@ -56,16 +61,16 @@ class LockStream(BaseAggregate[UUID]):
         """Fold one event of this stream."""
         match event:
             case LockQueued():
-                self.queue[Claimant(event.commitment, event.node, event.ask)] = None
+                claimant = Claimant(event.commitment, event.node, event.ask)
+                self.queue[claimant] = event.permits or 1
             case LockPassed():
-                self.holder = Claimant(event.commitment, event.node, event.ask)
-                self.queue.pop(self.holder, None)
+                claimant = Claimant(event.commitment, event.node, event.ask)
+                self.holders[claimant] = self.queue.pop(claimant, 1)
                 self.fence = event.fence
             case LockFreed():
                 claimant = Claimant(event.commitment, event.node, event.ask)
                 self.queue.pop(claimant, None)
-                if self.holder == claimant:
-                    self.holder = None
+                self.holders.pop(claimant, None)
             case _:
                 assert isinstance(event, LockOpened), type(event)
 
@@ -73,7 +78,10 @@ class LockStream(BaseAggregate[UUID]):
 def decide(
     state: LockStream | None, message: Message, *, stream: UUID, now_us: int, ctx: Ctx
 ) -> Decided[LockStream | None]:
-    """What a request or a release does; the lock goes to the oldest request once it is free."""
+    """What a request or a release does; the lock goes to the oldest request once it may have it.
+
+    Nobody overtakes: a request that permits more waits behind one that wants the lock alone.
+    """
     draft = _Draft(state, stream, now_us, ctx)
     match message:
         case Acquire():
@@ -117,11 +125,13 @@ class _Draft:
         self.events.append(event)
 
     def pass_on(self) -> Decided[LockStream | None]:
-        """Give a free lock to whoever asked first."""
+        """Give the lock to whoever asked first, as long as it and all holders permit one more."""
         state = self.state
         assert state is not None
-        following = next(iter(state.queue), None)
-        if state.holder is None and following is not None:
+        while state.queue:
+            following, permits = next(iter(state.queue.items()))
+            if len(state.holders) >= min(permits, *state.holders.values(), PERMITS_MAX):
+                break
             self.add(LockPassed, following, fence=state.fence + 1)
             granted = Granted(following.node, following.ask, state.fence)
             self.mail.append((UUID(following.commitment), granted))
@@ -135,7 +145,7 @@ def _acquire(draft: _Draft, message: Acquire) -> Decided[LockStream | None]:
     if len(state.queue) >= QUEUE_MAX and not message.undo:
         refused = NotGranted(message.node, message.ask)
         return Decided((), draft.state, None, [(UUID(message.commitment), refused)])
-    draft.add(LockQueued, claimant)
+    draft.add(LockQueued, claimant, permits=message.permits)
     return draft.pass_on()
 
 
@@ -143,7 +153,7 @@ def _release(draft: _Draft, message: Release) -> Decided[LockStream | None]:
     claimant = Claimant(message.commitment, message.node, message.ask)
     state = draft.state
     assert state is not None
-    if state.holder != claimant and claimant not in state.queue:
+    if claimant not in state.holders and claimant not in state.queue:
         return Decided((), state)
     draft.add(LockFreed, claimant)
     return draft.pass_on()
@@ -159,11 +169,9 @@ class LockStreamSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
 
     @classmethod
     def take(cls, aggregate: Any) -> LockStreamSnapshot:
-        holder = aggregate.holder
         state = {
             "tenant": aggregate.tenant, "lock": aggregate.lock, "fence": aggregate.fence,
-            "holder": None if holder is None else asdict(holder),
-            "queue": [asdict(claimant) for claimant in aggregate.queue],
+            "holders": _rows(aggregate.holders), "queue": _rows(aggregate.queue),
         }  # fmt: skip
         topic = LockStream.TOPIC
         return cls(aggregate.id, aggregate.version, aggregate.modified_on, topic, state)
@@ -174,9 +182,20 @@ class LockStreamSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
         state = self.state
         LockStream.__init__(stream, state["tenant"], state["lock"])
         stream.fence = state["fence"]
-        stream.holder = None if state["holder"] is None else Claimant(**state["holder"])
-        stream.queue = {Claimant(**claimant): None for claimant in state["queue"]}
+        before = [state["holder"]] if state.get("holder") else []  # a lock had one holder then
+        stream.holders = _claimants(state.get("holders", before))
+        stream.queue = _claimants(state["queue"])
         return stream
+
+
+def _rows(claimants: dict[Claimant, int]) -> list[dict[str, Any]]:
+    return [{**asdict(claimant), "permits": permits} for claimant, permits in claimants.items()]
+
+
+def _claimants(rows: list[dict[str, Any]]) -> dict[Claimant, int]:
+    return {
+        Claimant(row["commitment"], row["node"], row["ask"]): row.get("permits", 1) for row in rows
+    }
 
 
 register_topic(LockStream.TOPIC, LockStream)

@@ -312,6 +312,7 @@ class Acquire:
     node: str
     ask: int
     undo: bool = False
+    permits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

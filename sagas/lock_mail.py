@@ -20,8 +20,9 @@ def lock_mail(c: Commitment, event: Event) -> Iterator[tuple[UUID, Message]]:
     match event:
         case ev.LockWanted():
             wanted = Acquire(
-                c.tenant, event.lock, own, event.node, event.originator_version, event.undo
-            )
+                c.tenant, event.lock, own, event.node, event.originator_version, event.undo,
+                event.permits,
+            )  # fmt: skip
             yield lock_id(c.tenant, event.lock), wanted
         case ev.LockReleased():
             yield lock_id(c.tenant, event.lock), Release(own, event.node, event.ask)

@@ -10,13 +10,17 @@ from domain.events.base import Event, Opening
 
 
 class LockWanted(Event):
-    """A lock is asked for: by a node that was entered, or to `undo` what was done under it."""
+    """A lock is asked for: by a node that was entered, or to `undo` what was done under it.
+
+    `permits` is how many may hold it at once, None for one.
+    """
 
     TOPIC: ClassVar[str] = "lock.wanted"
     node: str
     lock: str
     due_us: int | None = None
     undo: bool = False
+    permits: int | None = None
 
 
 class LockGranted(Event):
@@ -49,12 +53,16 @@ class LockOpened(Opening):
 
 
 class LockQueued(Event):
-    """Somebody wants the lock; `ask` is the version at which the commitment asked."""
+    """Somebody wants the lock; `ask` is the version at which the commitment asked.
+
+    `permits` is with how many it would share the lock, itself counted; None for alone.
+    """
 
     TOPIC: ClassVar[str] = "locks.queued"
     commitment: str
     node: str
     ask: int
+    permits: int | None = None
 
 
 class LockPassed(Event):

@@ -32,7 +32,6 @@ _NOT_YET_MEMBERS: Mapping[str, frozenset[str]] = {
     "node": frozenset({"keep"}),
     "step": frozenset({"throttle", "calendar"}),
     "wait_for": frozenset({"peek"}),
-    "lock": frozenset({"permits"}),
     "parallel": frozenset({"exclusive", "undo_order"}),
     "scope": frozenset({"undo_flow", "undo_order", "while"}),
     "every": frozenset({"months", "calendar", "catch_up"}),

@@ -26,7 +26,13 @@ def enter_lock(m: Machine, path: str, node: Node) -> None:
     """Ask for the lock; the flow begins when it is granted. `within` bounds the wait for it."""
     assert node.within_us is not None
     due_us = flow.due_after(m, path, node.within_us)
-    m.emit(ev.LockWanted, node=path, lock=node.doc["lock"], due_us=due_us)
+    m.emit(ev.LockWanted, node=path, lock=node.doc["lock"], due_us=due_us, permits=_permits(node))
+
+
+def _permits(node: Node) -> int | None:
+    """How many may hold the lock at once; None, which is not stored, for one."""
+    permits: int = node.doc.get("permits", 1)
+    return permits if permits > 1 else None
 
 
 def heard(m: Machine, message: msg.Granted | msg.NotGranted) -> None:
@@ -99,7 +105,9 @@ def may_undo(m: Machine, path: str) -> bool:
     for lock in _locks_over(m, path):
         hold = m.c.locks.get(lock)
         if hold is None:
-            m.emit(ev.LockWanted, node=lock, lock=m.node(lock).doc["lock"], undo=True)
+            node = m.node(lock)
+            name, permits = node.doc["lock"], _permits(node)
+            m.emit(ev.LockWanted, node=lock, lock=name, undo=True, permits=permits)
             return False
         if hold.fence is None:
             return False

@@ -139,7 +139,7 @@ def test_undoing_under_a_lock_takes_it_again() -> None:
     assert work(f) == ["one undo cut", "two ship"]
     f.done("undo cut")
     assert f.status("print", key="one") == "compensated business:no"
-    assert f.states[lock_id("north", "press")].holder is None
+    assert f.states[lock_id("north", "press")].holders == {}
 
 
 def test_a_part_inside_the_lock_is_undone_while_it_is_held() -> None:
@@ -161,6 +161,54 @@ def test_a_failure_inside_gives_it_back_and_takes_it_again_in_its_turn_to_undo()
     f.done("cut").done("fold")
     assert work(f) == ["one undo cut"]
     assert f.states[lock_id("north", "press")].fence == 3
+
+
+def test_with_permits_as_many_hold_it_at_once_and_the_next_waits() -> None:
+    f = two(lock("held", step("cut", args={"fence": "results.held.fence"}), permits=2))
+    f.start("print", key="three")
+    assert fences(f, "one") == {"fence": 1}
+    assert fences(f, "two") == {"fence": 2}, "each has a fence of its own"
+    assert fences(f, "three") is None
+    f.control("print", "cancel", key="one")
+    assert fences(f, "three") == {"fence": 3}
+
+
+def test_with_permits_too_it_is_granted_in_the_order_of_requests() -> None:
+    """Who wants the lock alone waits for all before it, and nobody behind it overtakes."""
+    f = Family(
+        printing(lock("held", wait("proof", within="9d"), permits=2)),
+        printing(lock("held", step("cut")), name="alone"),
+    )
+    f.start("print", key="one")
+    f.start("alone", key="two")
+    f.start("print", key="three")
+    assert (fences(f, "one"), fences(f, "three")) == ({"fence": 1}, None)
+    assert "cut" not in f.work
+    f.control("print", "cancel", key="one")
+    assert work(f) == ["two cut"]
+    f.done("cut")
+    assert fences(f, "three") == {"fence": 3}
+
+
+def test_to_undo_a_lock_with_permits_is_taken_again_beside_others() -> None:
+    f = two(lock("held", step("cut", undo=True), permits=2), step("ship"))
+    f.done("cut").failed("ship", "no")
+    assert work(f) == ["two undo cut"], "the first one holds it too: no need to wait for that"
+    f.done("undo cut")
+    assert f.status("print", key="two") == "compensated business:no"
+    held = f.states[lock_id("north", "press")]
+    assert (held.fence, len(held.holders)) == (3, 1)
+
+
+def test_to_undo_it_waits_for_a_permit_as_anybody_does() -> None:
+    f = two(lock("held", step("cut", undo=True), permits=2), step("ship"))
+    f.start("print", key="three")
+    f.done("cut")
+    assert work(f) == ["three cut", "two ship"]
+    f.failed("ship", "no")
+    assert work(f) == ["three cut"], "one and three hold it"
+    f.control("print", "cancel", key="one")
+    assert work(f) == ["three cut", "two undo cut"]
 
 
 def test_a_lock_of_another_tenant_is_another_lock() -> None:

@@ -227,9 +227,11 @@ class _Draw:
     def _lock(self, known: str, depth: int) -> None:
         rng = self._rng
         expiry: Any = rng.choice(["fail", "continue"])
+        name = rng.choice(["left", "right"])
         with lock(
-            rng.choice(["left", "right"]), within=rng.choice(["10m", "2h"]), on_expiry=expiry,
-            max_hold=rng.choice([None, None, "30m"]), name=self._name("held"),
+            name, permits=2 if name == "right" else None, within=rng.choice(["10m", "2h"]),
+            on_expiry=expiry, max_hold=rng.choice([None, None, "30m"]),
+            name=self._name("held"),
         ):  # fmt: skip
             self._step(known, rng.choice(pool.EFFECTS))
             if depth < DEPTH_MAX - 1:

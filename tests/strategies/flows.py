@@ -165,11 +165,14 @@ def _each(draw: st.DrawFn, names: _Names, depth: int) -> Json:
 
 
 def _lock(draw: st.DrawFn, names: _Names, depth: int) -> Json:
-    """Of two names, so that a part waits for the lock that another one has."""
+    """Of two names, so that a part waits for the lock that another one has; two may hold right."""
     name = names.next("k")
-    members = {"max_hold": "3h"} if draw(st.integers(0, 2)) == 0 else {}
+    members: Json = {"max_hold": "3h"} if draw(st.integers(0, 2)) == 0 else {}
+    of = draw(st.sampled_from(["left", "right"]))
+    if of == "right":
+        members |= {"permits": 2}
     return say.lock(
-        name, *_flow(draw, names, depth + 1), of=draw(st.sampled_from(["left", "right"])),
+        name, *_flow(draw, names, depth + 1), of=of,
         within="3h", on_expiry=draw(st.sampled_from(["fail", "continue"])), **members,
     )  # fmt: skip
 

@@ -26,10 +26,11 @@ def lock(
     *,
     within: str,
     max_hold: str | None = None,
+    permits: int | None = None,
     on_expiry: Literal["fail", "continue"] | None = None,
     name: str | None = None,
 ) -> Block[Held]:
-    """A part that runs while this commitment alone, of all of its tenant, holds the lock.
+    """A part that runs while this commitment holds the lock of its tenant: alone, or one of a few.
 
     What is done inside is undone under the lock too: it is taken again for that.
 
@@ -37,6 +38,7 @@ def lock(
         lock: its name; sagas that name the same one wait for each other, in order.
         within: the longest wait for it.
         max_hold: the longest time inside; then the part stops, and fails as a timeout.
+        permits: how many may hold it at once, 1 to 1,000; one unless said.
         on_expiry: "continue" goes on without the part when the lock did not come in time.
         name: of the node; by default that of the lock.
     """
@@ -47,6 +49,7 @@ def lock(
         lock=lock,
         within=check_duration(within, "within="),
         max_hold=None if max_hold is None else check_duration(max_hold, "max_hold="),
+        permits=permits,
         on_expiry=on_expiry,
     )
     path = f"results.{part.name}"

@@ -58,7 +58,7 @@ def test_blocks_have_a_depth() -> None:
 def test_what_is_not_built_yet_is_named_wherever_it_stands() -> None:
     """Each with its own name, so that nobody looks for a typing error."""
     document = of(
-        {"node": "lock", "name": "parties", "lock": "press", "within": "1h", "permits": 2,
+        {"node": "lock", "name": "parties", "lock": "press", "within": "1h",
          "flow": [{"node": "child", "name": "kid", "saga": "kid", "key": "'x'", "input": "1"}]},
         step("create", throttle={"name": "crm"}),
         scope("part", sleep("pause"), undo_flow=[]),
@@ -69,7 +69,6 @@ def test_what_is_not_built_yet_is_named_wherever_it_stands() -> None:
     assert {fault.alias for fault in faults} == {"def.not_yet"}
     assert [fault.message.removesuffix(" is not built yet") for fault in faults] == [
         "calendars of a saga",
-        "permits of lock",
         "on_undo: revoke (write none, or an undo of its own)",
         "throttle of step",
         "undo_flow of scope",

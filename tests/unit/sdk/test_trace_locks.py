@@ -8,7 +8,7 @@ from troth import TrothError, fulfil, lock, out
 
 
 def a_lock(order: Order) -> None:
-    with lock("printing-press", within="1h", max_hold="10m") as held:
+    with lock("printing-press", within="1h", max_hold="10m", permits=3) as held:
         tell(order.number, "x")
         out(order.amount)
     with lock("table", within="5m", on_expiry="continue", name="at_table"):
@@ -19,7 +19,7 @@ def test_a_lock_names_what_it_holds_and_for_how_long() -> None:
     press, table = nodes_of(a_lock)
     assert press == {
         "node": "lock", "name": "printing_press", "lock": "printing-press", "within": "1h",
-        "max_hold": "10m", "out": "input.amount",
+        "max_hold": "10m", "permits": 3, "out": "input.amount",
         "flow": [{"node": "step", "name": "tell", "contract": "shop/tell@2",
                   "args": {"number": "input.number", "text": "'x'"}}],
     }  # fmt: skip
