@@ -13,7 +13,10 @@ from eventsourcing.domain import CanMutateAggregate
 from tests import tidy
 from tests.tidy import Finding
 
-TIERS = {"unit", "semantics", "contract", "integration", "simulation", "replay", "typing", "docs"}
+TIERS = {
+    "unit", "semantics", "patterns", "contract", "integration", "simulation", "replay", "typing",
+    "docs",
+}  # fmt: skip
 TOPIC = re.compile(r"[a-z][a-z0-9]*(\.[a-z][a-z0-9_]*)+")
 Rule = Callable[[str, str], Iterator[Finding]]
 
