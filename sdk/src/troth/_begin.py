@@ -92,7 +92,10 @@ def _writes(lease: Lease, served: Served) -> list[Write]:
         return [Bar(lease.effect, lease.token, "probe")]
     repeatable = served.repeatable and lease.repeatable
     intended_us = None if lease.pushed is None else lease.pushed.intended_us
-    begin = Begin(lease.effect, lease.digest, lease.token, lease.attempt, repeatable, intended_us)
+    begin = Begin(
+        lease.effect, lease.digest, lease.token, lease.attempt, repeatable, intended_us,
+        participant=lease.contract.partition("/")[0],
+    )  # fmt: skip
     if lease.undoes is None:
         return [begin]
     return [Bar(lease.undoes, lease.token, "undo"), begin]

@@ -48,10 +48,10 @@ class GroupCommit:
             self._running = asyncio.create_task(self._drain())
         return await future
 
-    async def first_worker(self) -> None:
+    async def first_worker(self, participant: str) -> None:
         """See Journal.first_worker. Raises what the driver raises."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self.journal.first_worker)
+        await loop.run_in_executor(self._thread, self.journal.first_worker, participant)
 
     async def purge(self) -> None:
         """Remove old entries now and then, until cancelled."""

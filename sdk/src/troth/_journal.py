@@ -145,12 +145,12 @@ class Journal:
         arguments = self._answered(effect, token, attempt, result)
         _allowed(await run_async(connection, sql.ANSWER, arguments))
 
-    def first_worker(self) -> None:
-        """No command was ever run: one that is older than an empty journal is not in doubt."""
+    def first_worker(self, participant: str) -> None:
+        """None of its commands was ever run: one that is older than the journal is not in doubt."""
         self.open()
         assert self._connection is not None
         try:
-            self._execute(self._connection, sql.NOTHING_LACKS, ())
+            self._execute(self._connection, sql.BORN, (participant, 0))
             self._connection.commit()
         except BaseException:
             self._drop()
@@ -187,18 +187,19 @@ class Journal:
     def _is_born(self, connection: Connection) -> bool:
         """Whether the tables are there. A role that may not make tables can use them."""
         try:
-            found = self._first(connection, sql.LOOK, ())
+            known = self._known_us(connection)
             connection.commit()
         except Exception:  # noqa: BLE001  drivers have errors of their own; this one is "no table"
             connection.rollback()
             return False
-        return found is not None
+        return sql.BIRTH in known
 
     def _bear(self, connection: Connection) -> None:
         try:
             for statement in sql.DDL:
                 self._execute(connection, statement, ())
-            self._execute(connection, sql.BORN, (self._now_us(),))
+            self._execute(connection, sql.BORN, (sql.FORGOTTEN, 0))
+            self._execute(connection, sql.BORN, (sql.BIRTH, self._now_us()))
             connection.commit()
         except Exception:
             # Another worker made them at the same moment: then they are there now.
@@ -214,9 +215,10 @@ class Journal:
             self.open()
             assert self._connection is not None
             connection = self._connection
-            since_us = self._since_us(connection, writes)
+            dated = any(isinstance(one, Begin) and one.intended_us is not None for one in writes)
+            known_us = self._known_us(connection) if dated else {}
             for at in order:
-                verdicts[at] = self._write(connection, writes[at], since_us)
+                verdicts[at] = self._write(connection, writes[at], known_us)
         except Exception as error:
             self._drop()
             raise _Uncommitted(error) from error
@@ -236,12 +238,13 @@ class Journal:
             with contextlib.suppress(Exception):
                 connection.close()
 
-    def _since_us(self, connection: Connection, writes: Sequence[Write]) -> int:
-        """From when on the journal knows every command; read only where it matters."""
-        if not any(isinstance(one, Begin) and one.intended_us is not None for one in writes):
-            return 0
-        found = self._first(connection, sql.LOOK, ())
-        return 0 if found is None else int(found[0])
+    def _known_us(self, connection: Connection) -> dict[str, int]:
+        """From when on the journal knows every command, by participant."""
+        cursor = connection.cursor()
+        cursor.execute(sql.KNOWN, ())
+        rows = cursor.fetchall()
+        cursor.close()
+        return {str(participant): int(since_us) for participant, since_us in rows}
 
     def _purged(self, before_us: int) -> int:
         self.open()
@@ -262,19 +265,18 @@ class Journal:
         text = dumps({"outcome": "done", "result": result})
         return text, self._now_us(), effect, token, attempt
 
-    def _write(self, connection: Connection, write: Write, since_us: int) -> Verdict:
+    def _write(self, connection: Connection, write: Write, known_us: dict[str, int]) -> Verdict:
         match write:
             case Begin():
-                return self._begin(connection, write, since_us)
+                return self._begin(connection, write, _is_older(write, known_us))
             case Bar():
                 return self._bar(connection, write)
             case Answer():
                 return self._answer(connection, write)
 
-    def _begin(self, connection: Connection, begin: Begin, since_us: int) -> Verdict:
+    def _begin(self, connection: Connection, begin: Begin, older: bool) -> Verdict:
         token_of(begin.token)
         fresh = Entry(begin.digest, begin.token, "started", begin.attempt, None)
-        older = begin.intended_us is not None and begin.intended_us < since_us
         for _ in range(CHANGE_TRIES_MAX):
             if not older and self._insert(connection, begin.effect, fresh):
                 return Run(seen=False)
@@ -349,6 +351,14 @@ class Journal:
 
     def _marked(self, text: str) -> str:
         return text.replace("?", "%s") if self._marks else text
+
+
+def _is_older(begin: Begin, known_us: dict[str, int]) -> bool:
+    """Whether the command may be one that the journal lacks."""
+    if begin.intended_us is None:
+        return False
+    own_us = known_us.get(begin.participant, known_us[sql.BIRTH])
+    return begin.intended_us < max(own_us, known_us[sql.FORGOTTEN])
 
 
 def _columns(entry: Entry) -> tuple[str, str, str, int, str | None]:

@@ -31,7 +31,8 @@ Outcome = dict[str, Any]
 class Begin:
     """An external `do` or `undo` is about to run. `repeatable` is true for R0 and R1.
 
-    `intended_us` is when the command was made (or sent), in microseconds since 1970, if known.
+    `intended_us` is when the command was made (or sent), in microseconds since 1970, if known;
+    `participant` whose command it is.
     """
 
     effect: str
@@ -40,6 +41,7 @@ class Begin:
     attempt: int
     repeatable: bool
     intended_us: int | None = None
+    participant: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
-    "ANSWER", "BORN", "CHANGE", "DDL", "FORGET", "INSERT", "LOOK", "NOTHING_LACKS", "PURGE",
+    "ANSWER", "BIRTH", "BORN", "CHANGE", "DDL", "FORGET", "FORGOTTEN", "INSERT", "KNOWN", "PURGE",
     "SELECT",
 ]  # fmt: skip
 
@@ -11,18 +11,21 @@ DDL = (
     """CREATE TABLE IF NOT EXISTS troth_journal (
   effect TEXT PRIMARY KEY, digest TEXT NOT NULL, token TEXT NOT NULL, state TEXT NOT NULL,
   attempt INTEGER NOT NULL, outcome TEXT, at_us BIGINT NOT NULL)""",
-    """CREATE TABLE IF NOT EXISTS troth_journal_since (
-  one INTEGER PRIMARY KEY CHECK (one = 1), since_us BIGINT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS troth_journal_known (
+  participant TEXT PRIMARY KEY, since_us BIGINT NOT NULL)""",
 )
-"""`since_us`: every command from then on would be known."""
+"""`since_us`: every command of the participant from then on would be known."""
 
-LOOK = "SELECT since_us FROM troth_journal_since WHERE one = 1"
-BORN = "INSERT INTO troth_journal_since (one, since_us) VALUES (1, ?) ON CONFLICT DO NOTHING"
-NOTHING_LACKS = (
-    "UPDATE troth_journal_since SET since_us = 0 "
-    "WHERE one = 1 AND NOT EXISTS (SELECT 1 FROM troth_journal)"
+BIRTH = ""
+"""In place of a participant: when the journal was made; counts for those without a row."""
+FORGOTTEN = "*"
+"""In place of a participant: what is older may have been purged, whoever it was for."""
+
+KNOWN = "SELECT participant, since_us FROM troth_journal_known"
+BORN = (
+    "INSERT INTO troth_journal_known (participant, since_us) VALUES (?, ?) ON CONFLICT DO NOTHING"
 )
-FORGET = "UPDATE troth_journal_since SET since_us = ? WHERE one = 1 AND since_us < ?"
+FORGET = "UPDATE troth_journal_known SET since_us = ? WHERE participant = '*' AND since_us < ?"
 INSERT = (
     "INSERT INTO troth_journal (effect, digest, token, state, attempt, outcome, at_us) "
     "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (effect) DO NOTHING"

@@ -162,7 +162,7 @@ class Line:
     async def first_worker(self) -> None:
         """No worker of this participant ever ran a command, so the journal lacks none."""
         if self._journal is not None:
-            await self._journal.first_worker()
+            await self._journal.first_worker(self.name)
 
     async def freed(self, timeout_s: float) -> None:
         """Wait until a handler ends or the worker stops, for so long at most."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import pytest
 from tests.unit.sdk.conftest import apart
 from tests.unit.sdk.fake_engine import COMMITMENT, FakeEngine
 from tests.unit.sdk.parties import R1_CLASSES, R2_CLASSES, World, app_of
+from tests.waiting import eventually
 from troth import A0, R1, S2, App, Effect, Journal, Participant
 
 from .conftest import Relay, Serve
 
 ACME = {"company": {"name": "acme", "risk": 1}}
 ACCOUNT = {"account": {"account_id": "4711"}}
+MILLISECONDS_S = 0.005
 
 
 async def test_the_same_step_function_serves_both_transports(
@@ -111,6 +114,27 @@ async def test_commands_that_waited_for_the_first_worker_run(
     effect = await relay.push("crm/create-account@1", ACME)
     async with serve(app_of(World()), journal=Journal.at(f"sqlite:///{tmp_path}/new.db")):
         assert (await relay.reply_to(effect))["outcome"] == "done"
+
+
+async def test_a_command_older_than_the_journal_is_unknown_once_a_worker_was_there(
+    relay: Relay, serve: Serve, tmp_path: Path
+) -> None:
+    """Who lost the journal cannot know whether the worker before ran it."""
+    first = await relay.push("crm/create-account@1", ACME)
+    async with serve(app_of(World()), journal=Journal.at(f"sqlite:///{tmp_path}/lost.db")):
+        assert (await relay.reply_to(first))["outcome"] == "done"
+
+    async def was_there() -> bool:
+        return any((await relay.committed("crm")).values())
+
+    await eventually(was_there)
+    effect = await relay.push("crm/create-account@1", ACME, effect="e" * 64)
+    # A record's time counts milliseconds: the journal has to be younger by at least one.
+    pushed_at_s = time.time()
+    await eventually(lambda: time.time() > pushed_at_s + MILLISECONDS_S)
+    async with serve(app_of(World()), journal=Journal.at(f"sqlite:///{tmp_path}/newer.db")):
+        reply = await relay.reply_to(effect)
+    assert (reply["outcome"], reply.get("code")) == ("unknown", "journal.older")
 
 
 async def test_a_doorbell_claims_at_once(engine: FakeEngine, relay: Relay, serve: Serve) -> None:

@@ -261,19 +261,29 @@ class JournalContract:
     def test_an_empty_journal_of_the_first_worker_lacks_nothing(
         self, make: Callable[..., Journal]
     ) -> None:
-        """Commands that waited for it run; once it knows something, it is no first one."""
+        """Commands that waited for it run; what was purged meanwhile is no first one's."""
         journal = make(now_us=lambda: 500_000_000)
-        journal.first_worker()
-        assert isinstance(one(journal, begin(intended_us=1)), Run)
+        journal.first_worker("crm")
+        older = Begin("f", "d", "1.0.1.1", 1, True, 1, participant="crm")
+        assert isinstance(one(journal, older), Run)
         journal.close()
         now = [500_000_000]
         journal = make(now_us=lambda: now[0])
-        journal.write([answer(DONE)])
+        journal.write([begin(), answer(DONE)])
         now[0] += 7200 * 1_000_000
         assert journal.prune("1h") == 1
-        journal.write([Begin("g", "d", "1.0.1.1", 1, True)])
-        journal.first_worker()
-        older = Begin("f", "d", "1.0.1.1", 1, True, intended_us=1)
+        journal.first_worker("crm")
+        older = Begin("g", "d", "1.0.1.1", 1, True, 1, participant="crm")
+        assert outcome_of(one(journal, older))["code"] == "journal.older"
+        journal.close()
+
+    def test_the_first_worker_of_one_participant_says_nothing_of_another(
+        self, make: Callable[..., Journal]
+    ) -> None:
+        """They share a journal; what one of them lost is in doubt still."""
+        journal = make(now_us=lambda: 500_000_000)
+        journal.first_worker("registry")
+        older = Begin("f", "d", "1.0.1.1", 1, True, 1, participant="crm")
         assert outcome_of(one(journal, older))["code"] == "journal.older"
         journal.close()
 
