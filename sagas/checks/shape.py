@@ -28,8 +28,7 @@ SCHEMA = "definition.v1.json"
 WALK_DEPTH_MAX = 4 * defaults.DEPTH_MAX
 
 _NOT_YET_MEMBERS: Mapping[str, frozenset[str]] = {
-    "": frozenset({"calendars", "calendar", "undo_order", "undo_flow", "while"}),
-    "node": frozenset({"keep"}),
+    "": frozenset({"undo_order", "undo_flow", "while"}),
     "step": frozenset({"throttle", "calendar"}),
     "wait_for": frozenset({"peek"}),
     "parallel": frozenset({"exclusive", "undo_order"}),
@@ -159,8 +158,7 @@ def _is_revoked(child: Mapping[str, Json]) -> bool:
 
 
 def _not_yet_members(kind: str) -> frozenset[str]:
-    common = _NOT_YET_MEMBERS["node"] if kind else frozenset[str]()
-    return common | _NOT_YET_MEMBERS.get(kind, frozenset())
+    return _NOT_YET_MEMBERS.get(kind, frozenset())
 
 
 # --- the schema ----------------------------------------------------------------------------------

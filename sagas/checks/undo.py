@@ -59,6 +59,8 @@ def _sealed(node: Node) -> bool:
 
 
 def _node(node: Node) -> list[Json]:
+    if node.doc.get("keep"):
+        return []
     match node.kind:
         case "step" | "child":
             if node.undo is None:

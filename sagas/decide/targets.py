@@ -78,6 +78,7 @@ def after_cut(m: Machine, target: str, cause: Json) -> None:
         return
     value = cause.get("value")
     if cause["kind"] == FINISH and (target in m.c.nodes or value is not None):
+        flow.keep_for_good(m, target, m.node(target))
         m.emit(ev.NodeDone, node=target, value=value)
     elif target in m.c.nodes:
         m.emit(ev.NodesStopped, nodes=[target])

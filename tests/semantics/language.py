@@ -129,8 +129,8 @@ def branch(name: str | None, *flow: Json, **members: Json) -> Json:
     return {**({"name": name} if name else {}), "flow": list(flow), **members}
 
 
-def choose(name: str, *branches: Json, otherwise: Json = ()) -> Json:
-    return _node("choose", name, branches=list(branches), **{"else": list(otherwise)})
+def choose(name: str, *branches: Json, otherwise: Json = (), **members: Json) -> Json:
+    return _node("choose", name, branches=list(branches), **{"else": list(otherwise)}, **members)
 
 
 def race(name: str, *branches: Json, **members: Json) -> Json:

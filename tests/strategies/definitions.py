@@ -125,6 +125,8 @@ class _Sketch:
         node |= getattr(self, f"_{kind}")(depth + 1)
         if kind not in ("wait_for", *ENDS) and self._draw(st.integers(0, 4)) == 0:
             node["when"] = "true"
+        if kind in BLOCKS and kind != "approve_flow":
+            node |= self._some(keep=True)
         return node
 
     # Leaves.

@@ -49,7 +49,10 @@ def _flow(draw: st.DrawFn, names: _Names, depth: int, least: int = 1) -> list[Js
 def _node(draw: st.DrawFn, names: _Names, depth: int) -> Json:
     blocks = () if depth >= DEPTH_MAX or names.is_used_up else _BLOCKS
     make = draw(st.sampled_from([_step, _step, _step, _step, _leaf, _child, *blocks]))
-    return make(draw, names, depth)
+    node: Json = make(draw, names, depth)
+    if node["node"] in _KEEPING and draw(st.integers(0, 7)) == 0:
+        node["keep"] = True
+    return node
 
 
 def _step(draw: st.DrawFn, names: _Names, depth: int) -> Json:
@@ -204,4 +207,5 @@ def _race(draw: st.DrawFn, names: _Names, depth: int) -> Json:
     )  # fmt: skip
 
 
+_KEEPING = frozenset({"choose", "race", "parallel", "repeat", "for_each", "scope", "lock"})
 _BLOCKS = (_parallel, _parallel, _scope, _scope, _repeat, _each, _choose, _race, _gated, _lock)

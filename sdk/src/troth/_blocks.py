@@ -31,11 +31,14 @@ __all__ = [
 T = TypeVar("T")
 
 
-def when(name: str, guard: bool) -> Block[Chosen]:
-    """A part that runs only if the guard is true; `otherwise(name)` after it is the other way."""
+def when(name: str, guard: bool, *, keep: bool | None = None) -> Block[Chosen]:
+    """A part that runs only if the guard is true; `otherwise(name)` after it is the other way.
+
+    `keep=True` drops the undo entries inside once it is done.
+    """
     tracer = current("when")
     text = tracer.text(guard)
-    part = tracer.node("choose", name)
+    part = tracer.node("choose", name).give(keep=keep)
     only = Part("branch", None, part.line, {"when": text})
     part.members |= {"branches": [only], "else": []}
     return tracer.open(Block("when", part, only.flow(), _chosen(tracer, name), tracer, out_of=only))
@@ -66,18 +69,24 @@ def _when_before(tracer: Tracer, block: Block[Any], name: str | None) -> Part:
     )
 
 
-def choose(name: str) -> Block[Chosen]:
-    """The first branch whose guard is true; `with otherwise():` is a must, and may be empty."""
+def choose(name: str, *, keep: bool | None = None) -> Block[Chosen]:
+    """The first branch whose guard is true; `with otherwise():` is a must, and may be empty.
+
+    `keep=True` drops the undo entries inside once it is done.
+    """
     tracer = current("choose")
-    part = tracer.node("choose", name)
+    part = tracer.node("choose", name).give(keep=keep)
     part.flow("branches")
     return tracer.open(Block("choose", part, None, _chosen(tracer, name), tracer))
 
 
-def race(name: str) -> Block[Chosen]:
-    """The branch whose trigger is done first: `with branch("signed", wait_for(...)):`."""
+def race(name: str, *, keep: bool | None = None) -> Block[Chosen]:
+    """The branch whose trigger is done first: `with branch("signed", wait_for(...)):`.
+
+    `keep=True` drops the undo entries inside once it is done.
+    """
     tracer = current("race")
-    part = tracer.node("race", name)
+    part = tracer.node("race", name).give(keep=keep)
     part.flow("branches")
     # Triggers are made as arguments of branch(): they rest here until it takes them.
     return tracer.open(Block("race", part, [], _chosen(tracer, name), tracer))
@@ -89,6 +98,7 @@ def parallel(
     join: Literal["all", "any"] | int | Callable[[Joined], bool] | None = None,
     on_branch: Literal["fail", "collect"] | None = None,
     losers: Literal["undo", "keep"] | None = None,
+    keep: bool | None = None,
 ) -> Block[Joined]:
     """Branches beside each other: each call is one, `with branch("x"):` groups several.
 
@@ -98,12 +108,13 @@ def parallel(
             `lambda both: size(both.failed) > 1`, read whenever a branch is over.
         on_branch: "fail" (the default) stops the others; "collect" undoes that branch and goes on.
         losers: what becomes of those that were not needed, "undo" (the default) or "keep".
+        keep: True drops the undo entries inside once it is done.
     """
     tracer = current("parallel")
     part = tracer.node("parallel", name)
     branches = part.flow("branches")
     until = join if callable(join) else None
-    part.give(join=None if until else join, on_branch=on_branch, losers=losers)
+    part.give(join=None if until else join, on_branch=on_branch, losers=losers, keep=keep)
     path = Expr(f"results.{name}")
     fields = {"out": dict[str, Any], "failed": list[str], "skipped": list[str]}
     value = tracer.record(path, name, {n: (Expr(f"{path.text}.{n}"), t) for n, t in fields.items()})
@@ -200,6 +211,7 @@ def repeat(
     while_: bool | Callable[[], bool] | None = None,
     on_max: Literal["fail", "continue"] | None = None,
     keep_rounds: bool | None = None,
+    keep: bool | None = None,
 ) -> Block[Round]:
     """Rounds of one flow. What a round makes ends with it; vars and `out(...)` stay.
 
@@ -211,6 +223,7 @@ def repeat(
         while_: read before a round.
         on_max: "continue" goes on after the last round, instead of failing `business:repeat.max`.
         keep_rounds: True drops the undo entries of finished rounds.
+        keep: True drops them all once the repeat is done.
     """
     tracer = current("repeat")
     if type(max) is not int or max < 1:
@@ -221,6 +234,7 @@ def repeat(
         every=None if every is None else {"period": check_duration(every, "every=")},
         on_max=on_max,
         keep_rounds=keep_rounds,
+        keep=keep,
     )
     path = f"results.{name}"
     fields = {
@@ -244,11 +258,16 @@ def _is_function(value: object) -> bool:
     return not is_symbol(value) and callable(value)
 
 
-def scope(name: str, *, deadline: str | datetime | None = None) -> Block[Scoped]:
-    """A part with a deadline (`"60d"`, or a point in time), handlers and failure clauses."""
+def scope(
+    name: str, *, deadline: str | datetime | None = None, keep: bool | None = None
+) -> Block[Scoped]:
+    """A part with a deadline (`"60d"`, or a point in time), handlers and failure clauses.
+
+    `keep=True` drops the undo entries inside once it is done.
+    """
     tracer = current("scope")
     limit = deadline_of(tracer, deadline)
-    part = tracer.node("scope", name).give(deadline=limit)
+    part = tracer.node("scope", name).give(deadline=limit, keep=keep)
     path = f"results.{name}"
     value = tracer.record(Expr(path), name, {"out": (Expr(f"{path}.out"), Any)})
     block: Block[Any] = Block("scope", part, part.flow(), value, tracer, out_of=part)

@@ -11,7 +11,7 @@ from ._expressions import Expr
 from ._parts import Part
 from ._symbols import about, expression, is_symbol
 from ._text import check_duration
-from ._tracer import Block, Tracer, current
+from ._tracer import Block, NodeValue, Tracer, current
 from ._types import item_type
 
 __all__ = ["Items", "add", "each"]
@@ -22,7 +22,7 @@ _FIELDS: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Items(Generic[T]):
+class Items(NodeValue, Generic[T]):
     """What `each(...)` gives: loop over it once; afterwards it says what became of the items.
 
     Attributes:
@@ -80,6 +80,7 @@ def each(
     join: Literal["all", "any"] | int | Callable[[Items[T]], bool] | None = None,
     on_item: Literal["fail", "collect"] | None = None,
     losers: Literal["undo", "keep"] | None = None,
+    keep: bool | None = None,
     open: bool | None = None,
     close_when: Callable[[], bool] | bool | None = None,
     within: str | None = None,
@@ -100,6 +101,7 @@ def each(
             `lambda parties: size(parties.done) > 1`, read whenever an item is over.
         on_item: "fail" (the default) stops the others; "collect" undoes that item and goes on.
         losers: what becomes of those that were not needed, "undo" (the default) or "keep".
+        keep: True drops the undo entries inside once it is done.
         open: True lets `add` append items until the list is closed.
         close_when: closes an open list when it is true; read after every move.
         within: the longest time for all of it, `"30d"`.
@@ -117,7 +119,7 @@ def each(
         key=None if key is None else tracer.text(key(item)),
         after=None if after is None else tracer.text(after(item)),
         max_items=at_most, width=width, join=None if until else join,
-        on_item=on_item, losers=losers, open=open,
+        on_item=on_item, losers=losers, keep=keep, open=open,
         within=None if within is None else check_duration(within, "within="),
         on_expiry=on_expiry,
     )  # fmt: skip

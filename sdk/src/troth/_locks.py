@@ -28,6 +28,7 @@ def lock(
     max_hold: str | None = None,
     permits: int | None = None,
     on_expiry: Literal["fail", "continue"] | None = None,
+    keep: bool | None = None,
     name: str | None = None,
 ) -> Block[Held]:
     """A part that runs while this commitment holds the lock of its tenant: alone, or one of a few.
@@ -40,6 +41,7 @@ def lock(
         max_hold: the longest time inside; then the part stops, and fails as a timeout.
         permits: how many may hold it at once, 1 to 1,000; one unless said.
         on_expiry: "continue" goes on without the part when the lock did not come in time.
+        keep: True drops the undo entries inside once it is done.
         name: of the node; by default that of the lock.
     """
     tracer = current("lock")
@@ -51,6 +53,7 @@ def lock(
         max_hold=None if max_hold is None else check_duration(max_hold, "max_hold="),
         permits=permits,
         on_expiry=on_expiry,
+        keep=keep,
     )
     path = f"results.{part.name}"
     fields = {"fence": (Expr(f"{path}.fence"), int), "out": (Expr(f"{path}.out"), Any)}

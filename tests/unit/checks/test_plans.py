@@ -50,6 +50,10 @@ def test_branches_are_undone_beside_each_other() -> None:
     assert plan[1]["node"] == "first"
 
 
+def test_what_a_block_keeps_is_not_undone() -> None:
+    assert order(of(step("one"), scope("part", step("two"), keep=True))) == ["one"]
+
+
 def test_of_a_choice_one_is_undone() -> None:
     choose = {
         "node": "choose",
