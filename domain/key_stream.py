@@ -7,7 +7,7 @@ runs; the stream remembers for each kept event who took it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 from uuid import UUID
@@ -26,7 +26,7 @@ from domain.events import (
 from domain.ids import saga_key_id
 from domain.messages import Arrive, Leftover, Message, Offer, Subscribe, Wake
 from domain.state import changed
-from domain.streams import Decided, new_event, us_of
+from domain.streams import Decided, Draft, us_of
 
 __all__ = [
     "MAILBOX_MAX", "Kept", "KeyStream", "KeyStreamSnapshot", "Subscriber", "Wait", "decide",
@@ -167,13 +167,14 @@ def decide(
 
     Refuses an event (bound.mailbox) while MAILBOX_MAX events wait that nothing has taken.
     """
+    draft = Draft(state, stream, now_us, ctx)
     match message:
         case Arrive():
-            return _arrive(_Draft(state, stream, now_us, ctx), message)
+            return _arrive(draft, message)
         case Subscribe():
-            return _change(_Draft(state, stream, now_us, ctx), message)
+            return _change(draft, message)
         case Wake() if state is not None:
-            return _expire(_Draft(state, stream, now_us, ctx))
+            return _expire(draft)
         case _:
             return Decided((), state)
 
@@ -192,49 +193,11 @@ def wake_us(state: KeyStream | None) -> int | None:
     return min((k.expires_us for k in state.kept.values() if not k.takers), default=None)
 
 
-class _Draft:
-    """A fork being written: the events so far and the state they lead to."""
-
-    def __init__(self, state: KeyStream | None, stream: UUID, now_us: int, ctx: Ctx) -> None:
-        self.state = state.fork() if state is not None else None
-        self.stream = stream
-        self.now_us = now_us
-        self.ctx = ctx
-        self.events: list[Event] = []
-
-    def opened(self, tenant: str, key: str) -> KeyStream:
-        """The state; a stream without events is opened first."""
-        if self.state is None:
-            event = new_event(
-                KeyOpened, self.stream, KeyStream.INITIAL_VERSION, now_us=self.now_us,
-                ctx=self.ctx, originator_topic=KeyStream.TOPIC, tenant=tenant, key=key,
-            )  # fmt: skip
-            self.events.append(event)
-            self.state = event.mutate(None)
-        assert self.state is not None
-        return self.state
-
-    def add(self, event_class: type[Event], **values: Any) -> int:
-        """Append an event and fold it; returns its version."""
-        state = self.state
-        assert state is not None
-        version = state.version + 1
-        event = new_event(
-            event_class, self.stream, version, now_us=self.now_us, ctx=self.ctx, **values
-        )
-        event.mutate(state)
-        self.events.append(event)
-        return version
-
-    def decided(self, mail: Sequence[tuple[UUID, Message]] = ()) -> Decided[KeyStream | None]:
-        return Decided(self.events, self.state, None, mail)
-
-
-def _arrive(draft: _Draft, message: Arrive) -> Decided[KeyStream | None]:
+def _arrive(draft: Draft[KeyStream], message: Arrive) -> Decided[KeyStream | None]:
     if is_full(draft.state):
         detail = f"key {message.key} keeps {MAILBOX_MAX} events that nothing took"
         return Decided((), draft.state, {"code": "bound.mailbox", "detail": detail})
-    state = draft.opened(message.tenant, message.key)
+    state = _opened(draft, message.tenant, message.key)
     type_ = message.event["type"]
     started = {(saga, key) for saga, key in message.takers or ()}
     wanting = [
@@ -246,31 +209,37 @@ def _arrive(draft: _Draft, message: Arrive) -> Decided[KeyStream | None]:
         takers=message.takers or None,
     )  # fmt: skip
     offer = Offer(message.key, position, message.event, draft.now_us)
-    return draft.decided([(UUID(commitment), offer) for commitment in wanting])
+    draft.mail.extend((UUID(commitment), offer) for commitment in wanting)
+    return draft.decided()
 
 
-def _change(draft: _Draft, message: Subscribe) -> Decided[KeyStream | None]:
+def _change(draft: Draft[KeyStream], message: Subscribe) -> Decided[KeyStream | None]:
     if draft.state is None and not message.opened:
         return Decided((), None)
-    state = draft.opened(message.tenant, message.key)
+    state = _opened(draft, message.tenant, message.key)
     draft.add(
         SubscriptionsChanged, commitment=message.commitment, saga=message.saga,
         saga_key=message.saga_key, opened=message.opened or None, closed=message.closed or None,
         taken=message.taken or None, ended=message.ended,
     )  # fmt: skip
     if message.ended and message.again:
-        return draft.decided(_left_over(state, message, draft.now_us))
+        draft.mail.extend(_left_over(state, message, draft.now_us))
+        return draft.decided()
     subscriber = state.subscribers.get(message.commitment)
     if subscriber is None or not message.opened:
         return draft.decided()
     new = [subscriber.waits[path] for path in message.opened]
     types = {t for wait in new if not wait.transient for t in wait.types}
     to = UUID(message.commitment)
-    offers = [
+    draft.mail.extend(
         (to, Offer(message.key, position, kept.event, kept.kept_us))
         for position, kept in _offerable(state, subscriber.taker, types, draft.now_us)
-    ]
-    return draft.decided(offers)
+    )
+    return draft.decided()
+
+
+def _opened(draft: Draft[KeyStream], tenant: str, key: str) -> KeyStream:
+    return draft.opened_as(KeyStream, KeyOpened, tenant=tenant, key=key)
 
 
 def _left_over(state: KeyStream, message: Subscribe, now_us: int) -> list[tuple[UUID, Message]]:
@@ -295,7 +264,7 @@ def _offerable(
             yield position, kept
 
 
-def _expire(draft: _Draft) -> Decided[KeyStream | None]:
+def _expire(draft: Draft[KeyStream]) -> Decided[KeyStream | None]:
     assert draft.state is not None
     kept = draft.state.kept.items()
     over = [p for p, k in kept if not k.takers and k.expires_us <= draft.now_us]

@@ -15,7 +15,7 @@ from eventsourcing.utils import register_topic
 
 from domain.events import Ctx, Event, LockFreed, LockOpened, LockPassed, LockQueued
 from domain.messages import Acquire, Granted, Message, NotGranted, Release
-from domain.streams import Decided, new_event
+from domain.streams import Decided, Draft
 
 __all__ = ["PERMITS_MAX", "QUEUE_MAX", "Claimant", "LockStream", "LockStreamSnapshot", "decide"]
 
@@ -92,37 +92,10 @@ def decide(
             return Decided((), state)
 
 
-class _Draft:
-    """A fork being written: the events so far and the state they lead to."""
-
-    def __init__(self, state: LockStream | None, stream: UUID, now_us: int, ctx: Ctx) -> None:
-        self.state = state.fork() if state is not None else None
-        self.stream = stream
-        self.now_us = now_us
-        self.ctx = ctx
-        self.events: list[Event] = []
-        self.mail: list[tuple[UUID, Message]] = []
-
-    def opened(self, tenant: str, lock: str) -> LockStream:
-        if self.state is None:
-            event = new_event(
-                LockOpened, self.stream, LockStream.INITIAL_VERSION, now_us=self.now_us,
-                ctx=self.ctx, originator_topic=LockStream.TOPIC, tenant=tenant, lock=lock,
-            )  # fmt: skip
-            self.events.append(event)
-            self.state = event.mutate(None)
-        assert self.state is not None
-        return self.state
-
-    def add(self, event_class: type[Event], claimant: Claimant, **values: Any) -> None:
-        state = self.state
-        assert state is not None
-        event = new_event(
-            event_class, self.stream, state.version + 1, now_us=self.now_us, ctx=self.ctx,
-            **asdict(claimant), **values,
-        )  # fmt: skip
-        event.mutate(state)
-        self.events.append(event)
+class _Draft(Draft[LockStream]):
+    def add_for(self, claimant: Claimant, event_class: type[Event], **values: Any) -> None:
+        """Append an event about a claimant."""
+        self.add(event_class, **asdict(claimant), **values)
 
     def pass_on(self) -> Decided[LockStream | None]:
         """Give the lock to whoever asked first, as long as it and all holders permit one more."""
@@ -132,20 +105,20 @@ class _Draft:
             following, permits = next(iter(state.queue.items()))
             if len(state.holders) >= min(permits, *state.holders.values(), PERMITS_MAX):
                 break
-            self.add(LockPassed, following, fence=state.fence + 1)
+            self.add_for(following, LockPassed, fence=state.fence + 1)
             granted = Granted(following.node, following.ask, state.fence)
             self.mail.append((UUID(following.commitment), granted))
-        return Decided(self.events, state, None, self.mail)
+        return self.decided()
 
 
 def _acquire(draft: _Draft, message: Acquire) -> Decided[LockStream | None]:
     claimant = Claimant(message.commitment, message.node, message.ask)
-    state = draft.opened(message.tenant, message.lock)
+    state = draft.opened_as(LockStream, LockOpened, tenant=message.tenant, lock=message.lock)
     # What must be undone is not turned away: nothing else could be done about it.
     if len(state.queue) >= QUEUE_MAX and not message.undo:
         refused = NotGranted(message.node, message.ask)
         return Decided((), draft.state, None, [(UUID(message.commitment), refused)])
-    draft.add(LockQueued, claimant, permits=message.permits)
+    draft.add_for(claimant, LockQueued, permits=message.permits)
     return draft.pass_on()
 
 
@@ -155,7 +128,7 @@ def _release(draft: _Draft, message: Release) -> Decided[LockStream | None]:
     assert state is not None
     if claimant not in state.holders and claimant not in state.queue:
         return Decided((), state)
-    draft.add(LockFreed, claimant)
+    draft.add_for(claimant, LockFreed)
     return draft.pass_on()
 
 

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from domain.events import (
     Ctx,
-    Event,
     RunEnded,
     RunOpened,
     SagaKeyOpened,
@@ -38,7 +37,7 @@ from domain.messages import (
     to_body,
 )
 from domain.saga_key_state import DoubleStart, Run, SagaKey, SagaKeySnapshot, is_of
-from domain.streams import Decided, new_event
+from domain.streams import Decided, Draft
 
 __all__ = [
     "QUEUE_MAX",
@@ -92,38 +91,14 @@ def decide(
             return Decided((), state)
 
 
-class _Draft:
-    """A fork being written: the events and mail so far and the state they lead to."""
-
-    def __init__(self, state: SagaKey | None, stream: UUID, now_us: int, ctx: Ctx) -> None:
-        self.state = state.fork() if state is not None else None
-        self.stream = stream
-        self.now_us = now_us
-        self.ctx = ctx
-        self.events: list[Event] = []
-        self.mail: list[tuple[UUID, Message]] = []
+class _Draft(Draft[SagaKey]):
+    """With what the decisions on starts have in common."""
 
     def opened(self, start: Start) -> SagaKey:
         """The state; a stream without events is opened first."""
-        if self.state is None:
-            event = new_event(
-                SagaKeyOpened, self.stream, SagaKey.INITIAL_VERSION, now_us=self.now_us,
-                ctx=self.ctx, originator_topic=SagaKey.TOPIC, tenant=start.tenant,
-                saga=start.saga, key=start.key,
-            )  # fmt: skip
-            self.events.append(event)
-            self.state = event.mutate(None)
-        assert self.state is not None
-        return self.state
-
-    def add(self, event_class: type[Event], **values: Any) -> None:
-        state = self.state
-        assert state is not None
-        event = new_event(
-            event_class, self.stream, state.version + 1, now_us=self.now_us, ctx=self.ctx, **values
+        return self.opened_as(
+            SagaKey, SagaKeyOpened, tenant=start.tenant, saga=start.saga, key=start.key
         )
-        event.mutate(state)
-        self.events.append(event)
 
     def open_run(self, start: Start, queued: int | None = None) -> dict[str, Any]:
         """Open the next run, or the one whose number was queued, and send it its start."""
@@ -164,9 +139,6 @@ class _Draft:
         """Answer a parent whose child does not begin."""
         over = ChildOver(parent["node"], parent["ask"], status, error=error)
         self.mail.append((UUID(parent["id"]), over))
-
-    def decided(self, outcome: dict[str, Any] | None = None) -> Decided[SagaKey | None]:
-        return Decided(self.events, self.state, outcome, self.mail)
 
 
 def _start(draft: _Draft, start: Start, policy: DoubleStart) -> Decided[SagaKey | None]:
