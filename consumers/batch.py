@@ -47,15 +47,11 @@ IDLE_WAKE_US = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of a message: the stream's answer, or that it is held for a parked stream.
-
-    `is_sent`: its stream lives in a lane of another owner, so it went there.
-    """
+    """What became of a message: the stream's answer, or that it is held for a parked stream."""
 
     outcome: Json
     state: Any
     is_held: bool = False
-    is_sent: bool = False
 
 
 def system_ctx(tenant: str) -> Ctx:
@@ -176,7 +172,7 @@ class Batch(Collected):
     def _apply(self, mail: Mail, is_recorded: bool) -> Applied:
         if not self.owns(mail.stream):
             self.write.inbox.append(mail)
-            return Applied(None, None, is_sent=True)
+            return Applied(None, None)
         if mail.stream in self.parts.parked:
             return self._hold(mail, is_recorded)
         entry = self.entry_or_none(mail.stream)

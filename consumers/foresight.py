@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from consumers.batch import Batch
+from consumers.parts import ItemsRequest
 from consumers.prepared import Prepared, prepare
 from consumers.registry import Registry
 from domain.errors import Refusal
@@ -20,12 +21,9 @@ from domain.ports import InboxRow, Transaction
 from domain.requests import (
     ControlRequest,
     DecideRequest,
-    HeartbeatsRequest,
     Logged,
     Publish,
-    RepliesRequest,
     Request,
-    StartsRequest,
     TaskRequest,
     UpdateRequest,
 )
@@ -72,7 +70,7 @@ def _request(wanted: _Wanted, registry: Registry, request: Any) -> None:
         accept_us, request = min(accept_us, request.accepted_us), request.request
     if isinstance(request, Publish):
         _publish(wanted, registry, request, accept_us)
-    elif isinstance(request, (StartsRequest, HeartbeatsRequest, RepliesRequest)):
+    elif isinstance(request, ItemsRequest):
         for item in request.items:
             _item(wanted, item)
     elif isinstance(request, (DecideRequest, TaskRequest, UpdateRequest, ControlRequest)):

@@ -6,21 +6,19 @@ from asyncio import Future
 from dataclasses import dataclass
 from typing import Any
 
-from consumers.batch import Passing
+from consumers.collected import Passing
+from consumers.parts import ItemsRequest
 from domain.errors import Refusal, refusal
 from domain.requests import (
     ControlRequest,
     DecideRequest,
-    HeartbeatsRequest,
-    RepliesRequest,
     Request,
     StartRequest,
-    StartsRequest,
     TaskRequest,
     UpdateRequest,
 )
 
-__all__ = ["Job", "Passed", "Waiting", "answer_of", "late_answer", "weight_of"]
+__all__ = ["Job", "Passed", "Waiting", "answer_of", "late_answer", "told", "weight_of"]
 
 Json = Any
 
@@ -108,6 +106,14 @@ class Passed:
         return found
 
 
+def told(answer: Json | Refusal) -> Json:
+    """An answer as JSON, for the process that passed the request on; `answer_of` reads it."""
+    if not isinstance(answer, Refusal):
+        return answer
+    errors = list(answer.errors)
+    return {"refused": {"alias": answer.alias, "detail": answer.detail, "errors": errors}}
+
+
 def answer_of(body: Json) -> Json:
     """The answer that another process gave: JSON, or a Refusal."""
     refused = body.get("refused")
@@ -132,6 +138,6 @@ def late_answer(request: Request, passing: Passing) -> Json:
 
 def weight_of(request: Request) -> int:
     """How many messages a request brings."""
-    if isinstance(request, (StartsRequest, HeartbeatsRequest, RepliesRequest)):
+    if isinstance(request, ItemsRequest):
         return max(1, len(request.items))
     return 1

@@ -11,6 +11,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from consumers.call import Call
+from consumers.jobs import told
 from consumers.round import Suspect
 from domain.errors import refusal
 from domain.messages import Mail
@@ -70,8 +71,6 @@ def _give_up(lane: Lane, call: Call, row: InboxRow, alias: str, detail: str) -> 
         lane.park(stream)
         call.note("stream_parked", stream=str(stream), tenant=tenant, reason=alias)
         return
-    refused = refusal(alias, detail)
-    told = {"refused": {"alias": refused.alias, "detail": detail, "errors": []}}
-    answer = PassedAnswer(row.item.asker, row.item.ask, told)
+    answer = PassedAnswer(row.item.asker, row.item.ask, told(refusal(alias, detail)))
     lane.write_alone(LaneWrite(inbox_done=[row.id], answers=[answer]))
     call.note("request_given_up", tenant=row.item.tenant, reason=alias, detail=detail)

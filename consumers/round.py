@@ -16,6 +16,7 @@ from consumers.batch import Batch
 from consumers.collected import Passing
 from consumers.envelope import time_us
 from consumers.foresight import foresee
+from consumers.jobs import told
 from consumers.registry import Registry
 from domain.errors import Refusal
 from domain.messages import Mail
@@ -129,10 +130,7 @@ class Round:
             onward = batch.write.passed.pop()
             batch.write.passed.append(replace(onward, asker=passed.asker, ask=passed.ask))
             return
-        if isinstance(answer, Refusal):
-            told = {"alias": answer.alias, "detail": answer.detail, "errors": answer.errors}
-            answer = {"refused": told}
-        batch.write.answers.append(PassedAnswer(passed.asker, passed.ask, answer))
+        batch.write.answers.append(PassedAnswer(passed.asker, passed.ask, told(answer)))
 
     def _arm(self, batch: Batch) -> int:
         """Read due timers into the batch; the answer is up to when all of them are known."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -145,10 +145,6 @@ class KafkaOptions:
         values |= _converted(dict(parse_qsl(parts.query, strict_parsing=bool(parts.query))))
         values["bootstrap"] = tuple(_address(host) for host in hosts.split(",") if host)
         return cls(**{**values, **more})
-
-    def with_group(self, group: str) -> KafkaOptions:
-        """The same, with another consumer group for the offsets that monitoring tools read."""
-        return replace(self, group=group)
 
 
 def _address(host: str) -> str:

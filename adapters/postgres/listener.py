@@ -35,12 +35,10 @@ _NOTIFY = "SELECT pg_notify(channel, payload) FROM unnest(%s, %s) AS n (channel,
 class Notifier:
     """Sends what commits concern, gathered, on a connection and thread of its own.
 
-    NOTIFY within the lanes' transactions would make all their commits stand in one line. While
-    `is_alone`, nobody else lives who could be woken, and nothing is sent.
+    NOTIFY within the lanes' transactions would make all their commits stand in one line.
     """
 
     def __init__(self, url: str, process: str) -> None:
-        self.is_alone = False
         self._pid = 0
         self._link = Link(url, f"troth {process} notifier", settings="-c synchronous_commit=off")
         self._told = Told()
@@ -54,7 +52,7 @@ class Notifier:
 
     def tell(self, told: Told) -> None:
         """Have it sent soon; the call returns at once."""
-        if told and not self.is_alone:
+        if told:
             with self._wake:
                 self._told.add(told)
                 self._wake.notify()

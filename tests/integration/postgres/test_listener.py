@@ -52,14 +52,6 @@ def test_what_is_told_at_once_is_heard_once(heard: Heard, notifier: Notifier) ->
     assert 1 <= found.count(("lane", "3")) < 100
 
 
-def test_alone_nothing_is_sent(heard: Heard, notifier: Notifier) -> None:
-    notifier.is_alone = True
-    notifier.tell(Told({3}))
-    notifier.is_alone = False
-    notifier.tell(Told({4}))
-    assert heard.get(timeout=WAIT_S) == ("lane", "4")
-
-
 @pytest.mark.parametrize("which", ["troth p1 notifier", "troth p2 listener"])
 def test_a_lost_connection_is_opened_again(
     heard: Heard, notifier: Notifier, postgres_url: str, which: str
