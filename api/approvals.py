@@ -14,7 +14,7 @@ from api.docs import documented
 from api.edge import Edge, answer, edge_of
 from api.identity import asked, identified
 from api.passing import later
-from api.waits import PAGE_DEFAULT, Cursor, Limit, fresh, listed
+from api.waits import PAGE_DEFAULT, Cursor, Escalated, Limit, fresh, listed
 from domain.errors import refusal
 from domain.requests import DecideRequest
 
@@ -36,13 +36,16 @@ _ETAG = re.compile(r'"([0-9a-f]{6,64})"')
 async def approvals(
     request: Request,
     status: Annotated[str | None, Query(max_length=32, description="For example open.")] = None,
+    escalated: Escalated = None,
     cursor: Cursor = None,
     limit: Limit = PAGE_DEFAULT,
 ) -> Response:
     """Each with what it allows, its evidence, the seats still wanted, and the digest to send."""
     edge, tenant = edge_of(request), asked(request).tenant
     query = edge.reader.approvals
-    return await listed(edge, query, tenant, status=status, cursor=cursor, limit=limit)
+    return await listed(
+        edge, query, tenant, status=status, escalated=escalated, cursor=cursor, limit=limit
+    )
 
 
 @router.get(

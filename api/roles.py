@@ -1,9 +1,8 @@
 """Which route wants which role: one table. A key needs one of the roles named."""
 
-__all__ = ["ROLES", "ROLE_NAMES", "SEAT_NAMES", "allowed"]
+__all__ = ["ROLES", "ROLE_NAMES", "allowed"]
 
 ROLE_NAMES = ("producer", "participant", "approver", "operator", "reader")
-SEAT_NAMES = ("manager", "function_head", "legal", "finance", "executive", "board")
 
 _ANY = frozenset(ROLE_NAMES)
 _LOOK = frozenset({"reader", "operator"})

@@ -13,7 +13,7 @@ from api.docs import documented
 from api.edge import Edge, answer, edge_of
 from api.identity import asked, identified
 from api.passing import later
-from api.waits import PAGE_DEFAULT, Cursor, Limit, fresh, listed
+from api.waits import PAGE_DEFAULT, Cursor, Escalated, Limit, fresh, listed
 from domain.errors import refusal
 from domain.requests import TaskRequest
 
@@ -35,13 +35,16 @@ _REFUSED = ("http.not_found", "task.closed", "task.role", "task.actor", "decisio
 async def tasks(
     request: Request,
     status: Annotated[str | None, Query(max_length=32, description="For example offered.")] = None,
+    escalated: Escalated = None,
     cursor: Cursor = None,
     limit: Limit = PAGE_DEFAULT,
 ) -> Response:
     """Each with what it is about, who may do it, the form of what is handed in, and who has it."""
     edge, tenant = edge_of(request), asked(request).tenant
     query = edge.reader.tasks
-    return await listed(edge, query, tenant, status=status, cursor=cursor, limit=limit)
+    return await listed(
+        edge, query, tenant, status=status, escalated=escalated, cursor=cursor, limit=limit
+    )
 
 
 @router.get(

@@ -14,7 +14,7 @@ from api.identity import asked
 from domain.errors import refusal
 from domain.positions import POSITION_CHARS_MAX, read_position
 
-__all__ = ["NUMBER_MAX", "PAGE_DEFAULT", "Cursor", "Limit", "fresh", "listed", "moved"]
+__all__ = ["NUMBER_MAX", "PAGE_DEFAULT", "Cursor", "Escalated", "Limit", "fresh", "listed", "moved"]
 
 PAGE_MAX = 1_000
 PAGE_DEFAULT = 100
@@ -28,6 +28,9 @@ APPLIED_POLL_S = 0.05
 
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="Items of one answer.")]
 Cursor = Annotated[str | None, Query(max_length=512, description="`next` of the answer before.")]
+Escalated = Annotated[
+    str | None, Query(max_length=64, description="Only what this seat was called to.")
+]
 
 
 async def fresh(

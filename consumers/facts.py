@@ -227,6 +227,8 @@ _TOLD: dict[str, tuple[str, Callable[[_Data], _Data | None]]] = {
     "node.skipped": ("node.closed", _closed("skipped")),
     "node.stopped": ("node.closed", _closed("stopped")),
     "approval.asked": ("approval.asked", _asked),
+    "approval.escalated": ("escalated", _of("node", "to")),
+    "task.escalated": ("escalated", _of("node", "to")),
     "approval.granted": ("approval.decided", _decided("granted")),
     "approval.rejected": ("approval.decided", _decided("rejected")),
     "part.stopping": ("stopping", _stopping),

@@ -126,6 +126,10 @@ TR236 def.own_flow 422  A scope cannot be cancelled by what runs because it stop
   use fail, or name a block inside
 TR235 def.locks 422  Locks are taken in two orders
   take them in the same order everywhere
+TR237 def.escalate 422  An escalation calls too late, or a seat that may not decide
+  call a seat of the level or above it, before within is over
+TR238 def.calendar 422  A calendar means nothing, or is not there
+  give it a zone, hours and holidays that exist, or correct its name
 TR301 event.json 400  The body is not JSON
   send valid UTF-8 JSON
 TR302 event.envelope 422  A CloudEvents attribute is missing or wrong

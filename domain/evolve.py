@@ -51,6 +51,7 @@ FOLDS: dict[Any, Callable[[Any, Any], None]] = {
     ev.UpdateAccepted: work.update_accepted,
     ev.ApprovalAsked: waits.asked,
     ev.ApprovalAmended: waits.amended,
+    ev.ApprovalEscalated: waits.escalated,
     ev.SeatTaken: waits.seat_taken,
     ev.ApprovalGranted: waits.granted,
     ev.ApprovalRejected: waits.rejected,

@@ -30,7 +30,8 @@ class Asked:
     """What was asked for.
 
     `seats` maps a taken seat to who took it, `gate` is the approve node, `payload` is what an edit
-    put in place of the subject, `uses` how often the decision may be used.
+    put in place of the subject, `uses` how often the decision may be used; `escalated` are the
+    seats that were called because nobody decided.
     """
 
     approval: str
@@ -49,6 +50,7 @@ class Asked:
     evidence: Json = None
     payload: Json = None
     uses: int = 1
+    escalated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Task:
     due_us: int | None
     by: str | None = None
     lease_until_us: int | None = None
+    escalated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class Instance:
     `kind` is block, step, wait, sleep, await, task or approve; the rest goes with the kind.
 
     `guards` lists the branches of a parallel that were entered, or the keys of the items of a
-    for_each; `branches` those that closed.
+    for_each; `branches` those that closed; `slot` numbers the start of a round with `every`.
     """
 
     kind: str
@@ -87,6 +90,7 @@ class Instance:
     asked: Asked | None = None
     effect: str | None = None
     task: Task | None = None
+    slot: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +335,7 @@ def changed(record: Record, **values: Any) -> Record:
 
 _NESTED: dict[str, Any] = {"asked": Asked, "task": Task}
 _TUPLES = frozenset({"guards", "events", "needs", "not_by", "unanswered", "types", "keep",
-                     "roles"})  # fmt: skip
+                     "roles", "escalated"})  # fmt: skip
 
 
 def restore(cls: Any, data: Mapping[str, Any]) -> Any:

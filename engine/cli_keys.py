@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
+from domain.seats import SEATS
 from engine.keys import Listed, add_key, read_keys, revoke_key
 from engine.settings import read_settings
 
@@ -29,7 +30,10 @@ def add(
     name: Annotated[str | None, typer.Option(help="Name of the actor in the audit trail.")] = None,
     seat: Annotated[
         list[str] | None,
-        typer.Option(help="manager, function_head, legal, finance, executive or board."),
+        typer.Option(
+            help="manager, function_head, legal, finance, executive or board; or another that a "
+            "saga names in needs, roles or escalate."
+        ),
     ] = None,
     actor_type: Annotated[
         str | None,
@@ -46,6 +50,8 @@ def add(
         typer.echo(orjson.dumps({**_shown(Listed(key, "", None)), "key": text}))
         return
     typer.echo(text)
+    for own in (one for one in key.seats if one not in SEATS):
+        typer.echo(f"note: seat {own} is none of {', '.join(SEATS)}", err=True)
     seats = f" · seats {', '.join(key.seats)}" if key.seats else ""
     typer.echo(
         f"{key.name} ({key.id}) · {', '.join(key.roles)}{seats} · tenant {key.tenant} · "

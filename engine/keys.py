@@ -20,7 +20,7 @@ import orjson
 import structlog
 
 from api.key import ANY_TENANT, Key
-from api.roles import ROLE_NAMES, SEAT_NAMES
+from api.roles import ROLE_NAMES
 from domain.errors import Refusal, refusal
 
 __all__ = [
@@ -182,7 +182,6 @@ def revoke_key(path: Path, named: str) -> Key:
 def _check(roles: Sequence[str], tenant: str, seats: Sequence[str], actor_type: str | None) -> None:
     for what, words, known in (
         ("role", roles, ROLE_NAMES),
-        ("seat", seats, SEAT_NAMES),
         ("actor type", [actor_type] if actor_type else [], ACTOR_TYPES),
     ):
         for word in words:
@@ -191,6 +190,9 @@ def _check(roles: Sequence[str], tenant: str, seats: Sequence[str], actor_type: 
                 raise refusal("settings.value", f"{word!r} is no {what}; there are {wanted}")
     if not roles:
         raise refusal("settings.value", f"a key has a role: {', '.join(ROLE_NAMES)}")
+    for seat in seats:  # those of the levels, and any other that approves and tasks name
+        if not _NAME.fullmatch(seat):
+            raise refusal("settings.value", f"{seat!r} is no name of a seat (a-z, 0-9, _ . -)")
     if seats and "approver" not in roles:
         raise refusal("settings.value", "a seat goes with the role approver")
     if tenant != ANY_TENANT and not _NAME.fullmatch(tenant):

@@ -300,8 +300,13 @@ _LINES: dict[str, Callable[[State], str]] = {
     ),
     "sleep.started": lambda s: f"{s['node']} sleeps{_until(s)}",
     "approval.asked": _asked,
+    "approval.escalated": lambda s: (
+        f"{s['node']} is not decided yet: {_value(s['to'])} is called, and may stand in"
+    ),
     "approval.seat_taken": lambda s: (
-        f"{s['node']} approved by {s['by']} as {seat_text(s['seat'])}{_why(s)}"
+        f"{s['node']} approved by {s['by']} as "
+        + (f"{s['held']}, in place of " if s.get("held") else "")
+        + f"{seat_text(s['seat'])}{_why(s)}"
     ),
     "approval.amended": lambda s: (
         f"{s['node']} amended by {_value(s['by'])}: {_value(s.get('payload'))}; "

@@ -161,8 +161,7 @@ def _wait(node: str, kind: str, detail: str, until_us: int | None) -> Json:
 def _wait_of(c: Commitment, path: str, instance: Instance) -> Json:
     until_us = c.timers.get(f"{path}:within")
     if instance.asked is not None and instance.branch is None:
-        seats = ", ".join(missing_seats(instance.asked))
-        return _wait(path, "approval", f"{instance.asked.level}: {seats}", until_us)
+        return _wait(path, "approval", _wanted(instance.asked), until_us)
     if instance.kind == "wait":
         sub = c.subs.get(path)
         detail = f"{', '.join(sub.types)}, key {sub.key}" if sub else "an event"
@@ -186,6 +185,12 @@ def _wait_of(c: Commitment, path: str, instance: Instance) -> Json:
     if instance.branch == "resting":
         return _wait(path, "timer", "the next round", c.timers.get(f"{path}:round"))
     return None
+
+
+def _wanted(asked: Asked) -> str:
+    """The level, the seats that are free, and who was called because nobody took them."""
+    called = f"; escalated to {', '.join(asked.escalated)}" if asked.escalated else ""
+    return f"{asked.level}: {', '.join(missing_seats(asked))}{called}"
 
 
 def _child(child: Child) -> str:
@@ -264,6 +269,7 @@ def _approval_body(
         "covers": [_covered(shape, p, asked) for p in asked.digests],
         "subject": asked.subject if asked.payload is None else asked.payload,
         "evidence": asked.evidence, "seats": dict(asked.seats), "missing": missing_seats(asked),
+        "escalated": list(asked.escalated),
         "asked_at": iso(instance.since_us), "due": iso(asked.due_us), "asked": asked.asked,
         "valid": duration_text(asked.valid_us) if asked.valid_us else None,
     }  # fmt: skip

@@ -141,19 +141,27 @@ class Lists:
         order = (self._by_status if status is not None else None) or by_name
         return page_of(self._reads, query, order, item, cursor=cursor, limit=limit)
 
-    def approvals(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json:
-        """Longest asked first."""
+    def approvals(
+        self, tenant: str, *, status: str | None, cursor: str | None, limit: int,
+        escalated: str | None = None,
+    ) -> Json:  # fmt: skip
+        """Longest asked first; with `escalated` those that this seat was called to."""
         t = self._tables["approvals"]
         query = _of(t, (t.c.body, t.c.version), tenant, status=status)
         order = [t.c.asked_us, t.c.id]
-        return page_of(self._reads, query, order, with_version, cursor=cursor, limit=limit)
+        item = _called(escalated)
+        return page_of(self._reads, query, order, item, cursor=cursor, limit=limit)
 
-    def tasks(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json:
-        """Longest offered first."""
+    def tasks(
+        self, tenant: str, *, status: str | None, cursor: str | None, limit: int,
+        escalated: str | None = None,
+    ) -> Json:  # fmt: skip
+        """Longest offered first; with `escalated` those that this seat was called to."""
         t = self._tables["tasks"]
         query = _of(t, (t.c.body, t.c.version), tenant, status=status)
         order = [t.c.offered_us, t.c.id]
-        return page_of(self._reads, query, order, with_version, cursor=cursor, limit=limit)
+        item = _called(escalated)
+        return page_of(self._reads, query, order, item, cursor=cursor, limit=limit)
 
     def debts(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json:
         """Longest open first."""
@@ -213,6 +221,18 @@ class Lists:
         )  # fmt: skip
         query = _of(t, columns, tenant, status=status)
         return page_of(self._reads, query, [t.c.id], letter, cursor=cursor, limit=limit)
+
+
+def _called(seat: str | None) -> Callable[..., Json]:
+    """The item of a row; None for what the seat was not called to."""
+    if seat is None:
+        return with_version
+
+    def item(*row: Any) -> Json:
+        found = with_version(*row)
+        return found if seat in found.get("escalated", ()) else None
+
+    return item
 
 
 def _of(table: Table, columns: Columns, tenant: str, **wanted: str | None) -> Query:

@@ -158,18 +158,28 @@ class SqlReader(ABC):
         events = [self._event(commitment.bytes, *row) for row in rows[:limit]]
         return {"events": events, "next": rows[limit - 1][0] if len(rows) > limit else None}
 
-    def approvals(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json:
-        """Approvals, longest asked first."""
-        return self._lists.approvals(tenant, status=status, cursor=cursor, limit=limit)
+    def approvals(
+        self, tenant: str, *, status: str | None, cursor: str | None, limit: int,
+        escalated: str | None = None,
+    ) -> Json:  # fmt: skip
+        """Approvals, longest asked first; with `escalated` those that this seat was called to."""
+        return self._lists.approvals(
+            tenant, status=status, cursor=cursor, limit=limit, escalated=escalated
+        )
 
     def approval(self, tenant: str, approval: str) -> Json | None:
         """One approval, also when it is closed."""
         row = self._reads.row(_APPROVAL, (approval, tenant))
         return None if row is None else with_version(*row)
 
-    def tasks(self, tenant: str, *, status: str | None, cursor: str | None, limit: int) -> Json:
-        """Tasks, longest offered first."""
-        return self._lists.tasks(tenant, status=status, cursor=cursor, limit=limit)
+    def tasks(
+        self, tenant: str, *, status: str | None, cursor: str | None, limit: int,
+        escalated: str | None = None,
+    ) -> Json:  # fmt: skip
+        """Tasks, longest offered first; with `escalated` those that this seat was called to."""
+        return self._lists.tasks(
+            tenant, status=status, cursor=cursor, limit=limit, escalated=escalated
+        )
 
     def task(self, tenant: str, task: str) -> Json | None:
         """One task, also when it is closed."""

@@ -43,6 +43,7 @@ from domain.events.effects import (
 from domain.events.flow import (
     ApprovalAmended,
     ApprovalAsked,
+    ApprovalEscalated,
     ApprovalGranted,
     ApprovalRejected,
     ApprovalVoided,
@@ -108,6 +109,7 @@ from domain.events.work import (
 __all__ = [
     "ApprovalAmended",
     "ApprovalAsked",
+    "ApprovalEscalated",
     "ApprovalGranted",
     "ApprovalRejected",
     "ApprovalVoided",

@@ -97,6 +97,7 @@ class NodeEntered(Event):
     timers: Json = None
     guards: Json = None
     error: Json = None
+    slot: int | None = None
 
 
 class BranchClosed(Event):
@@ -215,7 +216,10 @@ class SleepStarted(Event):
 
 
 class ApprovalAsked(Event):
-    """A decision is wanted, bound to the digests of exactly the actions it would allow."""
+    """A decision is wanted, bound to the digests of exactly the actions it would allow.
+
+    `timers`: when others are called too, by name.
+    """
 
     TOPIC: ClassVar[str] = "approval.asked"
     node: str
@@ -233,6 +237,7 @@ class ApprovalAsked(Event):
     asked: int = 1
     gate: str | None = None
     uses: int = 1
+    timers: Json = None
 
 
 class ApprovalAmended(Event):
@@ -248,8 +253,17 @@ class ApprovalAmended(Event):
     by: str
 
 
+class ApprovalEscalated(Event):
+    """Nobody has decided so far: who has the seat `to` may stand in for a seat still free."""
+
+    TOPIC: ClassVar[str] = "approval.escalated"
+    node: str
+    approval: str
+    to: str
+
+
 class SeatTaken(Event):
-    """A person took a seat."""
+    """A person took a seat. `held` is the seat they have, where that stands in for it."""
 
     TOPIC: ClassVar[str] = "approval.seat_taken"
     node: str
@@ -257,6 +271,7 @@ class SeatTaken(Event):
     seat: str
     by: str
     reason: str | None = None
+    held: str | None = None
 
 
 class ApprovalGranted(Event):

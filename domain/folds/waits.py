@@ -6,11 +6,11 @@ from typing import Any
 
 from domain import events as ev
 from domain.folds.nodes import begin_run
-from domain.folds.parts import close, put
+from domain.folds.parts import arm, close, disarm, put
 from domain.state import Asked, Binding, Instance, Sub, changed
 
 __all__ = [
-    "TAKEN_POSITIONS_MAX", "amended", "asked", "granted", "handler_opened", "quiet_set",
+    "TAKEN_POSITIONS_MAX", "amended", "asked", "escalated", "granted", "handler_opened", "quiet_set",
     "rejected", "seat_taken", "sleep_started", "taken", "timer_fired", "voided", "wait_opened",
 ]  # fmt: skip
 
@@ -72,6 +72,13 @@ def asked(c: Any, e: ev.ApprovalAsked) -> None:
     c.nodes[e.node] = Instance("approve", c.clock_us, asked=question)
     if e.due_us is not None:
         c.timers[f"{e.node}:within"] = e.due_us
+    arm(c, e.node, e.timers)
+
+
+def escalated(c: Any, e: ev.ApprovalEscalated) -> None:
+    old = c.nodes[e.node]
+    called = tuple(dict.fromkeys((*old.asked.escalated, e.to)))
+    c.nodes[e.node] = changed(old, asked=changed(old.asked, escalated=called))
 
 
 def seat_taken(c: Any, e: ev.SeatTaken) -> None:
@@ -92,7 +99,7 @@ def granted(c: Any, e: ev.ApprovalGranted) -> None:
     old = c.nodes[e.node]
     question: Asked = old.asked
     c.nodes[e.node] = changed(old, branch="granted")
-    c.timers.pop(f"{e.node}:within", None)
+    disarm(c, e.node)
     if question.gate == e.node:  # asked anew for a step, the first decision stays the gate's
         put(c, e.node, "decisions", e.decision)
     c.deciders[question.gate] = tuple(
@@ -108,7 +115,7 @@ def granted(c: Any, e: ev.ApprovalGranted) -> None:
 def rejected(c: Any, e: ev.ApprovalRejected) -> None:
     old = c.nodes[e.node]
     c.nodes[e.node] = changed(old, branch="rejected")
-    c.timers.pop(f"{e.node}:within", None)
+    disarm(c, e.node)
     if old.asked.gate == e.node:
         put(c, e.node, "decisions", e.decision)
 

@@ -46,8 +46,10 @@ def task_released(c: Any, e: ev.TaskReleased) -> None:
 
 
 def task_escalated(c: Any, e: ev.TaskEscalated) -> None:
-    roles = c.nodes[e.node].task.roles
-    _change(c, e.node, roles=roles if e.to in roles else (*roles, e.to))
+    task = c.nodes[e.node].task
+    roles = task.roles if e.to in task.roles else (*task.roles, e.to)
+    called = tuple(dict.fromkeys((*task.escalated, e.to)))
+    _change(c, e.node, roles=roles, escalated=called)
 
 
 def task_done(c: Any, e: ev.TaskDone) -> None:

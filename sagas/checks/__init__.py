@@ -11,9 +11,11 @@ from typing import Any, cast
 from domain.canonical import canonical
 from sagas.checks.arguments import check_arguments
 from sagas.checks.bounds import check_bounds
+from sagas.checks.calendars import check_calendars
 from sagas.checks.children import check_children
 from sagas.checks.contracts import check_contracts, check_events
 from sagas.checks.data import check_data
+from sagas.checks.escalations import check_escalations
 from sagas.checks.flow import walk
 from sagas.checks.gates import Gate, check_gates, gates_of
 from sagas.checks.lists import check_lists
@@ -52,8 +54,10 @@ def check(document: Any) -> list[Fault]:
     check_events(d, report)
     check_children(d, report)
     check_locks(d, report)
+    check_calendars(d, report)
     check_bounds(d, report)
     check_waits(d, report)
+    check_escalations(d, report)
     check_targets(d, report)
     check_lists(d, report)
     found = walk(d)

@@ -11,7 +11,7 @@ from domain.ids import approval_digest, approval_id
 from domain.seats import free_seat, missing_seats
 from domain.state import Asked, Binding, Effect, Instance, binding_paths, frames_of
 from sagas import defaults
-from sagas.decide import effects, failures, flow, for_each, outcomes, stopping
+from sagas.decide import effects, escalation, failures, flow, for_each, outcomes, stopping
 from sagas.decide.machine import Machine, NodeFault, error_of, path_of
 from sagas.definition import Node
 
@@ -47,6 +47,7 @@ def _ask(m: Machine, path: str, node: Node, asked: int) -> None:
         digest=approval_digest(number, digests, subject), subject=subject,
         evidence=_evidence(m, path, node), needs=_needs(node), not_by=not_by(m, path, node),
         due_us=due_us, asked=asked, uses=_uses(node),
+        timers=escalation.timers_of(m, path, node) or None,
         valid_us=duration_us(valid) if valid else defaults.DECISION_VALID_US,
     )  # fmt: skip
 
@@ -142,7 +143,8 @@ def _refuse(
     if message.by in asked.seats.values():
         return "decision.twice", "you hold a seat of this approval already"
     if free_seat(asked, message.seats) is None:
-        return "decision.seat", f"wanted: {', '.join(missing_seats(asked))}"
+        called = f", or {' or '.join(asked.escalated)} in their place" if asked.escalated else ""
+        return "decision.seat", f"wanted: {', '.join(missing_seats(asked))}{called}"
     if message.answer == "reject" and not (message.reason or "").strip():
         return "decision.reason", "say why"
     if message.answer == "edit":
@@ -166,10 +168,11 @@ def _refuse_edit(m: Machine, path: str, message: msg.Decide) -> tuple[str, str] 
 def _take_seat(m: Machine, path: str, asked: Asked, message: msg.Decide) -> None:
     if message.answer == "edit":
         asked = _amend(m, path, asked, message)
-    seat = free_seat(asked, message.seats)
-    assert seat is not None
+    found = free_seat(asked, message.seats)
+    assert found is not None
+    seat, held = found
     m.emit(ev.SeatTaken, node=path, approval=asked.approval, seat=seat, by=message.by,
-           reason=message.reason)  # fmt: skip
+           reason=message.reason, held=held)  # fmt: skip
     instance = m.c.nodes[path]
     assert instance.asked is not None
     missing = missing_seats(instance.asked)
@@ -303,7 +306,7 @@ def ask_again(m: Machine, path: str, node: Node, binding: Binding | None) -> Non
         args=args,
         digest=approval_digest(number, digests, None), evidence=_evidence(m, path, gate),
         needs=_needs(gate), not_by=not_by(m, gate_path, gate), asked=asked,
-        gate=gate_path, uses=_uses(gate),
+        gate=gate_path, uses=_uses(gate), timers=escalation.timers_of(m, path, gate) or None,
         valid_us=duration_us(valid) if valid else defaults.DECISION_VALID_US,
         due_us=None if gate.within_us is None else flow.due_after(m, path, gate.within_us),
     )  # fmt: skip

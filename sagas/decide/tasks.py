@@ -8,14 +8,12 @@ from domain.durations import duration_us
 from domain.ids import task_id
 from domain.state import Task
 from sagas import defaults
-from sagas.decide import approvals, failures, flow, stopping
+from sagas.decide import approvals, escalation, failures, flow, stopping
 from sagas.decide.machine import Machine, error_of
 from sagas.definition import Node
 
-__all__ = ["ESCALATE", "act", "enter_task", "escalate", "expire_task", "lease_over"]
+__all__ = ["act", "enter_task", "expire_task", "lease_over"]
 
-ESCALATE = "escalate_"
-"""The timer of an escalation is this and its place in the list, from 1."""
 _Refusal = tuple[str, str] | None
 
 
@@ -26,8 +24,7 @@ def enter_task(m: Machine, path: str, node: Node) -> None:
     timers: dict[str, int] = {}
     if node.within_us is not None:
         timers["within"] = flow.due_after(m, path, node.within_us)
-    for number, step in enumerate(doc.get("escalate", ()), 1):
-        timers[f"{ESCALATE}{number}"] = flow.due_after(m, path, duration_us(step["after"]))
+    timers |= escalation.timers_of(m, path, node)
     m.emit(
         ev.TaskOffered, node=path, task=task_id(m.c.id, path), roles=list(doc["roles"]),
         lease_us=duration_us(doc.get("claim_lease", defaults.CLAIM_LEASE)),
@@ -110,14 +107,6 @@ def lease_over(m: Machine, path: str) -> None:
     assert task is not None, path
     assert task.by is not None, path
     m.emit(ev.TaskReleased, node=path, task=task.id, by=task.by, reason="lease")
-
-
-def escalate(m: Machine, path: str, node: Node, name: str) -> None:
-    """It is not done yet: the next role may claim it too."""
-    task = m.c.nodes[path].task
-    assert task is not None, path
-    step = node.doc["escalate"][int(name.removeprefix(ESCALATE)) - 1]
-    m.emit(ev.TaskEscalated, node=path, task=task.id, to=step["to"])
 
 
 def expire_task(m: Machine, path: str, node: Node) -> None:

@@ -6,12 +6,13 @@ from domain import events as ev
 from domain.ids import effect_id
 from sagas.decide import (
     approvals,
-    blocks,
     effects,
+    escalation,
     failures,
     flow,
     locks,
     outcomes,
+    repeats,
     stopping,
     tasks,
     undoing,
@@ -46,15 +47,15 @@ def _fire(m: Machine, path: str, name: str, due_us: int) -> None:
     elif name == "quiet":
         waits.quiet(m, path, node)
     elif name == "round":
-        blocks.enter_round(m, path, node)
+        repeats.enter_round(m, path, node)
     elif name == "max_hold":
         locks.held_too_long(m, path, node)
     elif name == "deadline":
         _deadline(m, path, node)
     elif name == "lease":
         tasks.lease_over(m, path)
-    elif name.startswith(tasks.ESCALATE):
-        tasks.escalate(m, path, node, name)
+    elif name.startswith(escalation.ESCALATE):
+        escalation.escalate(m, path, node, name)
     elif name == "undo_deadline":
         undoing.deadline_over(m, path)
     else:

@@ -112,8 +112,20 @@ RECORDS = frozenset({
 
 
 def onto_records(recorded: Json, got: Json) -> Json:
-    """The same for the frozen records in a map."""
+    """The same for the frozen records in a map, and for the records that these hold."""
     return {
-        key: {n: v for n, v in record.items() if n in recorded[key]} if key in recorded else record
+        key: _onto_record(recorded[key], record) if key in recorded else record
         for key, record in got.items()
     }
+
+
+def _onto_record(recorded: Json, got: Json) -> Json:
+    if not isinstance(recorded, dict) or not isinstance(got, dict):
+        return got
+    return {
+        name: _onto_record(recorded[name], value) if name in NESTED else value
+        for name, value in got.items() if name in recorded
+    }  # fmt: skip
+
+
+NESTED = frozenset({"asked", "task"})

@@ -60,6 +60,13 @@ SEEN: dict[str, Any] = {
     "said": lambda w: w.outcome.get("answer"),
     "rule": lambda w: [e["code"] for e in w.outcome.get("errors", [])],
     "tasks": lambda w: [w.tasks[n]["status"] for n in w.tasks],
+    "called": lambda w: {
+        item["node"]: item["escalated"]
+        for item in (*w.approvals.values(), *w.tasks.values())
+        if item["status"] in ("open", "offered", "claimed")
+    },
+    "told": lambda w: [wait["detail"] for wait in w.shown()["waits_for"]],
+    "timers": lambda w: sorted(w.now.timers),
     "held": lambda w: (w.now.held or {}).get("node"),
 }
 
@@ -71,7 +78,8 @@ _SHOWN: dict[str, tuple[str, ...]] = {
     "undo.sealed": ("dropped",), "debt.opened": ("kind",), "event.taken": ("run",),
     "timer.moved": ("timer",), "update.accepted": ("values", "moves", "run"),
     "task.claimed": ("by",), "task.released": ("reason",), "task.escalated": ("to",),
-    "vars.set": ("values",), "approval.seat_taken": ("seat", "by"),
+    "vars.set": ("values",), "approval.seat_taken": ("seat", "by", "held"),
+    "approval.escalated": ("to",),
 }  # fmt: skip
 
 

@@ -41,7 +41,7 @@ _MAPPER = event_mapper()
 
 def state_of(c: Commitment) -> dict[str, Json]:
     """All that a commitment is, without what the library keeps beside it."""
-    return {name: value for name, value in vars(c).items() if name != "_pending_events"}
+    return {name: v for name, v in vars(c).items() if name not in ("_pending_events", "_ceiling")}
 
 
 def fold(events: list[Event]) -> Commitment:
@@ -80,6 +80,7 @@ class World:
         self.outcome: Json = None
         self.facts: list[Json] = []
         self.tasks: dict[str, Json] = {}
+        self.approvals: dict[str, Json] = {}
         self.arrived = 0
         self.key = key
         self.payload = {"id": key} if payload is None else payload
@@ -130,6 +131,8 @@ class World:
         for row in rows(self.d, before, after, events, position=len(self.events), lane=0):
             if row.table == "tasks" and row.columns is not None:
                 self.tasks[row.key["id"]] = row.columns["body"]
+            elif row.table == "approvals" and row.columns is not None:
+                self.approvals[row.key["id"]] = row.columns["body"]
         self.facts += [e.fact for e in events if isinstance(e, ev.FactEmitted)]
         for effect in out.settled:
             self.dispatches.pop(effect, None)
@@ -193,6 +196,7 @@ class World:
 
     def _hold(self) -> None:
         c = self.now
+        assert c.ceiling is None or c.ceiling >= len(orjson.dumps(CommitmentSnapshot.take(c).state))
         assert state_of(fold(self.events)) == state_of(c)
         assert state_of(from_snapshot(c)) == state_of(c)
         assert [e.originator_version for e in self.events] == list(range(1, len(self.events) + 1))

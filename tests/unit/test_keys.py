@@ -90,7 +90,7 @@ def test_a_line_that_is_no_key_is_named(path: Path, line: str) -> None:
         {"roles": ["king"], "tenant": "north"},
         {"roles": ["reader"], "tenant": "No Tenant"},
         {"roles": ["reader"], "tenant": "north", "seats": ["legal"]},
-        {"roles": ["approver"], "tenant": "north", "seats": ["throne"]},
+        {"roles": ["approver"], "tenant": "north", "seats": ["No Seat"]},
         {"roles": ["approver"], "tenant": "north", "actor_type": "robot"},
         {"roles": ["reader"], "tenant": "north", "name": "Somebody Else"},
     ],
@@ -99,6 +99,12 @@ def test_what_makes_no_sense_is_refused_before_anything_is_written(path: Path, w
     with pytest.raises(Refusal):
         add_key(path, **what)
     assert not path.exists()
+
+
+def test_a_seat_may_be_any_name_that_approves_and_tasks_give(path: Path) -> None:
+    """The levels know six; `needs`, `roles` and `escalate` may name others."""
+    key, _ = add_key(path, roles=["approver"], tenant="north", seats=["legal", "data-officer"])
+    assert key.seats == ("legal", "data-officer")
 
 
 def test_a_name_is_taken_once(path: Path) -> None:

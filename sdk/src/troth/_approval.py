@@ -12,7 +12,7 @@ from ._classes import ApprovalClass
 from ._expressions import Expr, Level
 from ._schema import Json
 from ._symbols import about, expression, is_symbol
-from ._text import check_duration
+from ._text import check_duration, check_stored_name
 from ._tracer import Block, Tracer, current
 from ._values import Decision
 
@@ -84,13 +84,16 @@ def approve(
         edit: the type of an edited subject; by default that of the subject, False for none.
         needs: further seats, role to count.
         not_by: approvals whose people may not decide here.
-        escalate: `(after, to)` pairs.
+        escalate: `(after, seat)` pairs: nobody decided by then, so that seat is called. It stands
+            in for a free seat of `needs`, and for those of a level below its own.
         on_reject: "continue" goes on behind the block instead of failing.
         on_expiry: "continue" goes on behind the block when nobody decided in time.
         valid: how long the decision holds, `"7d"`.
         uses: for how many instances of each step.
     """
     tracer = current("approve")
+    for _, to in escalate:
+        check_stored_name(to, "a seat")
     edited = _edited_type(tracer, edit, subject)
     members: dict[str, Any] = {
         "level": level.value,

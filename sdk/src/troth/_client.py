@@ -34,10 +34,15 @@ class People(Tasks):
     """The operations of persons: deciding, steering, remedies."""
 
     async def inbox(
-        self, *, status: str | None = "open", cursor: str | None = None, limit: int | None = None
+        self,
+        *,
+        status: str | None = "open",
+        escalated: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
     ) -> Page:
-        """Approvals, those that wait for a decision first of all."""
-        query = {"status": status, "cursor": cursor, "limit": limit}
+        """Approvals, those that wait for a decision; `escalated`: that this seat was called to."""
+        query = {"status": status, "escalated": escalated, "cursor": cursor, "limit": limit}
         return await self._page("/v1/approvals", query)
 
     async def approval(self, id: str) -> dict[str, Any]:

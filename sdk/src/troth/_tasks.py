@@ -20,10 +20,18 @@ class Tasks(Operations):
     """The operations on tasks, and updates."""
 
     async def tasks(
-        self, *, status: str | None = None, cursor: str | None = None, limit: int | None = None
+        self,
+        *,
+        status: str | None = None,
+        escalated: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
     ) -> Page:
-        """Work for people; `status` is offered, claimed, done or withdrawn."""
-        query = {"status": status, "cursor": cursor, "limit": limit}
+        """Work for people; `status` is offered, claimed, done or withdrawn.
+
+        `escalated`: only what this seat was called to.
+        """
+        query = {"status": status, "escalated": escalated, "cursor": cursor, "limit": limit}
         return await self._page("/v1/tasks", query)
 
     async def task(self, id: str) -> dict[str, Any]:

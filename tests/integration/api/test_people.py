@@ -186,7 +186,16 @@ async def test_what_is_not_json_cannot_be_redriven_as_it_came(world: World) -> N
 @pytest.mark.parametrize(
     ("path", "what", "filters"),
     [
-        ("approvals?status=open", "approvals", {"status": "open", "cursor": None, "limit": 100}),
+        (
+            "approvals?status=open&escalated=board",
+            "approvals",
+            {"status": "open", "escalated": "board", "cursor": None, "limit": 100},
+        ),
+        (
+            "tasks?escalated=executive",
+            "tasks",
+            {"status": None, "escalated": "executive", "cursor": None, "limit": 100},
+        ),
         ("debts?cursor=c", "debts", {"status": None, "cursor": "c", "limit": 100}),
         ("parked?reason=early", "parked", {"reason": "early", "cursor": None, "limit": 100}),
         ("dead-letters?limit=3", "dead_letters", {"status": None, "cursor": None, "limit": 3}),

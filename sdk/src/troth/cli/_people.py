@@ -32,11 +32,17 @@ class Answer(StrEnum):
     REJECT = "reject"
 
 
-def inbox(ctx: typer.Context, limit: Limit = PAGE) -> None:
+def inbox(
+    ctx: typer.Context,
+    escalated: Annotated[
+        str | None, typer.Option(help="Only those that this seat was called to.")
+    ] = None,
+    limit: Limit = PAGE,
+) -> None:
     """Decisions that wait for a person, longest first."""
     session = session_of(ctx)
     with session.client() as client:
-        page = client.inbox(limit=limit)
+        page = client.inbox(escalated=escalated, limit=limit)
     session.give(page, lambda: _screens.inbox(page.items, session.now()))
 
 

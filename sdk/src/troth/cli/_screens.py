@@ -170,7 +170,7 @@ def inbox(items: Sequence[Json], now: datetime) -> list[str]:
         if item.get("subject") is not None:
             lines.append(f"   subject   {value(item['subject'])}")
         lines += [f"   evidence  {_shown(one)}" for one in item.get("evidence") or ()]
-        lines.append(f"   wants     {missing or 'nobody more'}")
+        lines.append(f"   wants     {missing or 'nobody more'}{_called(item)}")
         lines.append(
             f'   troth decide {ref} {item["node"]} approve --digest {digest} --reason ".."'
         )
@@ -186,7 +186,9 @@ def tasks(items: Sequence[Json], now: datetime) -> list[str]:
         due = datetime.fromisoformat(item["due"]) if item.get("due") else None
         left = "" if due is None else f"   until {until(due, now)}"
         who = f"{item['by']} has it" if item.get("by") else f"for {' or '.join(item['roles'])}"
-        lines.append(f" {item['id']}   {item['node']}   {ref_of(item)}   {who}{left}")
+        lines.append(
+            f" {item['id']}   {item['node']}   {ref_of(item)}   {who}{_called(item)}{left}"
+        )
         if item.get("subject") is not None:
             lines.append(f"   about     {value(item['subject'])}")
         if item.get("form") is not None:
@@ -196,6 +198,12 @@ def tasks(items: Sequence[Json], now: datetime) -> list[str]:
         elif item["status"] == "claimed":
             lines.append(f"   troth complete {item['id']} '{{...}}'")
     return lines
+
+
+def _called(item: Json) -> str:
+    """The seats that were called because nobody else came."""
+    seats = item.get("escalated") or ()
+    return f"   escalated to {', '.join(seats)}" if seats else ""
 
 
 def _covered(one: Json) -> str:

@@ -21,12 +21,15 @@ def tasks(
     status: Annotated[
         str | None, typer.Option(help="offered, claimed, done or withdrawn; else all.")
     ] = "offered",
+    escalated: Annotated[
+        str | None, typer.Option(help="Only those that this seat was called to.")
+    ] = None,
     limit: Limit = PAGE,
 ) -> None:
     """Work that waits for a person, longest first."""
     session = session_of(ctx)
     with session.client() as client:
-        page = client.tasks(status=status, limit=limit)
+        page = client.tasks(status=status, escalated=escalated, limit=limit)
     session.give(page, lambda: _screens.tasks(page.items, session.now()))
 
 
