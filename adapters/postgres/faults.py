@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
-
 import psycopg
 
+from adapters.sql.guarding import guarding
 from domain.ports import StoreConflict, StoreFailed
 
 __all__ = ["FAULTS", "guarded", "is_locked", "store_failed"]
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 FAULTS = (psycopg.Error, OverflowError, UnicodeEncodeError)
 """What a statement can raise: the database's errors, and values that have no form in it."""
@@ -60,14 +54,5 @@ def _is_gone(error: psycopg.Error, state: str) -> bool:
     return not state and isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
 
 
-def guarded(method: Callable[P, R]) -> Callable[P, R]:
-    """A method of an object with `path`, whose driver errors come out as those of the port."""
-
-    @functools.wraps(method)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return method(*args, **kwargs)
-        except FAULTS as error:
-            raise store_failed(error, str(getattr(args[0], "path", ""))) from error
-
-    return call
+guarded = guarding(FAULTS, store_failed)
+"""A method of an object with `path`, whose driver errors come out as those of the port."""

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
+from adapters.sql.guarding import guarding
 from domain.ports import StoreFailed
 
 __all__ = ["FAULTS", "guarded", "store_failed"]
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 FAULTS = (sqlite3.Error, OverflowError, UnicodeEncodeError)
 """What a statement can raise: the database's errors, and values that have no form in it."""
@@ -41,17 +36,8 @@ def store_failed(error: Exception, path: str) -> StoreFailed:
     return StoreFailed(alias, f"{path}: {error} ({name})")
 
 
-def guarded(method: Callable[P, R]) -> Callable[P, R]:
-    """A method of an object with `path`, whose driver errors come out as StoreFailed."""
-
-    @functools.wraps(method)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return method(*args, **kwargs)
-        except FAULTS as error:
-            raise store_failed(error, str(getattr(args[0], "path", ""))) from error
-
-    return call
+guarded = guarding(FAULTS, store_failed)
+"""A method of an object with `path`, whose driver errors come out as those of the port."""
 
 
 def _disk_is_full(path: str) -> bool:

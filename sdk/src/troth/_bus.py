@@ -5,6 +5,8 @@ aiokafka is an extra (`troth[kafka]`), imported only when a bus is used.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ._errors import TrothError
 
-__all__ = ["Bus", "bus_of", "kafka"]
+__all__ = ["Bus", "Held", "bus_of", "kafka"]
 
 TOPIC_PREFIX = "troth."
 SCHEME = "kafka://"
@@ -25,8 +27,11 @@ MAX_POLL_INTERVAL_MS = 300_000
 REQUEST_TIMEOUT_MS = 15_000
 """How long a request, and a reply that waits to be sent, may take before it is tried anew."""
 MESSAGE_BYTES_MAX = 1_048_576
+CLOSE_TIMEOUT_S = 5.0
 _SECURITY = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+
+log = logging.getLogger("troth.worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,42 @@ class Bus:
             return []
         finally:
             await admin.close()
+
+
+class Held:
+    """A producer that is started when it is wanted, and given up after a failure.
+
+    One that failed once cannot say what of it arrived, nor keep the order.
+    """
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._producer: Any = None
+
+    async def ready(self, topic: str | None = None) -> Any:
+        """The producer, started. Raises KafkaError, also where `topic` is named and missing."""
+        if self._producer is None:
+            if topic is not None and not await self._bus.partitions(topic):
+                raise kafka().errors.UnknownTopicOrPartitionError(f"no topic {topic}")
+            producer = self._bus.producer()
+            try:
+                await producer.start()
+            except BaseException:
+                await producer.stop()
+                raise
+            self._producer = producer
+        return self._producer
+
+    async def discard(self) -> None:
+        """Give it up; the next `ready` makes a new one."""
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await producer.stop()
+        except Exception as error:  # noqa: BLE001  it is given up anyhow
+            log.info("action=producer_given_up error=%r", error)
 
 
 def bus_of(bus: Bus | str | None, *, topic_prefix: str | None = None) -> Bus | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ._bus import Bus, kafka
+from ._bus import Bus, Held, kafka
 from ._command import FORM, ReplyTo
 from ._json import dump_bytes
 from ._link import backoff_s
@@ -18,7 +18,6 @@ __all__ = ["BusReplies"]
 
 REPLIES_BATCH_MAX = 500
 """Replies that wait for their acknowledgement together."""
-CLOSE_TIMEOUT_S = 5.0
 
 log = logging.getLogger("troth.worker")
 
@@ -37,9 +36,8 @@ class BusReplies:
     """The replies of one worker to pushed commands. `add` never waits."""
 
     def __init__(self, bus: Bus, worker: str) -> None:
-        self._bus = bus
         self._worker = worker
-        self._producer: Any = None
+        self._producer = Held(bus)
         self._waiting: list[_Item] = []
         self._sending = 0
         self._wanted = asyncio.Event()
@@ -79,11 +77,11 @@ class BusReplies:
                     self._waiting[:0] = left
                     failures = failures + 1 if left else 0
                     if left:
-                        await self._discard()
+                        await self._producer.discard()
                         await asyncio.sleep(backoff_s(failures, None))
                 self._idle.set()
         finally:
-            await self._discard()
+            await self._producer.discard()
 
     # --- inside ---
 
@@ -93,7 +91,7 @@ class BusReplies:
         sent = list[tuple[Sequence[_Item], Any]]()
         left: list[_Item] = []
         try:
-            producer = await self._ready()
+            producer = await self._producer.ready()
             for items in messages:
                 sent.append((items, await self._put(producer, items)))
         except Exception as error:  # noqa: BLE001  whatever it is, what has no answer goes again
@@ -146,28 +144,6 @@ class BusReplies:
         return dump_bytes(
             {"form": FORM, "worker": self._worker, "replies": [item.body for item in items]}
         )
-
-    async def _ready(self) -> Any:
-        if self._producer is None:
-            producer = self._bus.producer()
-            try:
-                await producer.start()
-            except BaseException:
-                await producer.stop()
-                raise
-            self._producer = producer
-        return self._producer
-
-    async def _discard(self) -> None:
-        """Give the producer up: one that failed once cannot say what of it arrived."""
-        producer, self._producer = self._producer, None
-        if producer is None:
-            return
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await producer.stop()
-        except Exception as error:  # noqa: BLE001  it is given up anyhow
-            log.info("action=producer_given_up error=%r", error)
 
 
 def _messages(batch: list[_Item]) -> list[list[_Item]]:

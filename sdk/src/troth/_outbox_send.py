@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from ._bus import Bus, kafka
+from ._bus import Bus, Held, kafka
 from ._client import AsyncClient
 from ._link import passing
 from ._outbox_rows import Row
@@ -19,7 +18,6 @@ from ._problems import EngineError
 __all__ = ["Refusal", "Said", "Sender", "ToEngine", "ToKafka"]
 
 CONTENT_TYPE = b"application/cloudevents+json; charset=utf-8"
-CLOSE_TIMEOUT_S = 5.0
 
 log = logging.getLogger("troth.outbox")
 
@@ -82,14 +80,13 @@ class ToKafka:
     """The topic `events`: structured CloudEvents, with the event's key as the record's."""
 
     def __init__(self, bus: Bus, tenant: str | None) -> None:
-        self._bus = bus
         self._tenant = tenant
         self._topic = bus.topic("events")
-        self._producer: Any = None
+        self._producer = Held(bus)
 
     async def send(self, batch: Sequence[Row]) -> list[Said]:
         """Raises KafkaError if no broker can be reached. What has no acknowledgement goes again."""
-        producer = await self._ready()
+        producer = await self._producer.ready(self._topic)
         said: list[Said] = []
         waits: list[tuple[int, Any]] = []
         try:
@@ -109,16 +106,11 @@ class ToKafka:
                 said[at] = "sent"
         said.extend("again" for _ in batch[len(said) :])
         if "again" in said:
-            # One that failed once cannot say what of it arrived, nor keep the order.
-            await self.close()
+            await self._producer.discard()
         return said
 
     async def close(self) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                    await producer.stop()
+        await self._producer.discard()
 
     async def _put(self, producer: Any, row: Row) -> Any:
         event = json.loads(row.event)
@@ -130,16 +122,3 @@ class ToKafka:
             key=row.key.encode(),
             headers=[("content-type", CONTENT_TYPE)],
         )
-
-    async def _ready(self) -> Any:
-        if self._producer is None:
-            if not await self._bus.partitions(self._topic):
-                raise kafka().errors.UnknownTopicOrPartitionError(f"no topic {self._topic}")
-            producer = self._bus.producer()
-            try:
-                await producer.start()
-            except BaseException:
-                await producer.stop()
-                raise
-            self._producer = producer
-        return self._producer
