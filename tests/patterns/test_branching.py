@@ -37,3 +37,57 @@ def test_07_what_comes_next_waits_for_the_branches_that_were_taken(
         {rows}
         done write_offer -> fulfilled = "{offer}"
     """)  # fmt: skip
+
+
+def test_29_the_first_branch_goes_on_and_the_others_are_taken_back() -> None:
+    stage = tell("29_cancelling_discriminator", {"load": "l1"}, """
+        start               -> hold_lorry, hold_wagon
+        done hold_lorry     -> confirm_driver, hold_wagon
+        done hold_wagon     -> confirm_driver, confirm_track
+        done confirm_track  -> undo hold_lorry
+        undone hold_lorry   -> bring_load
+        done bring_load     -> fulfilled
+    """)  # fmt: skip
+    assert "carriage/road/confirm_driver" not in stage.did
+
+
+def test_29_a_branch_that_had_done_nothing_is_only_withdrawn() -> None:
+    tell("29_cancelling_discriminator", {"load": "l1"}, """
+        start
+        done hold_lorry
+        done confirm_driver -> bring_load
+    """)  # fmt: skip
+
+
+@pytest.mark.parametrize("two", [("first", "second"), ("third", "first"), ("second", "third")])
+def test_32_two_of_three_are_enough_and_the_third_is_withdrawn(two: tuple[str, str]) -> None:
+    stage = tell("32_cancelling_partial_join", {"paper": "p1"}, f"""
+        start                       -> ask_first_referee, ask_second_referee, ask_third_referee
+        done ask_{two[0]}_referee
+        done ask_{two[1]}_referee   -> decide_on_paper
+        done decide_on_paper        -> fulfilled
+    """)  # fmt: skip
+    assert len(stage.did) == 3
+
+
+@pytest.mark.parametrize(("told", "rows"), [
+    ('{"joint": true, "monument": true}', """
+        start                    -> check_income, check_partner, inspect_house, ask_monument_office
+        done check_income        -> check_partner, inspect_house, ask_monument_office
+        done inspect_house       -> check_partner, ask_monument_office
+        done check_partner       -> ask_monument_office, set_limit
+        done ask_monument_office -> set_limit, draw_up_deed
+     """),
+    ('{"joint": false, "monument": false}', """
+        start                    -> check_income, inspect_house
+        done inspect_house       -> check_income, draw_up_deed
+        done check_income        -> set_limit, draw_up_deed
+     """),
+])  # fmt: skip
+def test_37_each_merge_waits_for_those_of_its_branches_that_were_taken(
+    told: str, rows: str
+) -> None:
+    story = rows.replace("start ", f"start {told} ")
+    stage = tell("37_local_synchronizing_merge", {"house": "h1", "joint": 0, "monument": 0}, story)
+    stage.row(9, "done set_limit    -> draw_up_deed")
+    stage.row(9, "done draw_up_deed -> fulfilled")
