@@ -87,6 +87,18 @@ class Commitment(Aggregate):
     def __init__(self) -> None:
         """Empty: `commitment.opened` sets every attribute. Without it the library makes one."""
 
+    @property
+    def ceiling(self) -> int | None:
+        """Bytes that the state surely does not pass; None while that is not known.
+
+        It is remembered, and no part of the state: no event and no snapshot has it.
+        """
+        return vars(self).get("_ceiling")
+
+    @ceiling.setter
+    def ceiling(self, size: int) -> None:
+        vars(self)["_ceiling"] = size
+
     def evolve(self, event: Event) -> None:
         """Fold one event. An event class without a fold is a bug, found by a test."""
         self.clock_us = _micros(event)

@@ -28,14 +28,18 @@ from sagas.decide import (
     timers,
     updates,
     waits,
+    watching,
+    weight,
 )  # fmt: skip
-from sagas.decide.machine import Machine
+from sagas.decide.machine import Machine, error_of, hold
 from sagas.definition import Definition
 
 __all__ = ["Decided", "decide"]
 
 Json = Any
 _ANSWERS = (msg.ChildStarted, msg.ChildOver, msg.Granted, msg.NotGranted)
+_CALLS = (msg.Update, msg.Decide, msg.TaskAct, msg.Control)
+_LARGE = (msg.Answered, msg.Offer)
 kinds.register()
 
 
@@ -57,25 +61,75 @@ def decide(
     The commitment that is handed in is not touched. `now_us` is when the message was accepted, in
     microseconds since the epoch; time never goes back. An outcome with `code` is a refusal.
     """
+    m = _machine(definition, commitment, stream, now_us, ctx)
+    _move(m, message, now_us, is_new=commitment is None)
+    if not weight.passes_bound(commitment, m.c, m.events):
+        return Decided(m.events, m.c, m.outcome)
+    if commitment is not None and _may_be_refused(commitment, message):
+        return Decided([], commitment, {"code": "bound.state", "detail": weight.told()})
+    if commitment is not None and _is_at_rest(commitment):
+        return Decided(m.events, m.c, m.outcome)  # it is put off, and small
+    m = _machine(definition, commitment, stream, now_us, ctx)
+    _hold_all(m, message, now_us, commitment)
+    return Decided(m.events, m.c, m.outcome)
+
+
+def _machine(
+    definition: Definition, commitment: Commitment | None, stream: UUID, now_us: int, ctx: Ctx
+) -> Machine:
     fork = None if commitment is None else commitment.fork()
     m = Machine(definition, fork, stream=stream, now_us=now_us, ctx=ctx)
-    m.look = _look if definition.has_awaits or definition.closing_lists else None
-    if fork is None:
+    looks = definition.has_awaits or definition.closing_lists or definition.watched
+    m.look = _look if looks else None
+    return m
+
+
+def _move(m: Machine, message: Message, accepted_us: int, *, is_new: bool) -> None:
+    """Record the message, and move all that can move."""
+    if is_new:
         if isinstance(message, msg.Open):
             _open(m, message)
+            m.push(_enter_root, "", m.d.root)
             m.run(failures.fail)
             timers.fire_due(m, m.now_us)
-    else:
+        return
+    timers.fire_due(m, m.now_us)
+    if not _deferred(m, message, accepted_us):
+        _handle(m, message)
+        _replay(m)
         timers.fire_due(m, m.now_us)
-        if not _deferred(m, message, now_us):
-            _handle(m, message)
-            _replay(m)
-            timers.fire_due(m, m.now_us)
-    return Decided(m.events, m.c, m.outcome)
+
+
+# --- the bound on the state ------------------------------------------------------------------
+
+
+def _is_at_rest(c: Commitment) -> bool:
+    """Paused or held: nothing but controls moves it."""
+    return (c.paused or c.held is not None) and not c.is_over
+
+
+def _may_be_refused(c: Commitment, message: Message) -> bool:
+    """Whether somebody is told, or says it again: nothing is lost when the message is refused."""
+    return isinstance(message, _CALLS) or (_is_at_rest(c) and isinstance(message, _LARGE))
+
+
+def _hold_all(m: Machine, message: Message, accepted_us: int, before: Commitment | None) -> None:
+    """What the message would lead to is over the bound: it is put off, and an operator looks."""
+    if before is None:
+        assert isinstance(message, msg.Open)
+        _open(m, message)
+    hold(m, "", error_of("internal", "bound.state", weight.told(), ""))
+    if not isinstance(message, msg.Wake):
+        body = {"kind": message.KIND, "body": to_body(message), "accepted_us": accepted_us}
+        m.emit(ev.MessageDeferred, message=body)
+        m.outcome = {"status": "deferred"}
+    weight.passes_bound(before, m.c, m.events)  # it learns its ceiling
 
 
 def _look(m: Machine) -> None:
     """What is read after every move."""
+    if m.d.watched:
+        watching.look(m)
     if m.d.closing_lists:
         for_each.look_at_lists(m)
     if m.d.has_awaits:
@@ -88,8 +142,7 @@ def _handle(m: Machine, message: Message) -> None:
 
 
 def _rests(m: Machine) -> bool:
-    """Paused or held: nothing but controls moves it."""
-    return (m.c.paused or m.c.held is not None) and not m.c.is_over
+    return _is_at_rest(m.c)
 
 
 def _deferred(m: Machine, message: Message, accepted_us: int) -> bool:
@@ -116,6 +169,10 @@ def _replay(m: Machine) -> None:
             timers.fire_due(m, item["accepted_us"])
         if _rests(m):
             m.emit(ev.MessageDeferred, message=item)
+        elif item["kind"] == msg.Open.KIND:  # it was held before it began
+            if not (m.c.is_over or "" in m.c.stops):
+                m.push(_enter_root, "", m.d.root)
+                m.run(failures.fail)
         else:
             _handle(m, from_body(item["kind"], item["body"]))
     m.outcome = outcome
@@ -130,8 +187,6 @@ def _open(m: Machine, message: msg.Open) -> None:
         vars={n: v["initial"] for n, v in document.get("vars", {}).items()} or None,
         start=message.start, parent=message.parent,
     )  # fmt: skip
-    root = m.d.root
-    m.push(_enter_root, "", root)
 
 
 def _enter_root(m: Machine, path: str, root: Any) -> None:

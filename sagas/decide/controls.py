@@ -135,7 +135,8 @@ def _retry_held(m: Machine, message: msg.Control) -> _Refusal:
     held, waiting = m.c.held, m.c.deferred
     m.emit(ev.CommitmentReleased, reason=message.reason)
     for fault in reversed([held, *held.get("also", [])]):
-        _again(m, fault["node"])
+        if fault["error"]["code"] != "bound.state":  # there the message itself comes again
+            _again(m, fault["node"])
     m.replay = waiting
     return None
 
