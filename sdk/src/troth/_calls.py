@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ._contract import Contract
 from ._expressions import Expr
+from ._parts import Part
 from ._schema import JsonObject
 from ._symbols import expression
 from ._text import node_name_of
@@ -45,10 +46,17 @@ def add_step(call: StepCall, args: Sequence[object], kwargs: Mapping[str, object
     }
     part.give(within=call.within, on_expiry=call.on_expiry, undo=_undo(contract, given))
     if contract.gated:
-        for block in tracer.blocks:
-            if block.kind == "approve":
-                block.part.members.setdefault("for", []).append(call.node_name)
+        for approve in _approves_around(tracer):
+            approve.members.setdefault("for", []).append(call.node_name)
     return tracer.value(Expr(f"results.{call.node_name}"), contract.run.result, call.node_name)
+
+
+def _approves_around(tracer: Tracer) -> Iterator[Part]:
+    """The decisions that the call stands behind: blocks, and triggers of branches of a race."""
+    for block in tracer.blocks:
+        found = block.part.members.get("on") if block.kind == "branch" else block.part
+        if isinstance(found, Part) and found.members.get("node") == "approve":
+            yield found
 
 
 def _bound(

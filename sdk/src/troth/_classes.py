@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 __all__ = [
     "A0",
@@ -43,12 +44,21 @@ class ReversibilityClass(StrEnum):
 
 
 class SensitivityClass(StrEnum):
-    """The data it carries: public, internal, confidential, regulated or personal."""
+    """The data it carries: public, internal, confidential, regulated or personal.
+
+    It also marks a field of a model: `passport: Annotated[str, S3]`.
+    """
 
     S0 = "S0"
     S1 = "S1"
     S2 = "S2"
     S3 = "S3"
+
+    def __get_pydantic_json_schema__(
+        self, core: Any, schema_of: Callable[[Any], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """The mark in the schema of a field, where the checks of a saga look for it."""
+        return {**schema_of(core), "x-sensitivity": self.value}
 
 
 A0: Final = ApprovalClass.A0

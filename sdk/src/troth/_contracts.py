@@ -63,6 +63,7 @@ class Participant(Generic[Deps]):
         timeout: str | None = None,
         heartbeat: str | None = None,
         retry: Retry | None = None,
+        review: str | None = None,
     ) -> StepDecorator[Deps]:
         """Declare a step that touches nothing outside: no classes, the Effect is optional.
 
@@ -73,9 +74,10 @@ class Participant(Generic[Deps]):
             timeout: of one attempt, `"2m"`.
             heartbeat: how often the handler must report progress, `"30s"`.
             retry: how it is tried again.
+            review: the policy review that lets S2 or S3 data go to this participant.
         """
         options = StepOptions(timeout, heartbeat, retry)
-        return _Declaration(self, name, version, tuple(refuses), options)
+        return _Declaration(self, name, version, tuple(refuses), options, review=review)
 
     @overload
     def effect(

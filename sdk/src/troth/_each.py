@@ -79,7 +79,7 @@ def each(
     width: int | None = None,
     join: Literal["all", "any"] | int | Callable[[Items[T]], bool] | None = None,
     on_item: Literal["fail", "collect"] | None = None,
-    losers: Literal["undo", "keep"] | None = None,
+    losers: Literal["undo", "keep", "run_on"] | None = None,
     keep: bool | None = None,
     open: bool | None = None,
     close_when: Callable[[], bool] | bool | None = None,
@@ -100,7 +100,8 @@ def each(
         join: "all" (the default), "any", how many must be done, or until what holds:
             `lambda parties: size(parties.done) > 1`, read whenever an item is over.
         on_item: "fail" (the default) stops the others; "collect" undoes that item and goes on.
-        losers: what becomes of those that were not needed, "undo" (the default) or "keep".
+        losers: what becomes of those that were not needed: "undo" (the default), "keep", or
+            "run_on": they go on, and the scope around ends only when they are over.
         keep: True drops the undo entries inside once it is done.
         open: True lets `add` append items until the list is closed.
         close_when: closes an open list when it is true; read after every move.

@@ -51,6 +51,7 @@ _LEVELS = {
     "<=": Level.RELATION,
     ">": Level.RELATION,
     ">=": Level.RELATION,
+    "in": Level.RELATION,
     "+": Level.SUM,
     "-": Level.SUM,
     "*": Level.PRODUCT,

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from typing_extensions import TypeVar
 
 from ._events import EventType, event_of
-from ._expressions import Expr, Level, call, member, object_of
+from ._expressions import Expr, Level, binary, call, member, object_of
 from ._schema import Json, JsonObject, adapter_of, type_name
 from ._symbols import About, about, expression, is_symbol, renamed, symbol, timestamp
 from ._text import check_duration, check_node_name, check_stored_name, node_name_of, wrong
@@ -25,6 +25,7 @@ __all__ = [
     "fail",
     "fulfil",
     "has",
+    "is_in",
     "new",
     "not_",
     "param",
@@ -265,6 +266,17 @@ def size(value: list[Any] | str | dict[str, Any]) -> int:
         return len(value)
     changes = {"expr": call("size", about(value).expr), "type_": int}
     return cast(int, renamed(value, **changes, root=None, fields=None, envelopes=False))
+
+
+def is_in(item: object, of: list[Any] | dict[str, Any]) -> bool:
+    """Whether a list has this item, or a dict this key; Python's `in` cannot be asked of a flow."""
+    if not is_symbol(of):
+        if not is_symbol(item):
+            return item in of
+        raise wrong("TR209", "is_in looks into a list or dict of the saga", "is_in(item, values)")
+    found = about(of)
+    expr = binary("in", expression(item, found.owner), found.expr)
+    return cast(bool, renamed(of, expr=expr, type_=bool, root=None, fields=None, envelopes=False))
 
 
 def has(value: object) -> bool:

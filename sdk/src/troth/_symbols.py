@@ -166,7 +166,7 @@ class Symbol:
 
     def __contains__(self, other: object) -> NoReturn:
         del other
-        raise _known(self, "`in` is asked of it", 'cel("x in list", bool)')
+        raise _known(self, "`in` is asked of it", "is_in(item, values)")
 
     def __iter__(self) -> NoReturn:
         raise _known(self, "it is looped over or unpacked", "each part by its name or [index]")

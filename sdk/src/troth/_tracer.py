@@ -19,7 +19,7 @@ from ._schema import JsonObject, Schemas
 from ._symbols import About, about, expression, is_symbol, symbol
 from ._text import check_node_name, place, wrong
 
-__all__ = ["Block", "BlockKind", "Tracer", "current"]
+__all__ = ["Block", "BlockKind", "NodeValue", "Tracer", "current"]
 
 V = TypeVar("V")
 
@@ -42,6 +42,15 @@ def current(form: str) -> Tracer:
         )
     tracer.check_entered()
     return tracer
+
+
+class NodeValue:
+    """A value that stands for a whole node, beside the symbols of what it yields."""
+
+    @property
+    def name(self) -> str:
+        """The name of the node."""
+        raise NotImplementedError
 
 
 class Closing(Protocol):
@@ -277,6 +286,8 @@ class Tracer:
 
     def root_of(self, value: object, what: str) -> str:
         """The node whose value this is; TR124 for anything else."""
+        if isinstance(value, NodeValue):
+            return value.name
         name = about(value).root if is_symbol(value) else None
         if name is None:
             shown = about(value).expr.text if is_symbol(value) else repr(value)

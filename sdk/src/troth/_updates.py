@@ -10,15 +10,17 @@ from typing import Any, Generic, cast
 from pydantic import BaseModel
 from typing_extensions import TypeVar
 
+from ._each import Items
 from ._expressions import Expr
 from ._handling import scope_here
-from ._symbols import timestamp
+from ._symbols import expression, timestamp
 from ._text import check_node_name, check_stored_name
 from ._tracer import Block, Tracer, current
 
 __all__ = ["Rule", "update"]
 
 A = TypeVar("A", bound=BaseModel)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,9 @@ def update(
     refuse: Sequence[Rule[A]] = (),
     set: Callable[[A], Mapping[str, object]] | None = None,
     move: Callable[[A], Mapping[str, datetime]] | None = None,
+    to: Items[T] | None = None,
+    add: Callable[[A], Sequence[T]] | None = None,
+    close: Callable[[A], bool] | bool | None = None,
     answer: Callable[[A], object] | None = None,
 ) -> Block[A]:
     """An update of the scope it stands in, or of the whole saga; what stands inside runs beside.
@@ -57,6 +62,10 @@ def update(
         refuse: rules, the first one that is true refuses.
         set: vars and their new values: `lambda e: {"counter": counter + e.days}`.
         move: names of nodes and the new due times of their within, deadline or sleep.
+        to: an open list, what `each(..., open=True)` gave; the update stands after its loop.
+        add: further items for it: `lambda invite: [invite.buyer]`. Closed lists take none: the
+            update is closed too.
+        close: True, or when it is true: the list takes no more.
         answer: what the client is answered; it reads the state after the update.
     """
     tracer = current("update")
@@ -70,6 +79,7 @@ def update(
         validate=[_rule(tracer, rule, sent) for rule in refuse] or None,
         set=None if set is None else _sets(tracer, set(sent)),
         move=None if move is None else _moves(tracer, move(sent)),
+        add=_adds(tracer, name, sent, to, add, close),
         answer=None if answer is None else tracer.text(answer(sent)),
     )
     scope.part.flow("updates").append(part)
@@ -93,3 +103,27 @@ def _sets(tracer: Tracer, values: Mapping[str, object]) -> dict[str, str]:
 
 def _moves(tracer: Tracer, times: Mapping[str, datetime]) -> list[Any]:
     return [{"timer": name, "to": timestamp(to, tracer).text} for name, to in times.items()]
+
+
+def _adds(
+    tracer: Tracer,
+    name: str,
+    sent: A,
+    to: Items[T] | None,
+    add: Callable[[A], Sequence[T]] | None,
+    close: Callable[[A], bool] | bool | None,
+) -> dict[str, str] | None:
+    if (to is None) is not (add is None and close is None):
+        raise tracer.wrong(
+            "TR124",
+            f"update {name} says {'what is added' if to is None else 'where to'} only",
+            f"update({name!r}, Model, to=parties, add=lambda sent: [sent.party])",
+        )
+    if to is None:
+        return None
+    closing = close(sent) if callable(close) else close
+    texts = {
+        "items": None if add is None else expression(add(sent), tracer).text,
+        "close": None if closing is None else tracer.text(closing),
+    }
+    return {"to": to.name, **{member: text for member, text in texts.items() if text is not None}}

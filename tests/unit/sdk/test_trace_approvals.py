@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.sdk.world import Order, Stock, charge, check_stock, nodes_of, sign, tell
-from troth import A1, A2, A3, approve, expired, fail, when
+from troth import A1, A2, A3, approve, branch, expired, fail, race, sleep, when
 
 
 def told(name: str, number: str = "input.number", text: str = "'x'") -> dict[str, Any]:
@@ -213,3 +213,16 @@ CASES: list[tuple[Callable[[Order], None], list[Any]]] = [
 @pytest.mark.parametrize(("flow", "nodes"), CASES, ids=lambda case: getattr(case, "__name__", ""))
 def test_a_form_becomes_a_node(flow: Callable[[Order], None], nodes: list[Any]) -> None:
     assert nodes_of(flow) == nodes
+
+
+def a_decision_that_races(order: Order) -> None:
+    with race("entry"):
+        with branch("asked", approve("boss", level=A2, within="2d")):
+            charge(order)
+        with branch("late", sleep("patience", "1d")):
+            pass
+
+
+def test_a_decision_that_wins_a_race_covers_what_its_branch_does() -> None:
+    (found,) = nodes_of(a_decision_that_races)
+    assert found["branches"][0]["on"]["for"] == ["charge"]

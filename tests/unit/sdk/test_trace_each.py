@@ -1,13 +1,34 @@
 """`for x in each(...)`: the loop is traced once, and what its items gave is there afterwards."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import BaseModel
 
 from sagas.checks import check
 from tests.typing.right.parties import open_room
-from tests.unit.sdk.world import Order, Paid, check_stock, document_of, nodes_of, tell
-from troth import add, each, fulfil, on, out, parallel, set_, size, sleep, var
+from tests.unit.sdk.world import Line, Order, Paid, check_stock, document_of, nodes_of, tell
+from troth import (
+    A1,
+    S3,
+    TrothError,
+    add,
+    approve,
+    each,
+    fulfil,
+    is_in,
+    not_,
+    on,
+    out,
+    parallel,
+    set_,
+    size,
+    sleep,
+    update,
+    var,
+    wait_for,
+    when,
+)
 
 
 def lines(order: Order) -> None:
@@ -205,3 +226,85 @@ def test_what_cannot_be_a_loop_is_refused(flow: Any, code: str) -> None:
 
 def test_the_room_that_users_are_shown_passes_the_checks() -> None:
     assert check(open_room.document()) == []
+
+
+class Newcomer(BaseModel):
+    line: Line
+
+
+def a_list_that_clients_fill(order: Order) -> None:
+    lines = each("lines", order.lines, key=lambda line: line.sku, at_most=9, open=True, within="9d")
+    for line in lines:
+        tell(order.number, line.sku)
+    with update("more", Newcomer, to=lines, add=lambda new: [new.line]):
+        pass
+    with update("last", Newcomer, to=lines, add=lambda new: [new.line], close=True):
+        pass
+    with update("enough", Newcomer, to=lines, close=lambda new: new.line.sku == "last"):
+        pass
+
+
+def test_an_update_adds_to_an_open_list_and_closes_it() -> None:
+    document = document_of(a_list_that_clients_fill)
+    assert [found["add"] for found in document["updates"]] == [
+        {"to": "lines", "items": "[args.line]"},
+        {"to": "lines", "items": "[args.line]", "close": "true"},
+        {"to": "lines", "close": "args.line.sku == 'last'"},
+    ]
+    assert check(document) == []
+
+
+def adds_nowhere(order: Order) -> None:
+    for line in each("lines", order.lines, at_most=3, open=True, within="9d"):
+        tell(order.number, line.sku)
+    with update("more", Newcomer, add=lambda new: [new.line]):
+        pass
+
+
+def test_an_update_says_what_it_adds_and_where() -> None:
+    with pytest.raises(TrothError, match=r"TR124.*says what is added only"):
+        nodes_of(adds_nowhere)
+
+
+class Person(BaseModel):
+    name: str
+    passport: Annotated[str, S3]
+
+
+def secret_of_somebody(order: Order) -> None:
+    found = var("person", Person, Person(name="ann", passport="c-1"))
+    with update("who", Person, set=lambda person: {"person": person}):
+        pass
+    wait_for(Paid, order.number, within="2d")
+    tell(order.number, found.passport)
+
+
+def test_a_class_marks_a_field_and_the_checks_follow_it() -> None:
+    document = document_of(secret_of_somebody)
+    marked = document["schemas"]["Person"]["properties"]["passport"]
+    assert marked["x-sensitivity"] == "S3"
+    (problem,) = check(document)
+    assert "def.data_flow" in str(problem)
+
+
+def a_list_as_evidence(order: Order) -> None:
+    lines = each("lines", order.lines, at_most=9)
+    for line in lines:
+        tell(order.number, line.sku)
+    with approve("boss", level=A1, evidence=[lines], within="2d"):
+        wait_for(Paid, order.number, within="2d")
+
+
+def test_a_list_is_evidence_by_what_each_gave() -> None:
+    assert nodes_of(a_list_as_evidence)[1]["evidence"] == ["lines"]
+
+
+def known_or_not(order: Order) -> None:
+    known = var("known", list[str], [])
+    with when("new", not_(is_in(order.number, known) & is_in("a", ["a"]))):
+        set_(known=known + [order.number])
+
+
+def test_is_in_asks_a_list_for_an_item() -> None:
+    (chosen,) = nodes_of(known_or_not)
+    assert chosen["branches"][0]["when"] == "!(input.number in vars.known && true)"
