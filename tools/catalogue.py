@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from examples.loan_offers.saga import loan_offer
+from sagas.catalogue.dd_room import dd_room
 from sagas.catalogue.partner_activation import activation
 from sagas.catalogue.signature import signature
 from troth import Saga
@@ -20,7 +21,7 @@ from troth import Saga
 __all__ = ["CATALOGUE", "FOLDER", "path_of", "text_of"]
 
 FOLDER = Path(__file__).resolve().parents[1] / "sagas" / "catalogue"
-CATALOGUE: tuple[Saga[Any, Any], ...] = (activation, signature, loan_offer)
+CATALOGUE: tuple[Saga[Any, Any], ...] = (activation, signature, loan_offer, dd_room)
 
 
 def path_of(saga: Saga[Any, Any]) -> Path:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from tests.replay.flows import Stories, dd_room
 from tests.semantics.language import (
     Json,
     Story,
@@ -106,7 +105,7 @@ def caught() -> Story:
     return story.started("pay").cancelled()
 
 
-STORIES: dict[str, Callable[[], Story]] = {
+STORIES: Stories = {
     "good_path": good_path,
     "fulfilled": fulfilled,
     "compensating": compensating,
@@ -115,4 +114,5 @@ STORIES: dict[str, Callable[[], Story]] = {
     "unknown_by_probe": unknown_by_probe,
     "refused": refused,
     "caught": caught,
+    **dd_room.STORIES,
 }

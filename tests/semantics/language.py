@@ -199,9 +199,9 @@ def fail(name: str, code: str, **members: Json) -> Json:
 # --- when and then ---------------------------------------------------------------------------
 
 
-def given(document: Json, payload: Json = None) -> Story:
+def given(document: Json, payload: Json = None, key: str = "acme") -> Story:
     """The commitment is open: its first moves are made."""
-    return Story(World(document, payload).open())
+    return Story(World(document, payload, key).open())
 
 
 class Story:

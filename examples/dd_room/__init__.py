@@ -1,0 +1,1 @@
+"""Example participants of the due-diligence room, with books of their own."""
