@@ -54,6 +54,8 @@ TR125 app.not_found 422  The application cannot be found
   name it as module:attribute, or as app in [tool.troth] of pyproject.toml
 TR130 def.changed 409  The definition changed under the same version
   raise version=, or restore the frozen file
+TR131 app.unserved 409  A version that still runs has a step that nothing here serves
+  keep its function until no commitment of that version is left
 TR201 def.no_approval 422  A gated step is reached without a decision
   put the step inside: with approve("NAME", level=A2, ...):
 TR202 def.no_undo 422  An external step has neither undo nor irreversible

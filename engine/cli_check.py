@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,57 +14,114 @@ from engine.cli_errors import Exit
 
 __all__ = ["check"]
 
+Json = Any
+
 
 def check(
-    files: Annotated[list[Path], typer.Argument(help="Definition documents (JSON).")],
+    files: Annotated[list[Path], typer.Argument(help="Definition documents (JSON), or folders.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    draw: Annotated[
+        Path | None, typer.Option(help="Folder to draw into what is right: SAGA.vN.svg and .mmd.")
+    ] = None,
 ) -> None:
     """Check definitions as registering would; exit 1 when one has a fault."""
-    found = [(path, _faults(path)) for path in files]
+    found = [_checked(path, draw) for path in _files(files)]
     if json:
-        body = [
-            {"file": str(path), "faults": faults, **_facts(path, is_right=not faults)}
-            for path, faults in found
-        ]
-        typer.echo(orjson.dumps(body))
+        typer.echo(orjson.dumps(found))
     else:
-        for path, faults in found:
-            _tell(path, faults)
-    if any(faults for _, faults in found):
+        for one in found:
+            _tell(one)
+    if any(one["faults"] for one in found):
         raise typer.Exit(Exit.FOUND_BAD)
 
 
-def _faults(path: Path) -> list[dict[str, Any]]:
+def _files(given: list[Path]) -> list[Path]:
+    """The files that are named, and the definitions of the folders, by name."""
+    found: list[Path] = []
+    for path in given:
+        found += sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not found:
+        raise refusal("http.not_found", f"no definitions in {', '.join(map(str, given))}")
+    return found
+
+
+def _checked(path: Path, draw: Path | None) -> dict[str, Json]:
     # The checks bring the type checker of expressions along: only where it is wanted.
     from sagas.checks import check as faults_of
 
     try:
-        document = orjson.loads(path.read_bytes())
-    except orjson.JSONDecodeError as error:
+        text = path.read_text("utf-8")
+        document = orjson.loads(text)
+    except ValueError as error:
         raise refusal("http.body", f"{path} is not JSON: {error}") from None
     except OSError as error:
         raise refusal("http.not_found", f"{path}: {error.strerror}") from None
-    return [fault.as_json() for fault in faults_of(document)]
+    faults = [_placed(fault.as_json(), path, text) for fault in faults_of(document)]
+    return {"file": str(path), "faults": faults, **_facts(document, draw, is_right=not faults)}
 
 
-def _facts(path: Path, *, is_right: bool) -> dict[str, Any]:
-    """What a definition is, asks for and undoes: its hash, `gates` by step, `undo` in order."""
+def _placed(fault: dict[str, Json], path: Path, text: str) -> dict[str, Json]:
+    """A fault whose document says nothing of a source: it stands in the file that was given."""
+    if fault["line"] is None:
+        fault["file"], fault["line"] = str(path), _line_of(text, fault["node"])
+    return fault
+
+
+def _line_of(text: str, node: str) -> int | None:
+    """The line at which a node, handler or update of this path is named, the last if twice."""
+    name = node.rpartition("/")[2]
+    found = list(re.finditer(rf'"name"\s*:\s*"{re.escape(name)}"', text)) if name else []
+    return text.count("\n", 0, found[-1].start()) + 1 if found else None
+
+
+def _facts(document: dict[str, Json], draw: Path | None, *, is_right: bool) -> dict[str, Json]:
+    """What a definition is, asks for and undoes.
+
+    Its hash, `gates` by step, `undo` in order: names of contracts, and what `undo_plan` says of
+    blocks; `drawn` are the files that were written.
+    """
     from consumers.registering import definition_hash
-    from sagas.checks import gates, undo_order, undo_plan
+    from sagas.checks import gates, undo_plan
 
     if not is_right:
-        return {"hash": None, "gates": {}, "undo": []}
-    document = orjson.loads(path.read_bytes())
+        return {"hash": None, "gates": {}, "undo": [], "drawn": []}
     return {
         "hash": definition_hash(document).hex(),
         "gates": {step: str(gate) for step, gate in gates(document).items()},
-        "undo": undo_order(undo_plan(document), "contract"),
+        "undo": [_named(item) for item in undo_plan(document)],
+        "drawn": [] if draw is None else _draw(document, draw),
     }
 
 
-def _tell(path: Path, faults: list[dict[str, Any]]) -> None:
+def _named(item: Json) -> Json:
+    """An item of a plan with contracts in place of its steps."""
+    if "contract" in item:
+        return item["contract"]
+    named = dict(item)
+    for several in ("beside", "one_of"):
+        if several in item:
+            named[several] = [[_named(one) for one in plan] for plan in item[several]]
+    if "plan" in item:
+        named["plan"] = [_named(one) for one in item["plan"]]
+    return named
+
+
+def _draw(document: dict[str, Json], folder: Path) -> list[str]:
+    """Write the two pictures; the files that are there are written anew."""
+    from sagas.drawing import mermaid, svg
+
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{document['saga']}.v{document['version']}"
+    drawn = {folder / f"{name}.svg": svg(document), folder / f"{name}.mmd": mermaid(document)}
+    for file, text in drawn.items():
+        file.write_text(text, "utf-8")
+    return [str(file) for file in drawn]
+
+
+def _tell(one: dict[str, Json]) -> None:
+    path, faults = one["file"], one["faults"]
     if not faults:
-        typer.echo(f"✓ {path}")
+        typer.echo("   ".join([f"✓ {path}", *one["drawn"]]))
         return
     for fault in faults:
         place = f"{fault['file']}:{fault['line']}" if fault["line"] else str(path)

@@ -93,7 +93,7 @@ def cli(engine: FakeEngine, project: Path, monkeypatch: pytest.MonkeyPatch) -> C
 
 def use_engine(
     project: Path, monkeypatch: pytest.MonkeyPatch, *, faults: bool = False, broken: bool = False,
-    url: str = "", gates: Any = (), undo: Sequence[str] = (),
+    url: str = "", gates: Any = (), undo: Sequence[Any] = (),
 ) -> None:  # fmt: skip
     script = project / "troth-engine"
     script.write_text(
@@ -151,7 +151,7 @@ def test_a_fault_has_its_line_and_what_to_write(
             "   | from troth import App, Participant, event, saga"
         ),
         "  write  pass it",
-        "✗ 1 fault, nothing was registered   troth explain TR205",
+        "✗ 1 fault · nothing was registered · troth explain TR205 · docs/errors.md#TR205",
     ]
 
 
@@ -211,18 +211,75 @@ def test_check_against_an_engine_says_what_runs_there(
         return 200, {"hash": "99887766aa", "document": registered}
 
     engine.routes["PUT", path], engine.routes["GET", path] = put, get
-    engine.routes["GET", "/v1/counts"] = lambda asked: (
-        200, {"status": {"waiting": 30, "paused": 7, "fulfilled": 900}, "steps": {}}
+    listed = [{"saga": "partner-activation", "version": 1}]
+    engine.routes["GET", "/v1/definitions"] = lambda asked: (
+        200, {"items": listed if registered else [], "next": None}
     )  # fmt: skip
+    counts(engine, waiting=30, paused=7, fulfilled=900)
     assert cli("check", "--against", engine.url) == 0
     assert "not registered yet" in capsys.readouterr().out
     assert cli("register") == 0
     assert capsys.readouterr().out == "✓ partner-activation v1 99887766   registered\n"
     assert cli("check", "--against", engine.url) == 0
-    assert "99887766   registered, 37 running" in capsys.readouterr().out
+    told = "99887766   registered   37 running, all steps served"
+    assert told in capsys.readouterr().out
     registered["flow"] = []
     assert cli("check", "--against", engine.url) == 1
     assert "error TR410" in capsys.readouterr().out
+
+
+def counts(engine: FakeEngine, **status: int) -> None:
+    engine.routes["GET", "/v1/counts"] = lambda asked: (200, {"status": status, "steps": {}})
+
+
+def test_a_step_that_a_running_version_needs_must_be_served(
+    engine: FakeEngine, cli: Cli, capsys: Any
+) -> None:
+    """Its function went with the flow, and commitments of the old version will come to it."""
+    old = {"registry/look-up@1": {"participant": "registry"}, "bank/pay@1": {"participant": "bank"}}
+    here = "/v1/definitions/partner-activation"
+    engine.routes["GET", f"{here}/1"] = lambda asked: problem(404, "TR404")
+    engine.routes["GET", f"{here}/7"] = lambda asked: (200, {"document": {"contracts": old}})
+    listed = [{"saga": "partner-activation", "version": 7}]
+    engine.routes["GET", "/v1/definitions"] = lambda asked: (200, {"items": listed, "next": None})
+    rows = [{"status": "fulfilled", "saga_version": 7}]
+    engine.routes["GET", "/v1/commitments"] = lambda asked: (200, {"items": rows, "next": None})
+    counts(engine, waiting=1)
+    assert cli("check", "--against", engine.url) == 0
+    rows.append({"status": "waiting", "saga_version": 7})
+    assert cli("check", "--against", engine.url) == 1
+    said = capsys.readouterr().out
+    assert "TR131: registry/look-up@1 is served by nothing here, and partner-activation v7" in said
+    assert "bank/pay" not in said
+
+
+def test_definition_files_are_checked_without_an_app(
+    cli: Cli, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    assert cli("compile") == 0
+    (project / "definitions" / "torn.json").write_text('{"troth": 1')
+    assert cli("check", "definitions/partner-activation.v1.json") == 0
+    assert cli("check", "definitions") == 1
+    said = capsys.readouterr().out
+    assert "✓ partner-activation v1 18aee480" in said
+    assert "error TR229: it is not JSON" in said
+    assert "  where  definitions/torn.json:1" in said
+    (project / "empty").mkdir()
+    assert cli("check", "empty") == 3
+    assert cli("check", "definitions", "partner:app") == 2
+
+
+def test_a_plan_of_undoing_shows_its_blocks(
+    cli: Cli, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    beside = {"beside": [["a@1:undo", "b@1:undo"], [{"one_of": [["c@1:undo"], ["d@1:undo"]]}]]}
+    loop = {"rounds": "touches", "plan": ["e@1:undo"]}
+    use_engine(project, monkeypatch, undo=[beside, loop, {"items": "xs", "plan": ["f@1:undo"]}])
+    assert cli("check") == 0
+    assert capsys.readouterr().out.endswith(
+        "undo order (a@1:undo, b@1:undo beside (c@1:undo or d@1:undo)), "
+        "(each round of touches, the last first: e@1:undo), (each of xs: f@1:undo)\n"
+    )
 
 
 def test_register_tells_the_faults_the_engine_found(

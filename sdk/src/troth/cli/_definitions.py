@@ -10,21 +10,19 @@ from pathlib import Path
 from typing import Any, cast
 
 from troth._app import App
-from troth._client import Client
 from troth._contract import Contract
 from troth._errors import TrothError
-from troth._problems import EngineError
 
 from ._engine import check_documents
 
-__all__ = ["Traced", "against", "freeze", "frozen_file", "rules", "trace"]
+__all__ = ["Traced", "check_frozen", "content", "freeze", "frozen_file", "rules", "trace"]
 
 FOLDER = "definitions"
 
 
 @dataclass
 class Traced:
-    """One saga of an app: its document, or what is wrong with it."""
+    """One saga: its document, or what is wrong with it. `file`: it was read from there, `shown` its name."""
 
     name: str
     version: int
@@ -32,10 +30,13 @@ class Traced:
     faults: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     hash: str = ""
     notes: list[str] = field(default_factory=list[str])
+    drawn: list[str] = field(default_factory=list[str])
+    file: Path | None = None
+    shown: str = ""
 
     @property
     def title(self) -> str:
-        return f"{self.name} v{self.version}"
+        return f"{self.name} v{self.version}" if self.version else self.name
 
 
 def trace(app: App) -> list[Traced]:
@@ -70,7 +71,7 @@ def check_frozen(folder: Path, traced: Traced) -> None:
     if not traced.document or not file.is_file():
         return
     name = file.relative_to(folder).as_posix()
-    if _content(json.loads(file.read_text("utf-8"))) == _content(traced.document):
+    if content(json.loads(file.read_text("utf-8"))) == content(traced.document):
         traced.notes.append(f"= {name}")
         return
     traced.faults.append({
@@ -89,26 +90,36 @@ def freeze(folder: Path, traced: Traced) -> bool:
         check_frozen(folder, traced)
         return False
     file.parent.mkdir(exist_ok=True)
-    text = json.dumps(_content(traced.document), indent=2, ensure_ascii=False, sort_keys=True)
+    text = json.dumps(content(traced.document), indent=2, ensure_ascii=False, sort_keys=True)
     file.write_text(f"{text}\n", "utf-8")
     return True
 
 
-def rules(engine: str, app: App, found: Sequence[Traced]) -> None:
+def rules(engine: str, app: App, found: Sequence[Traced], *, draw: Path | None = None) -> None:
     """Add what the engine's own command finds: faults, or the gates and the order of undoing."""
-    traced = [one for one in found if one.document]
+    traced = [one for one in found if one.document or one.file is not None]
     if not traced:
         return
     with tempfile.TemporaryDirectory(prefix="troth-check-") as folder:
         files: list[Path] = []
         for index, one in enumerate(traced):
-            file = Path(folder) / f"{index}.{one.name}.v{one.version}.json"
-            file.write_text(json.dumps(one.document), "utf-8")
+            file = one.file or Path(folder) / f"{index}.{one.name}.v{one.version}.json"
+            if one.file is None:
+                file.write_text(json.dumps(one.document), "utf-8")
             files.append(file)
-        for one, answer in zip(traced, check_documents(engine, files), strict=True):
-            one.faults += answer["faults"]
+        answers = check_documents(engine, files, draw=draw)
+        for one, file, answer in zip(traced, files, answers, strict=True):
+            one.faults += [_placed(fault, one, file) for fault in answer["faults"]]
             one.hash = str(answer.get("hash") or "")
             one.notes += _promises(answer, app)
+            one.drawn = list(answer.get("drawn", ()))
+
+
+def _placed(fault: dict[str, Any], one: Traced, file: Path) -> dict[str, Any]:
+    """A fault without the place in a file that nobody knows, or with its name as it was given."""
+    if fault.get("file") != str(file):
+        return fault
+    return fault | ({"file": one.shown} if one.file else {"file": None, "line": None})
 
 
 def _promises(answer: dict[str, Any], app: App) -> list[str]:
@@ -117,9 +128,25 @@ def _promises(answer: dict[str, Any], app: App) -> list[str]:
     for step, gate in cast(dict[str, str], answer.get("gates", {})).items():
         gates.setdefault(gate, []).append(step)
     notes = [f"gate {gate} covers {', '.join(steps)}" for gate, steps in gates.items()]
-    contracts = app.contracts()
-    undo = [_undo_name(contracts, name) for name in cast(list[str], answer.get("undo", []))]
-    return [*notes, f"undo order {', '.join(undo)}"] if undo else notes
+    undo = _plan(app.contracts(), answer.get("undo", []))
+    return [*notes, f"undo order {undo}"] if undo else notes
+
+
+def _plan(contracts: Mapping[str, Contract], plan: Sequence[Any]) -> str:
+    """A plan of undoing in one line, the first to be undone first; blocks in brackets."""
+    return ", ".join(_item(contracts, item) for item in plan)
+
+
+def _item(contracts: Mapping[str, Contract], item: Any) -> str:
+    if isinstance(item, str):
+        return _undo_name(contracts, item)
+    for several, word in (("beside", " beside "), ("one_of", " or ")):
+        if several in item:
+            return f"({word.join(_plan(contracts, plan) for plan in item[several])})"
+    inner = _plan(contracts, item.get("plan", ()))
+    if "rounds" in item:
+        return f"(each round of {item['rounds']}, the last first: {inner})"
+    return f"(each of {item.get('items')}: {inner})"
 
 
 def _undo_name(contracts: Mapping[str, Contract], name: str) -> str:
@@ -128,36 +155,7 @@ def _undo_name(contracts: Mapping[str, Contract], name: str) -> str:
     return name if function is None else function.__name__.replace("_", "-")
 
 
-def against(client: Client, found: Sequence[Traced]) -> None:
-    """Hold the definitions against those of a running engine."""
-    for one in found:
-        if not one.document:
-            continue
-        try:
-            registered = client.definition(one.name, one.version)
-        except EngineError as error:
-            if error.status != 404:
-                raise
-            one.notes.append("not registered yet")
-            continue
-        one.hash = str(registered.get("hash", "")) or one.hash
-        if _content(registered.get("document", registered)) != _content(one.document):
-            one.faults.append({
-                "code": "TR410", "message": f"{one.title} is registered with another content",
-                "do": f"version={one.version + 1}",
-            })  # fmt: skip
-            continue
-        running = _running(client.counts(one.name))
-        one.notes.append(f"registered, {running} running")
-
-
-def _running(counts: dict[str, Any]) -> int:
-    ended = {"fulfilled", "compensated", "failed", "cancelled"}
-    statuses: dict[str, int] = counts.get("status", {})
-    return sum(count for status, count in statuses.items() if status not in ended)
-
-
-def _content(document: dict[str, Any]) -> Any:
+def content(document: dict[str, Any]) -> Any:
     """What counts of a document: all but where its nodes stand in the source."""
     kept = {name: value for name, value in document.items() if name != "source"}
     return json.loads(json.dumps(kept))

@@ -61,12 +61,16 @@ def _missing(detail: str) -> EngineError:
     )  # fmt: skip
 
 
-def check_documents(engine: str, files: Sequence[Path]) -> list[dict[str, Any]]:
+def check_documents(
+    engine: str, files: Sequence[Path], *, draw: Path | None = None
+) -> list[dict[str, Any]]:
     """What the rules of registration say of definition files: `file`, `faults`, perhaps `hash`.
 
-    Raises EngineError TR999 when the engine gives no answer.
+    With `draw` it also draws them into that folder. Raises EngineError TR999 when the engine gives
+    no answer.
     """
-    command = [engine, "check", "--json", *map(str, files)]
+    drawing = [] if draw is None else ["--draw", str(draw)]
+    command = [engine, "check", "--json", *drawing, *map(str, files)]
     try:
         done = subprocess.run(  # noqa: S603  the engine the user installed or named
             command, capture_output=True, text=True, timeout=CHECK_TIMEOUT_S, check=False

@@ -14,7 +14,7 @@ import typer
 from troth._errors import TrothError
 from troth._problems import EngineError, exit_code_of
 
-from . import _dev, _events, _outbox, _people, _project, _read, _tasks, _worker
+from . import _checking, _dev, _events, _outbox, _people, _project, _read, _tasks, _worker
 from ._session import Session
 
 __all__ = ["app", "main", "run"]
@@ -53,7 +53,7 @@ def options(
 
 
 app.command("dev")(_dev.dev)
-app.command("check")(_project.check)
+app.command("check")(_checking.check)
 app.command("compile")(_project.compile_)
 app.command("register")(_project.register)
 app.command("start")(_events.start)

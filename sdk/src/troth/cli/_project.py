@@ -1,4 +1,4 @@
-"""Commands of a project: check, compile, register, explain."""
+"""Commands of a project: compile, register, explain; and how what was found is told."""
 
 from __future__ import annotations
 
@@ -15,35 +15,22 @@ from troth._app import App as Application
 from troth._client import Client
 from troth._problems import EngineError
 
-from ._definitions import Traced, against, check_frozen, freeze, frozen_file, rules, trace
-from ._engine import find_engine
+from ._definitions import Traced, freeze, frozen_file, trace
 from ._params import App, load, session_of
 from ._session import Session
 
-__all__ = ["check", "codes", "compile_", "explain", "fault_lines", "register", "register_all"]
+__all__ = [
+    "codes",
+    "compile_",
+    "explain",
+    "fault_lines",
+    "register",
+    "register_all",
+    "tell",
+    "told",
+]
 
 HASH_DIGITS = 8
-
-
-def check(
-    ctx: typer.Context,
-    app: App = None,
-    against_url: Annotated[
-        str | None, typer.Option("--against", help="Also hold it against the engine at this URL.")
-    ] = None,
-) -> None:
-    """Trace the sagas and hold them against every rule; writes and registers nothing."""
-    session = session_of(ctx)
-    application = load(app, session.folder)
-    found = trace(application)
-    for one in found:
-        check_frozen(session.folder, one)
-    rules(find_engine(folder=session.folder), application, found)
-    if against_url is not None:
-        session.url = against_url
-        with session.client() as client:
-            against(client, found)
-    _tell(session, found, "nothing was registered")
 
 
 def compile_(ctx: typer.Context, app: App = None) -> None:
@@ -53,7 +40,7 @@ def compile_(ctx: typer.Context, app: App = None) -> None:
     for one in found:
         if one.document and freeze(session.folder, one):
             one.notes.append(f"→ {frozen_file(session.folder, one).relative_to(session.folder)}")
-    _tell(session, found, "files that are there were not changed")
+    tell(session, found, "files that are there were not changed")
 
 
 def register(ctx: typer.Context, app: App = None) -> None:
@@ -61,7 +48,7 @@ def register(ctx: typer.Context, app: App = None) -> None:
     session = session_of(ctx)
     with session.client() as client:
         found = register_all(client, load(app, session.folder))
-    _tell(session, found, "what is wrong was not registered")
+    tell(session, found, "what is wrong was not registered")
 
 
 def register_all(client: Client, app: Application) -> list[Traced]:
@@ -84,13 +71,14 @@ def register_all(client: Client, app: Application) -> list[Traced]:
     return found
 
 
-def _tell(session: Session, found: Sequence[Traced], kept: str) -> None:
+def tell(session: Session, found: Sequence[Traced], kept: str) -> None:
     """Print what was found; exit 1 if something is wrong."""
     wrong = [one for one in found if one.faults]
     body = [
         {
             "saga": one.name, "version": one.version, "hash": one.hash or None,
             "faults": [_public(fault) for fault in one.faults], "notes": one.notes,
+            "drawn": one.drawn,
         }
         for one in found
     ]  # fmt: skip
@@ -108,11 +96,13 @@ def told(found: Sequence[Traced], kept: str) -> list[str]:
         if not one.faults:
             digest = f" {one.hash[:HASH_DIGITS]}" if one.hash else ""
             lines.append(f"✓ {one.title}{digest}   {'   '.join(one.notes)}".rstrip())
+            lines += [f"  drawn  {file}" for file in one.drawn]
     count = sum(len(one.faults) for one in found)
     if count:
         first = next(fault["code"] for one in found for fault in one.faults)
         faults = "1 fault" if count == 1 else f"{count} faults"
-        lines.append(f"✗ {faults}, {kept}   troth explain {first}")
+        more = f"troth explain {first} · docs/errors.md#{first}"
+        lines.append(f"✗ {faults} · {kept} · {more}")
     return lines or ["the app has no sagas"]
 
 
@@ -127,6 +117,8 @@ def fault_lines(fault: dict[str, Any], title: str) -> list[str]:
         source = linecache.getline(str(fault["file"]), int(fault["line"])).strip()
         shown = f"   | {source}" if source else ""
         where = f"{fault['file']}:{fault['line']}   {where}{shown}"
+    elif fault.get("file"):
+        where = f"{fault['file']}   {where}"
     lines.append(f"  where  {where}")
     if fault.get("do"):
         lines.append(f"  write  {fault['do']}")

@@ -85,6 +85,8 @@ def _waiting(wait: WaitsFor, width: int, now: datetime) -> str:
         "timer": f"{wait.detail or 'waits'}{due}",
         "approval": f"needs {wait.detail}{due}",
         "participant": f"waits for {wait.detail}{due}",
+        "hours": f"waits for {wait.detail}{due}",
+        "throttle": f"waits for {wait.detail}{due}",
         "retry": f"{wait.detail}{due}",
         "unknown": f"UNKNOWN whether it happened: {wait.detail}{due}",
         "debt": f"DEBT {wait.detail}{due}",
