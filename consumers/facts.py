@@ -124,6 +124,10 @@ def _locking(s: _Data) -> _Data:
     return {"node": s["node"], "for": "lock", "until": _iso(s.get("due_us"))}
 
 
+def _for_hours(s: _Data) -> _Data:
+    return {"node": s["node"], "for": "hours", "until": _iso(s["due_us"])}
+
+
 def _child_awaited(s: _Data) -> _Data:
     return {"node": s["node"], "for": "child", "until": _iso(s.get("due_us"))}
 
@@ -214,6 +218,7 @@ _TOLD: dict[str, tuple[str, Callable[[_Data], _Data | None]]] = {
     "await.opened": ("waiting", _awaiting),
     "task.offered": ("waiting", _offered),
     "task.done": ("node.closed", _closed("done")),
+    "hours.awaited": ("waiting", _for_hours),
     "lock.wanted": ("waiting", _locking),
     "lock.granted": ("block.entered", _of("node")),
     "child.asked": ("waiting", _child_awaited),

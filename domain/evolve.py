@@ -9,7 +9,18 @@ from collections.abc import Callable
 from typing import Any
 
 from domain import events as ev
-from domain.folds import children, effects, items, life, locks, nodes, undoing, waits, work
+from domain.folds import (
+    children,
+    effects,
+    items,
+    life,
+    locks,
+    nodes,
+    turns,
+    undoing,
+    waits,
+    work,
+)
 from domain.state import in_flight
 
 __all__ = ["FOLDS", "in_flight"]
@@ -27,6 +38,7 @@ FOLDS: dict[Any, Callable[[Any, Any], None]] = {
     ev.NodeEntered: nodes.entered,
     ev.BranchClosed: nodes.branch_closed,
     ev.NodeDone: nodes.done,
+    ev.NodeRunsOn: nodes.runs_on,
     ev.NodeSkipped: nodes.skipped,
     ev.NodeFailed: nodes.failed,
     ev.NodesStopped: nodes.stopped,
@@ -64,6 +76,7 @@ FOLDS: dict[Any, Callable[[Any, Any], None]] = {
     ev.ChildStopAsked: children.stop_asked,
     ev.ChildLeft: children.left,
     ev.ChildEnded: children.ended,
+    ev.HoursAwaited: turns.hours_awaited,
     ev.EffectIntended: effects.intended,
     ev.EffectStarted: effects.started,
     ev.AttemptFailed: effects.attempt_failed,

@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 __all__ = [
+    "RUN_ON",
     "Asked", "Binding", "Child", "Debt", "Effect", "Entry", "Hold", "Instance", "Stop", "Sub",
     "Task", "Trail", "Undoing",
     "binding_paths", "changed", "frame_of", "frames_of", "in_flight", "is_kept", "is_under",
@@ -23,6 +24,10 @@ Record = TypeVar("Record")
 _INSTANCE = re.compile(r"[#@]\d+|\[[^\]]*\]")
 # What has a meaning in a path is written as %XX in the key of an item.
 _KEY_MARKS = re.compile(r"[%/#@\[\]\x00-\x1f]")
+
+
+RUN_ON = "run_on"
+"""`branch` of a block that is done, while some of its branches or items go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,11 @@ class Instance:
     effect: str | None = None
     task: Task | None = None
     slot: int = 0
+
+
+HOURS = "hours"
+TURN = "turn"
+"""The branches of a step that is not dispatched yet: its calendar is closed, or it waits its turn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,6 +256,10 @@ _LINES: dict[str, Callable[[State], str]] = {
         f"{_root(s['node'])} done"
         + (f": {_value(s['value'])}" if s.get("value") is not None else "")
     ),
+    "node.runs_on": lambda s: (
+        f"{s['node']} has what it needs and is done; what is open inside runs on"
+        + (f": {_value(s['value'])}" if s.get("value") is not None else "")
+    ),
     "node.skipped": lambda s: f"{s['node']} skipped: its condition is false",
     "node.failed": lambda s: f"{_root(s['node'])} failed: {_error(s['error'])}",
     "node.stopped": lambda s: f"stopped: {_names(s['nodes'])}",
@@ -315,6 +319,7 @@ _LINES: dict[str, Callable[[State], str]] = {
     "approval.granted": lambda s: _decided(s, "approved"),
     "approval.rejected": lambda s: _decided(s, "rejected"),
     "approval.voided": lambda s: f"{s['node']}: the question is void{_why(s)}",
+    "hours.awaited": lambda s: f"{s['node']} waits for the hours of {s['calendar']}{_until(s)}",
     "lock.wanted": lambda s: (
         f"{s['node']} waits for lock {s['lock']}"
         + (", to undo what was done under it" if s.get("undo") else "")

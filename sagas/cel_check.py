@@ -11,10 +11,10 @@ from cel_expr_python import cel  # pyright: ignore[reportMissingTypeStubs]
 from domain.canonical import Json
 from sagas.cel_env import TypeEnv, schema_below
 from sagas.cel_errors import ExprError, compile_error
-from sagas.cel_functions import FUNCTIONS, NOT_YET, extensions, signatures_yaml
+from sagas.cel_functions import FUNCTIONS, extensions, signatures_yaml
 from sagas.cel_numbers import Coercer, coercer_of
 from sagas.cel_plan import Facts
-from sagas.cel_reads import ASKED, Path, guard_of, path_of
+from sagas.cel_reads import ASKED, Path, calendar_of, guard_of, path_of
 from sagas.cel_syntax import (
     Call,
     Comprehension,
@@ -105,10 +105,9 @@ class _Check:
 
     def _note_call(self, node: Call) -> None:
         if node.target is None:
-            if node.function in NOT_YET:
-                raise ExprError(
-                    "name", f"{node.function}() needs calendars, which are not there yet"
-                )
+            calendar = calendar_of(node)
+            if calendar is not None:
+                self._env.schema_of(calendar.root, calendar.name)
             self._functions.add(node.function)
 
     def _declare(self, path: Path, node: Node, *, guarded: bool) -> None:

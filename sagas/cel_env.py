@@ -48,7 +48,8 @@ class TypeEnv:
     `results`, `vars`, `params`: schema by name. `events`: schema of the data by name; `collected`
     names those that are lists of events. `decisions`: schema of the payload by name, None where
     there is no edit. `rounds`: repeats around this place. `each`: schema of an item
-    by the name of its list. `nodes`, `timers`: what active() and done(), and deadline(), may name.
+    by the name of its list. `nodes`, `timers`: what active() and done(), and deadline(), may name;
+    `calendars`: what next_open() and add_open_days() may name.
     `error`: whether `error` exists here.
     """
 
@@ -64,6 +65,7 @@ class TypeEnv:
     each: Mapping[str, Json] = field(default_factory=dict[str, Json])
     nodes: frozenset[str] = frozenset()
     timers: frozenset[str] = frozenset()
+    calendars: frozenset[str] = frozenset()
     event: Json = None
     args: Json = None
     result: Json = None
@@ -119,6 +121,8 @@ class TypeEnv:
                 return dict.fromkeys(self.nodes, Schema(type="boolean"))
             case "deadline":
                 return dict.fromkeys(self.timers, TIMESTAMP)
+            case "calendar":
+                return dict.fromkeys(self.calendars, _TEXT)
             case _:
                 return _NOTHING
 
@@ -175,4 +179,6 @@ def _without_null(schema: Schema, schemas: SchemaSet) -> Schema:
 def _unknown(root: str, name: str, known: list[str]) -> str:
     if root in ("active", "done", "deadline"):
         return f"{root}('{name}'): there is no such node here{closest(name, known)}"
+    if root == "calendar":
+        return f"there is no calendar `{name}` here{closest(name, known)}"
     return f"`{root}.{name}` is not in reach{closest(name, known)}"

@@ -22,12 +22,12 @@ from cel_expr_python.ext import (  # pyright: ignore[reportMissingTypeStubs] - i
 )
 
 from domain.canonical import canonical
+from sagas.calendars import add_open_days, calendar_of, next_open
 from sagas.cel_values import WEIGHT_MAX, Data, is_same, plain_json, to_cel, weight_of
 
 __all__ = [
     "FUNCTIONS",
     "LISTED",
-    "NOT_YET",
     "SUM_OF_DOUBLES",
     "extensions",
     "run_env",
@@ -35,9 +35,6 @@ __all__ = [
     "start_weighing",
     "weighed_out",
 ]
-
-NOT_YET = frozenset({"next_open", "add_open_days"})
-"""Functions of calendars, which come with calendars."""
 
 SUM_OF_DOUBLES = "@sum_double"
 """What sum() becomes where the check knows that the list is of doubles: an empty one gives 0.0."""
@@ -63,6 +60,8 @@ _GENERIC = {
     "index_by": {"index_by(list<~A>,string)": "map<string,~A>"},
     "add_days": {"add_days(timestamp,int)": "timestamp"},
     "add_months": {"add_months(timestamp,int)": "timestamp"},
+    "next_open": {"next_open(string,timestamp)": "timestamp"},
+    "add_open_days": {"add_open_days(string,timestamp,int)": "timestamp"},
     "active": {"active(string)": "bool"},
     "done": {"done(string)": "bool"},
     "deadline": {"deadline(string)": "timestamp"},
@@ -144,9 +143,15 @@ def _weighed(function: Callable[..., object]) -> Callable[..., object]:
             # Not an error value, which a macro would swallow and go on: what the library cannot
             # take ends the whole evaluation.
             return _weight_left
-        return to_cel(function(*args))
+        value = function(*args)
+        return to_cel(value) if left[0] >= 0 else _weight_left
 
     return call
+
+
+def _weigh_days(one: datetime, other: datetime) -> None:
+    """Calendars are read day by day: each counts as an element."""
+    _weight_left.get()[0] -= abs((other - one).days)
 
 
 # --- The functions ------------------------------------------------------------------------------
@@ -244,6 +249,19 @@ def _add_months(moment: datetime, months: int) -> Data:
     return moment.replace(year=year, month=month + 1, day=day)
 
 
+def _next_open(calendar: str, moment: datetime) -> Data:
+    """The first name is that of a calendar as it is written; here it is the calendar's text."""
+    found = next_open(calendar_of(calendar), moment)
+    _weigh_days(moment, found)
+    return found
+
+
+def _add_open_days(calendar: str, moment: datetime, days: int) -> Data:
+    found = add_open_days(calendar_of(calendar), moment, days)
+    _weigh_days(moment, found)
+    return found
+
+
 def _listed(items: list[Data] | dict[str, Data]) -> Data:
     return list[Data](sorted(items)) if isinstance(items, dict) else items
 
@@ -276,6 +294,8 @@ _IMPLEMENTED: dict[str, tuple[Callable[..., object], list[tuple[cel.Type, ...]]]
     "index_by": (_index_by, [(_T.LIST, _T.STRING)]),
     "add_days": (_add_days, [(_T.TIMESTAMP, _T.INT)]),
     "add_months": (_add_months, [(_T.TIMESTAMP, _T.INT)]),
+    "next_open": (_next_open, [(_T.STRING, _T.TIMESTAMP)]),
+    "add_open_days": (_add_open_days, [(_T.STRING, _T.TIMESTAMP, _T.INT)]),
     LISTED: (_listed, [(_T.LIST,), (_T.MAP,)]),
 }
 

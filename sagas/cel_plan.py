@@ -26,7 +26,7 @@ from sagas.cel_functions import (
     weighed_out,
 )
 from sagas.cel_numbers import Coercer
-from sagas.cel_reads import ASKED, Path, guard_of, path_of, path_text
+from sagas.cel_reads import ASKED, Path, calendar_of, guard_of, path_of, path_text
 from sagas.cel_syntax import (
     Call,
     Comprehension,
@@ -294,6 +294,11 @@ class _Lowering:
             self.hosted = True
             if node.id in self._facts.double_sums:
                 function = SUM_OF_DOUBLES
+        calendar = calendar_of(node)
+        if calendar is not None:
+            name, *others = node.args
+            named = self._bound(name.id, calendar, "value")
+            return Call(node.id, target, function, (named, *map(self.lower, others)))
         return Call(node.id, target, function, tuple(map(self.lower, node.args)))
 
     def _comprehension(self, node: Comprehension) -> Node:

@@ -19,6 +19,8 @@ from sagas.cel_syntax import (
 
 __all__ = [
     "ASKED",
+    "CALENDAR",
+    "CALENDARED",
     "NAMED",
     "NODES_MAX",
     "ROOTS",
@@ -26,6 +28,7 @@ __all__ = [
     "Path",
     "Read",
     "Reads",
+    "calendar_of",
     "path_of",
     "path_text",
     "reads_of",
@@ -40,6 +43,12 @@ NAMED = frozenset({"results", "events", "decisions", "vars", "params", "meta", "
 
 ASKED = frozenset({"active", "done", "deadline"})
 """Functions of a node's name, answered by the binder: deadline('signed')."""
+
+CALENDARED = frozenset({"next_open", "add_open_days"})
+"""Functions whose first argument is the name of a calendar: next_open('office', meta.now)."""
+
+CALENDAR = "calendar"
+"""The root below which a binder answers with the text of a calendar."""
 
 ROOTS = WHOLE | NAMED
 
@@ -96,6 +105,17 @@ def path_of(node: Node) -> Path | None:
                 return None
 
 
+def calendar_of(node: Node) -> Path | None:
+    """Return the calendar that a call names, or None when it is no call of CALENDARED."""
+    match node:
+        case Call(target=None, function=function, args=(Const(value=str() as name), *_)) if (
+            function in CALENDARED
+        ):
+            return Path(CALENDAR, name, ())
+        case _:
+            return None
+
+
 def path_text(path: Path) -> str:
     """Return a path as an author writes it."""
     text = path.root
@@ -143,6 +163,8 @@ def _refuse_stranger(node: Node) -> None:
             message = f"`{name}` names data here: call the variable of the macro otherwise"
         case Call(target=None, function=name) if name in ASKED:
             message = f"{name}() takes the name of a node in quotes, such as {name}('check')"
+        case Call(target=None, function=name) if name in CALENDARED and calendar_of(node) is None:
+            message = f"{name}() takes the name of a calendar in quotes first: {name}('office', ...)"
         case _:
             return
     raise ExprError("name", message)
@@ -180,6 +202,9 @@ def _collect(node: Node, sure: frozenset[Read], found: dict[Read, None], bare: s
             _collect(then, sure | _promised(condition, True), found, bare)
             _collect(otherwise, sure | _promised(condition, False), found, bare)
         case _:
+            if (calendar := calendar_of(node)) is not None:
+                found.setdefault(calendar.read)
+                bare.add(calendar.read)
             for child in children(node):
                 _collect(child, sure, found, bare)
 

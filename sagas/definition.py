@@ -185,7 +185,10 @@ class Node:
 
 @dataclass(slots=True, eq=False)
 class Definition:
-    """A compiled definition; `by_template` finds a node or handler by its path without marks."""
+    """A compiled definition; `by_template` finds a node or handler by its path without marks.
+
+    `calendars` are texts that `sagas.calendars.calendar_of` takes.
+    """
 
     saga: str
     version: int
@@ -209,9 +212,12 @@ class Definition:
     finished: str
     order: dict[str, int]
     has_awaits: bool = False
+    watched: tuple[Node, ...] = ()
     has_locks: bool = False
+    has_run_on: bool = False
     updates: tuple[Update, ...] = ()
     closing_lists: tuple[Node, ...] = ()
+    calendars: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def wanted_types(self) -> set[str]:

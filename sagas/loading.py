@@ -7,7 +7,9 @@ from typing import Any, cast
 
 from domain.canonical import canonical
 from domain.durations import duration_us
+from domain.state import RUN_ON
 from sagas import defaults
+from sagas.calendars import calendar_text
 from sagas.defaults import Retry
 from sagas.definition import (
     Branch,
@@ -58,7 +60,9 @@ class Loader:
         doc = self.doc
         double = doc.get("double_start", {})
         scope_doc = {
-            k: doc[k] for k in ("deadline", "on_failure", "handlers", "updates", "flow") if k in doc
+            k: doc[k]
+            for k in ("deadline", "while", "on_failure", "handlers", "updates", "flow")
+            if k in doc
         }
         root = self._node({"node": "scope", "name": "", **scope_doc}, None, 0, "")
         self._cover(root)
@@ -80,9 +84,15 @@ class Loader:
             finished=double.get("finished", "refuse"),
             order={template: i for i, template in enumerate(self.by_template)},
             updates=tuple(self.updates),
+            watched=(
+                *((root,) if "while" in root.x else ()),
+                *(n for n in self.by_name.values() if n.kind == "scope" and "while" in n.x),
+            ),
             has_awaits=any(node.kind == "await" for node in self.by_name.values()),
             has_locks=any(node.kind == "lock" for node in self.by_name.values()),
+            has_run_on=any(n.doc.get("losers") == RUN_ON for n in self.by_name.values()),
             closing_lists=tuple(n for n in self.by_name.values() if "close_when" in n.x),
+            calendars={n: calendar_text(c) for n, c in doc.get("calendars", {}).items()},
         )  # fmt: skip
 
     def _events(self) -> dict[str, EventSpec]:
@@ -263,7 +273,7 @@ class Loader:
 
 _EXPRESSIONS: dict[str, tuple[str, ...]] = {
     "approve": ("subject",), "wait_for": ("key",), "sleep": ("until",), "emit": ("key", "data"),
-    "repeat": ("while", "until", "out"), "scope": ("out",), "fulfil": ("result",),
+    "repeat": ("while", "until", "out"), "scope": ("while", "out"), "fulfil": ("result",),
     "fail": ("message",), "await": ("until",), "child": ("key", "input"), "lock": ("out",),
     "for_each": ("items", "key", "after", "close_when", "out"), "add": ("items", "close"),
     "task": ("subject",), "cancel": ("item",), "finish": ("item", "evidence"), "move": ("to",),
@@ -299,7 +309,7 @@ def retry_of(doc: Mapping[str, Any], base: Retry) -> Retry:
 _EXPECTED: dict[tuple[str, str], Expect] = {
     ("for_each", "items"): "list", ("for_each", "key"): "key", ("for_each", "after"): "list",
     ("for_each", "close_when"): "bool", ("add", "items"): "list", ("add", "close"): "bool",
-    ("sleep", "until"): "timestamp", ("repeat", "while"): "bool", ("repeat", "until"): "bool",
+    ("sleep", "until"): "timestamp", ("repeat", "while"): "bool", ("repeat", "until"): "bool", ("scope", "while"): "bool",
     ("await", "until"): "bool", ("move", "to"): "timestamp",
 }  # fmt: skip
 

@@ -63,6 +63,7 @@ from domain.events.flow import (
     NodeDone,
     NodeEntered,
     NodeFailed,
+    NodeRunsOn,
     NodeSkipped,
     NodesStopped,
     QuietSet,
@@ -95,6 +96,7 @@ from domain.events.locks import (
     LockReleased,
     LockWanted,
 )
+from domain.events.turns import HoursAwaited
 from domain.events.work import (
     AwaitOpened,
     TaskClaimed,
@@ -149,6 +151,7 @@ __all__ = [
     "EventTaken",
     "FactEmitted",
     "HandlerOpened",
+    "HoursAwaited",
     "ItemClosed",
     "ItemsAdded",
     "ItemsClosed",
@@ -165,6 +168,7 @@ __all__ = [
     "NodeDone",
     "NodeEntered",
     "NodeFailed",
+    "NodeRunsOn",
     "NodeSkipped",
     "NodesStopped",
     "Opening",

@@ -118,6 +118,14 @@ class NodeDone(Event):
     value: Json = None
 
 
+class NodeRunsOn(Event):
+    """A block is joined and yields `value`; what is still open in it goes on."""
+
+    TOPIC: ClassVar[str] = "node.runs_on"
+    node: str
+    value: Json = None
+
+
 class NodeSkipped(Event):
     """Its `when` was false."""
 

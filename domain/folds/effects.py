@@ -6,6 +6,7 @@ from typing import Any
 
 from domain import events as ev
 from domain.folds.parts import close, put
+from domain.folds.turns import dispatched
 from domain.state import Effect, Entry, Instance, binding_paths, changed
 
 __all__ = [
@@ -25,7 +26,7 @@ def intended(c: Any, e: ev.EffectIntended) -> None:
     if e.kind == "undo":
         c.entries[e.node] = changed(c.entries[e.node], state="undoing")
     else:  # also where the decision was asked for anew
-        c.nodes[e.node] = Instance("step", c.clock_us, effect=e.effect)
+        c.nodes[e.node] = Instance("step", dispatched(c, e.node), effect=e.effect)
     c.effects[e.effect] = Effect(
         e.node, e.kind, e.contract, e.participant, e.digest, e.attempt, "offered", c.clock_us,
         e.timeout_us, e.args, e.start_by_us, e.not_after_us, e.approval, e.undoes, e.classes,

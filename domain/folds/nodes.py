@@ -6,10 +6,10 @@ from typing import Any
 
 from domain import events as ev
 from domain.folds.parts import arm, close, forget_inside, put
-from domain.state import Instance, Trail, changed, frame_of, is_under
+from domain.state import RUN_ON, Instance, Trail, changed, frame_of, is_kept, is_under
 
 __all__ = [
-    "begin_run", "branch_closed", "done", "entered", "failed", "set_at_once", "skipped", "stopped",
+    "begin_run", "branch_closed", "done", "entered", "failed", "runs_on", "set_at_once", "skipped", "stopped",
     "vars_set",
 ]  # fmt: skip
 
@@ -30,14 +30,23 @@ def entered(c: Any, e: ev.NodeEntered) -> None:
     guards = old.guards if e.guards is None else tuple(e.guards)
     if e.round is None:
         branch = old.branch if e.branch is None else e.branch
-        c.nodes[e.node] = changed(old, branch=branch, guards=guards)
+        resting = old if e.slot is None else _rests_until(old, e)
+        c.nodes[e.node] = changed(resting, branch=branch, guards=guards)
     else:
         forget_inside(c, f"{e.node}#{old.round}")
         c.timers.pop(f"{e.node}:round", None)
-        c.nodes[e.node] = changed(old, branch=None, round=e.round, guards=guards)
+        slot = old.slot if e.slot is None else e.slot
+        c.nodes[e.node] = changed(old, branch=None, round=e.round, guards=guards, slot=slot)
     arm(c, e.node, e.timers)
     if e.error is not None:
         c.errors[e.node] = e.error
+
+
+def _rests_until(old: Instance, e: ev.NodeEntered) -> Instance:
+    """A repeat rests until its next round; what its first one waits for is the anchor."""
+    if e.slot == 0 and e.timers:
+        return changed(old, slot=0, anchor_us=e.timers["round"])
+    return changed(old, slot=e.slot)
 
 
 def begin_run(c: Any, handler: str, run: str, event: Any) -> None:
@@ -55,15 +64,25 @@ def done(c: Any, e: ev.NodeDone) -> None:
         put(c, e.node, "results" if anew else _ROOTS.get(kind, "results"), e.value)
     if kind != "block":
         return
+    on = tuple(p for p, i in c.nodes.items() if i.branch == RUN_ON and is_under(p, e.node))
     for data in (c.subs, c.queues):
-        for path in [p for p in data if is_under(p, e.node)]:
+        for path in [p for p in data if is_under(p, e.node) and not is_kept(p, on)]:
             del data[path]
-    for path in [p for p in c.frames if "[" in p and is_under(p, e.node)]:
+    for path in [p for p in c.frames if "[" in p and is_under(p, e.node) and not is_kept(p, on)]:
         del c.frames[path]  # of items that never began, or were stopped
     if instance is not None and instance.round:
         forget_inside(c, f"{e.node}#{instance.round}")
     if "@" in e.node and frame_of(e.node) == e.node:
         forget_inside(c, e.node)
+
+
+def runs_on(c: Any, e: ev.NodeRunsOn) -> None:
+    """Done as any node; its instance stays, for what is still open in it."""
+    instance = close(c, e.node, "done", e.originator_version)
+    assert instance is not None
+    c.nodes[e.node] = changed(instance, branch=RUN_ON)
+    if e.value is not None:
+        put(c, e.node, "results", e.value)
 
 
 def branch_closed(c: Any, e: ev.BranchClosed) -> None:

@@ -71,7 +71,7 @@ class Envs:
             rounds=frozenset(rounds_at(place.inside)), nodes=frozenset(asked),
             timers=frozenset(asked), event=None if types is None else self.data(types),
             result=self._own_result(place), error=error_at(place),
-            args=args_at(place),
+            args=args_at(place), calendars=frozenset(objects(doc, "calendars")),
         )  # fmt: skip
 
     def _own_result(self, place: Place) -> Json:

@@ -28,14 +28,12 @@ SCHEMA = "definition.v1.json"
 WALK_DEPTH_MAX = 4 * defaults.DEPTH_MAX
 
 _NOT_YET_MEMBERS: Mapping[str, frozenset[str]] = {
-    "": frozenset({"undo_order", "undo_flow", "while"}),
-    "step": frozenset({"throttle", "calendar"}),
+    "": frozenset({"undo_order", "undo_flow"}),
+    "step": frozenset({"throttle"}),
     "wait_for": frozenset({"peek"}),
     "parallel": frozenset({"exclusive", "undo_order"}),
-    "scope": frozenset({"undo_flow", "undo_order", "while"}),
-    "every": frozenset({"months", "calendar", "catch_up"}),
+    "scope": frozenset({"undo_flow", "undo_order"}),
 }
-_JOINING = ("parallel", "for_each")
 _LIMITS = frozenset({"maximum", "maxLength", "maxItems", "maxProperties"})
 _FLOWS = ("flow", "else", "branches", "on_failure", "handlers", "updates", "on")
 _DURATIONS = frozenset({
@@ -142,14 +140,8 @@ def _not_yet(spots: list[_Spot], report: Report) -> None:
                 add(spot, f"{member} of {kind or 'a saga'}")
         if spot.value.get("answer_when") == "done":
             add(spot, "answer_when: done")
-        every = spot.value.get("every")
-        if isinstance(every, dict):
-            for member in _NOT_YET_MEMBERS["every"] & set(cast(dict[str, Json], every)):
-                add(spot, f"every.{member}")
         if kind == "child" and _is_revoked(spot.value):
             add(spot, "on_undo: revoke (write none, or an undo of its own)")
-        if kind in _JOINING and spot.value.get("losers") == "run_on":
-            add(spot, "losers: run_on")
 
 
 def _is_revoked(child: Mapping[str, Json]) -> bool:
@@ -252,6 +244,11 @@ def _finer(spots: list[_Spot], report: Report) -> None:
                 add("A0 has no seats, so nobody could decide: write A1, A2 or A3, or needs")
             case "child" if ("undo" in spot.value) != (spot.value.get("on_undo") == "contract"):
                 add("on_undo: contract and undo go together")
+            case "repeat" if (every := spot.value.get("every")) is not None:
+                if not every.keys() & {"period", "months", "calendar"}:
+                    add("every wants a period, or months, or a calendar")
+                elif "period" in every and "months" in every:
+                    add("every wants a period or months, not both")
             case "race":
                 for branch in spot.value["branches"]:
                     if "when" in branch["on"] and branch["on"]["node"] != "wait_for":

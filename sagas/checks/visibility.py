@@ -143,6 +143,10 @@ class Sights:
                 return self._round(place, name or "")
             case "each":
                 return self._each(place, name or "")
+            case "calendar" if name not in objects(self._d.doc, "calendars"):
+                known = objects(self._d.doc, "calendars")
+                text = f"there is no calendar {name}{closest(name or '', known)}"
+                return "def.calendar", text, "declare it in calendars, or correct its name"
             case "event" if events_at(place) is None:
                 return "def.unbound", "`event` exists only in guards and handlers of events", None
             case "args" if args_at(place) is None:
@@ -245,7 +249,7 @@ def _is_open(node: Node, place: Place) -> bool:
     """Whether the node's time runs at this place for sure."""
     if node is place.node:
         # These are read while it waits.
-        waiting = "until" if node.kind == "await" else "when"
+        waiting = {"await": "until", "scope": "while"}.get(node.kind, "when")
         return place.member in (waiting, "collect.until")
     flow = next((flow for flow in _flows(place.inside) if flow.owner is node), None)
     # A decision has no time left once it is taken, and neither has a scope that failed.
@@ -258,6 +262,8 @@ def _timed(node: Node) -> bool:
 
 def _why(place: Place, node: Node, *, hidden: bool) -> str | None:
     """How the node lies to the place, in words: in another branch, in a round, in a handler."""
+    if place.member == "while" and place.node is not None and place.node.kind == "scope":
+        return "need not be there yet when the condition is read"
     here = set(_flows(place.inside))
     reasons: list[str] = []
     if "when" in node.doc and node.kind != "wait_for":

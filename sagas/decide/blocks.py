@@ -1,4 +1,4 @@
-"""Blocks: choose, race, parallel, repeat, scope; how they are entered and how they end."""
+"""Blocks: choose, race, scope; how they are entered, and how all blocks end."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from typing import Any
 from domain import events as ev
 from domain.durations import duration_us
 from domain.state import is_under
-from sagas import defaults
-from sagas.decide import endings, flow, for_each, joins, locks, waits
-from sagas.decide.machine import Machine, NodeFault, container_of, error_of, join_path, to_us
+from sagas.decide import endings, flow, for_each, joins, locks, repeats, run_on, waits
+from sagas.decide.machine import Machine, container_of, join_path, to_us
 from sagas.definition import Branch, Flow, Node
 
 __all__ = [
-    "complete_scope", "enter_choose", "enter_race", "enter_repeat", "enter_round", "enter_scope",
-    "flow_ended", "resume", "scope_timers", "trigger_won", "turn", "within",
+    "complete_scope", "enter_choose", "enter_race", "enter_scope", "flow_ended", "resume",
+    "scope_timers", "trigger_won", "within",
 ]  # fmt: skip
 
 Json = Any
 
 
 def flow_ended(m: Machine, container: str, ended: Flow) -> None:
-    """The last node of a flow is done: tell its owner."""
+    """The last node of a flow is done: tell its owner, once nothing in it runs on."""
+    if run_on.must_wait(m, container, ended):
+        return
     owner = ended.owner
     if ended.role == "handler":
         _run_ended(m, container, ended)
@@ -30,7 +31,7 @@ def flow_ended(m: Machine, container: str, ended: Flow) -> None:
     elif owner.kind == "scope":
         _main_ended(m, container, owner)
     elif owner.kind == "repeat":
-        _round_ended(m, container, owner)
+        repeats.round_ended(m, container, owner)
     elif owner.kind == "approve":
         flow.finish(m, container, owner)
     elif owner.kind == "lock":
@@ -120,73 +121,6 @@ def trigger_won(m: Machine, path: str, trigger: Node) -> None:
     flow.start_flow(m, branch.flow, container)
 
 
-# --- repeat ----------------------------------------------------------------------------------
-
-
-def enter_repeat(m: Machine, path: str, node: Node) -> None:
-    """Enter the block; the first round follows at once."""
-    m.emit(ev.NodeEntered, node=path, timers=within(m, path, node) or None)
-    m.push(turn, path, node, None)
-
-
-def turn(m: Machine, path: str, node: Node, out: Json) -> None:
-    """Begin the next round, or complete."""
-    instance = m.c.nodes[path]
-    inner = f"{path}#{instance.round}/_" if instance.round else path
-    over = ("while" in node.x and not m.truth(node.x["while"], path)) or (
-        "until" in node.x and instance.round > 0 and m.truth(node.x["until"], inner, owner=path)
-    )
-    if over:
-        _complete_repeat(m, path, node, out)
-        return
-    if instance.round >= node.doc.get("max", defaults.ROUNDS_MAX):
-        if node.doc.get("on_max", "fail") == "fail" and ("until" in node.x or "while" in node.x):
-            text = f"{instance.round} rounds are done"
-            raise NodeFault(path, error_of("business", "repeat.max", text, path))
-        _complete_repeat(m, path, node, out)
-        return
-    _begin_round(m, path, node)
-
-
-def _complete_repeat(m: Machine, path: str, node: Node, out: Json) -> None:
-    value: dict[str, Any] = {"rounds": m.c.nodes[path].round}
-    if out is not None:
-        value["out"] = out
-    flow.finish(m, path, node, value)
-
-
-def _begin_round(m: Machine, path: str, node: Node) -> None:
-    """Round n starts at the anchor plus n-1 periods; one that is late starts at once."""
-    instance = m.c.nodes[path]
-    every = node.doc.get("every")
-    if every is not None and instance.round > 0:
-        due_us = instance.anchor_us + instance.round * duration_us(every["period"])
-        if due_us > m.now_us:
-            m.emit(ev.NodeEntered, node=path, branch="resting", timers={"round": due_us})
-            return
-    enter_round(m, path, node)
-
-
-def enter_round(m: Machine, path: str, node: Node) -> None:
-    """Begin the next round; what the one before yielded is forgotten."""
-    count = m.c.nodes[path].round + 1
-    m.emit(ev.NodeEntered, node=path, round=count)
-    assert node.flow is not None
-    flow.start_flow(m, node.flow, f"{path}#{count}")
-
-
-def _round_ended(m: Machine, container: str, node: Node) -> None:
-    path = container[: container.rfind("#")]
-    out = None
-    if "out" in node.x:
-        out = flow.bounded(path, m.value(node.x["out"], f"{container}/_", owner=path))
-    if node.doc.get("keep_rounds"):
-        dropped = [p for p in m.c.entries if is_under(p, container)]
-        if dropped:
-            m.emit(ev.UndoSealed, node=path, dropped=dropped)
-    m.push(turn, path, node, out)
-
-
 # --- scope -----------------------------------------------------------------------------------
 
 
@@ -263,9 +197,9 @@ def resume(m: Machine, path: str, node: Node) -> None:
     if node.kind == "repeat":
         count = m.c.nodes[path].round
         if count:
-            m.push(_round_ended, f"{path}#{count}", node)
+            m.push(repeats.round_ended, f"{path}#{count}", node)
         else:
-            m.push(turn, path, node, None)
+            m.push(repeats.turn, path, node, None)
     elif node.kind == "scope":
         m.push(complete_scope, path, node)
     elif node.kind == "lock":

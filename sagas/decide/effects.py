@@ -12,7 +12,7 @@ from domain.durations import duration_us
 from domain.ids import action_digest, effect_id, jitter
 from domain.state import Effect
 from sagas import defaults
-from sagas.decide import approvals, flow, outcomes, stopping, undoing
+from sagas.decide import approvals, flow, outcomes, stopping, turns, undoing
 from sagas.decide.machine import Machine, NodeFault, error_of
 from sagas.definition import Node
 
@@ -41,6 +41,8 @@ def enter_step(m: Machine, path: str, node: Node) -> None:
     """Dispatch the `do` of a step; a gated one only with a decision bound to this action."""
     contract = node.contract
     assert contract is not None
+    if not turns.may_dispatch(m, path, node):
+        return
     args, actions = action_of(m, path, node)
     if node.undo is not None and len(m.c.entries) >= defaults.ENTRIES_MAX:
         text = f"over {defaults.ENTRIES_MAX:,} entries to undo"
@@ -88,8 +90,7 @@ def command(
         ev.EffectIntended, node=path, effect=key, kind="do", contract=contract.name,
         participant=contract.participant, args=args, digest=actions,
         attempt=old.attempt + 1 if old else 1, timeout_us=_timeout_us(node),
-        start_by_us=m.now_us + (node.within_us or defaults.START_WITHIN_US),
-        not_after_us=not_after_us, approval=approval, classes=contract.classes,
+        start_by_us=turns.start_by_us(m, path, node), not_after_us=not_after_us, approval=approval, classes=contract.classes,
         undo=undo_entry(m, path, node, None) if attempted else None,
         heartbeat_us=_duration_us(node.doc["heartbeat"]) if "heartbeat" in node.doc else None,
     )  # fmt: skip
@@ -271,6 +272,8 @@ def attempt_over(
     retry = _retry_of(m, effect)
     wait_us = _backoff_us(retry, key, effect.attempt)
     retry_us = m.now_us + max(wait_us, retry_after_us or 0)
+    if effect.kind == "do":
+        retry_us = turns.open_us(m, m.node(effect.node), retry_us)
     over = effect.attempt >= retry.attempts
     is_do = effect.kind == "do"
     late = is_do and retry_us > _within(m, effect)

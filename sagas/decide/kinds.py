@@ -14,6 +14,7 @@ from sagas.decide import (
     for_each,
     joins,
     locks,
+    repeats,
     targets,
     tasks,
     waits,
@@ -36,6 +37,6 @@ def register() -> None:
         cancel=targets.enter_cut, finish=targets.enter_cut, undo=targets.enter_undo,
         move=targets.enter_move,
         choose=blocks.enter_choose, race=blocks.enter_race, parallel=joins.enter_parallel,
-        repeat=blocks.enter_repeat, child=children.enter_child, lock=locks.enter_lock,
+        repeat=repeats.enter_repeat, child=children.enter_child, lock=locks.enter_lock,
         scope=blocks.enter_scope, for_each=for_each.enter_for_each, add=for_each.enter_add,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from domain.commitment import Commitment
 from domain.events import CommitmentHeld, CommitmentOpened, Ctx, Event
-from domain.state import frames_of, in_flight, is_kept, is_under, template_of
+from domain.state import RUN_ON, frames_of, in_flight, is_kept, is_under, template_of
 from sagas import defaults
 from sagas.definition import Definition, Flow, Handler, Node
 from sagas.expressions import MISSING, Expr, ExprError
@@ -312,7 +312,7 @@ def path_of(m: Machine, path: str, name: str) -> str | None:
 
 def _active(m: Machine, path: str, name: str | None) -> Any:
     found = path_of(m, path, name or "")
-    return found is not None and found in m.c.nodes
+    return found is not None and found in m.c.nodes and m.c.nodes[found].branch != RUN_ON
 
 
 def _done(m: Machine, path: str, name: str | None) -> Any:
@@ -330,11 +330,15 @@ def _deadline(m: Machine, path: str, name: str | None) -> Any:
     return MISSING
 
 
+def _calendar(m: Machine, _: str, name: str | None) -> Any:
+    return m.d.calendars.get(name or "", MISSING)
+
+
 _READERS: dict[str, Callable[[Machine, str, str | None], Any]] = {
     "each": _from_frames("each"),
     "results": _from_frames("results"), "events": _events, "args": _args, "decisions": _decisions,
     "event": _event, "error": _error, "round": _round, "meta": _meta, "active": _active,
-    "done": _done, "deadline": _deadline,
+    "done": _done, "deadline": _deadline, "calendar": _calendar,
 }  # fmt: skip
 
 

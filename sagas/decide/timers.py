@@ -52,6 +52,8 @@ def _fire(m: Machine, path: str, name: str, due_us: int) -> None:
         locks.held_too_long(m, path, node)
     elif name == "deadline":
         _deadline(m, path, node)
+    elif name == "hours":
+        flow.enter(m, path, node)
     elif name == "lease":
         tasks.lease_over(m, path)
     elif name.startswith(escalation.ESCALATE):

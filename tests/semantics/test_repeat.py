@@ -24,10 +24,9 @@ def test_while_is_read_before_each_round() -> None:
 
 
 def test_rounds_come_at_the_anchor_and_whole_periods_without_drift() -> None:
+    every = {"period": "3d", "catch_up": "all"}
     document = saga(
-        repeat(
-            "touches", step("send"), every={"period": "3d"}, until="false", max=3, on_max="continue"
-        )
+        repeat("touches", step("send"), every=every, until="false", max=3, on_max="continue")
     )
     story = given(document).then(offered=["touches#1/send"])
     story.after("1d").done("send").then(offered=[], waits=["timer"], at=["touches"])

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.canonical import Json
+from sagas.calendars import calendar_text
 from sagas.expressions import (
     MISSING,
     Bind,
@@ -71,6 +72,12 @@ VERDICT: Json = {
     "properties": {"risk": INTEGER, "ok": {"type": "boolean"}, "url": STRING},
 }
 NOW = datetime(2026, 1, 31, 1, 2, 3, tzinfo=UTC)
+OFFICE = calendar_text(
+    {
+        "zone": "Europe/Berlin",
+        "hours": {day: ["09:00-17:00"] for day in ("mon", "tue", "wed", "thu", "fri")},
+    }
+)
 
 VALUES: dict[tuple[str, str | None], Data] = {
     ("input", None): {
@@ -124,6 +131,7 @@ VALUES: dict[tuple[str, str | None], Data] = {
     ("active", "check"): True,
     ("done", "check"): False,
     ("deadline", "signed"): NOW,
+    ("calendar", "office"): OFFICE,
 }
 
 
@@ -156,6 +164,7 @@ def type_env() -> TypeEnv:
         rounds=frozenset({"touches"}),
         nodes=frozenset({"check"}),
         timers=frozenset({"signed"}),
+        calendars=frozenset({"office"}),
         event=verdict,
         args={"type": "object", "properties": {"days": INTEGER}},
         result=verdict,

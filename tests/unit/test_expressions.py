@@ -139,6 +139,8 @@ FUNCTION_VALUES: list[tuple[str, object]] = [
     ("add_months(meta.now, 1)", "2026-02-28T01:02:03Z"),
     ("add_months(meta.now, -11)", "2025-02-28T01:02:03Z"),
     ("add_months(meta.now, 12)", "2027-01-31T01:02:03Z"),
+    ("next_open('office', meta.now)", "2026-02-02T08:00:00Z"),
+    ("add_open_days('office', meta.now, args.days)", "2026-02-06T01:02:03Z"),
 ]
 
 

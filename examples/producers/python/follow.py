@@ -77,6 +77,7 @@ def _work(where: Where, word: str, data: Any) -> None:
     """What participants do; an effect that nobody knows of waits for a probe or a person."""
     match word:
         case "step.begun":
+            where.waits.pop(data["node"], None)  # for office hours, or its turn
             where.effects[data["effect"]] = {"node": data["node"], "is_at_work": True}
         case "step.retrying" | "step.retried" | "step.unknown":
             where.effects[data["effect"]]["is_at_work"] = word != "step.unknown"

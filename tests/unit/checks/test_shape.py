@@ -62,17 +62,13 @@ def test_what_is_not_built_yet_is_named_wherever_it_stands() -> None:
          "flow": [{"node": "child", "name": "kid", "saga": "kid", "key": "'x'", "input": "1"}]},
         step("create", throttle={"name": "crm"}),
         scope("part", sleep("pause"), undo_flow=[]),
-        {"node": "repeat", "name": "touches", "max": 3, "every": {"calendar": "work"}, "flow": []},
-        calendars={},
     )  # fmt: skip
     faults = check(document)
     assert {fault.alias for fault in faults} == {"def.not_yet"}
     assert [fault.message.removesuffix(" is not built yet") for fault in faults] == [
-        "calendars of a saga",
         "on_undo: revoke (write none, or an undo of its own)",
         "throttle of step",
         "undo_flow of scope",
-        "every.calendar",
     ]
 
 
