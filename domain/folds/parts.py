@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.state import Instance, Trail, frame_of, in_flight, is_under
+from domain.state import RUN_ON, Instance, Trail, frame_of, in_flight, is_under
 
 __all__ = ["arm", "close", "disarm", "forget_inside", "put"]
 
@@ -25,8 +25,13 @@ def disarm(c: Any, node: str) -> None:
 
 
 def close(c: Any, node: str, state: str, version: int, attempt: int = 0) -> Instance | None:
-    """Close a node: its trail stays, its timers and its subscription go."""
+    """Close a node: its trail stays, its timers and its subscription go.
+
+    A block that ran on was done when it joined.
+    """
     instance = c.nodes.pop(node, None)
+    if instance is not None and instance.branch == RUN_ON:
+        return instance
     since_us = instance.since_us if instance else c.clock_us
     c.trail[node] = Trail(state, version, c.clock_us, c.clock_us - since_us, attempt)
     disarm(c, node)

@@ -34,8 +34,10 @@ def _ends(node: Node) -> bool:
         return True
     for flow in node.above():
         owner = flow.owner
-        # An approve's own time is for the decision, not for the flow behind it.
-        if "within" in owner.doc and owner.kind != "approve":
+        # An approve's own time is for the decision, not for the flow behind it; that of a block
+        # whose losers run on ends when it is joined.
+        runs_on = owner.doc.get("losers") == "run_on"
+        if "within" in owner.doc and owner.kind != "approve" and not runs_on:
             return True
         # In on_failure the deadline of that scope may be what failed.
         if "deadline" in owner.doc and flow.role != "clause":

@@ -7,12 +7,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from domain import events as ev
-from domain.state import is_under, template_of
+from domain.state import RUN_ON, is_under, template_of
 from sagas.decide import for_each, joins, locks, stopping, undoing
 from sagas.decide.machine import Machine, hold
 from sagas.definition import Clause, Flow, Node
 
-__all__ = ["clause_for", "fail", "fail_inside", "goes_on", "is_open", "matches"]
+__all__ = ["block_path", "clause_for", "fail", "fail_inside", "flow_of", "goes_on", "is_open",
+           "matches"]  # fmt: skip
 
 Json = Any
 _COMMON = frozenset({"business", "transient", "timeout", "rejected", "deadline"})
@@ -20,12 +21,16 @@ _COMMON = frozenset({"business", "transient", "timeout", "rejected", "deadline"}
 
 @dataclass(frozen=True, slots=True)
 class _Catcher:
-    """Where a failure is caught: a clause of a scope, or a branch or item that is collected."""
+    """Where a failure is caught: a clause of a scope, or a branch or item that is collected.
+
+    `keeps`: what that branch has done stays, for it ran on and its failure is only recorded.
+    """
 
     target: str
     block: str
     clause: Clause | None = None
     branch: str | None = None
+    keeps: bool = False
 
 
 def matches(pattern: str, error: Json) -> bool:
@@ -74,6 +79,8 @@ def fail(m: Machine, path: str, error: Json) -> None:
         cause["clause"] = catcher.clause.index
     if catcher.branch is not None:
         cause["branch"] = catcher.branch
+    if catcher.keeps:
+        cause["undo"] = "keep"
     stopping.request_stop(m, catcher.target, cause)
 
 
@@ -118,13 +125,15 @@ def _forward(m: Machine, path: str, error: Json) -> None:
 
 def _catcher(m: Machine, path: str, error: Json) -> _Catcher | None:
     """Walk outwards from the failing node. The flow it lies in says what its owner may catch."""
-    flow_, container = _flow_of(m, path)
+    flow_, container = flow_of(m, path)
     while flow_ is not None:
-        owner, block = flow_.owner, _block_path(flow_, container)
+        owner, block = flow_.owner, block_path(flow_, container)
         if owner.kind in ("parallel", "for_each"):
             name = _part_name(m, flow_, container)
             if name is not None and _collects(m, block, owner, name, error):
-                return _Catcher(joins.target_of(block, owner, name), block, branch=name)
+                target = joins.target_of(block, owner, name)
+                keeps = not joins.collects(owner)
+                return _Catcher(target, block, branch=name, keeps=keeps)
         elif owner.kind == "scope" and _may_catch(m, block, flow_):
             clause = clause_for(owner, error)
             if clause is not None:
@@ -148,9 +157,11 @@ def _part_name(m: Machine, flow_: Flow, container: str) -> str | None:
 
 def _collects(m: Machine, block: str, owner: Node, name: str, error: Json) -> bool:
     instance = m.c.nodes.get(block)
-    if instance is None or not joins.collects(owner):
+    if instance is None or name in instance.branches:
         return False
-    return error["class"] in _COMMON and name not in instance.branches
+    if instance.branch == RUN_ON:  # nobody waits for it any more
+        return error["class"] not in ("internal", "contradicted")
+    return joins.collects(owner) and error["class"] in _COMMON
 
 
 def _may_catch(m: Machine, block: str, flow_: Flow) -> bool:
@@ -163,7 +174,7 @@ def _may_catch(m: Machine, block: str, flow_: Flow) -> bool:
     return not (instance.branch or "").startswith(("clause:", "handler:"))
 
 
-def _flow_of(m: Machine, path: str) -> tuple[Flow | None, str]:
+def flow_of(m: Machine, path: str) -> tuple[Flow | None, str]:
     """The flow that holds the node at `path`, and the container of its children.
 
     The root and a handler that could not open fail as part of their scope's main flow.
@@ -189,7 +200,7 @@ def goes_on(m: Machine, path: str, node: Node) -> bool:
     flow_ = node.parent
     assert flow_ is not None
     container = path[: -len(node.name) - 1]
-    block = _block_path(flow_, container)
+    block = block_path(flow_, container)
     if path in m.c.nodes or not is_open(m, block):
         return False
     phase = (m.c.nodes[block].branch or "") if block in m.c.nodes else ""
@@ -202,7 +213,8 @@ def goes_on(m: Machine, path: str, node: Node) -> bool:
     return not phase.startswith(("clause:", "handler:"))
 
 
-def _block_path(flow_: Flow, container: str) -> str:
+def block_path(flow_: Flow, container: str) -> str:
+    """The path of the block whose flow has this container."""
     if flow_.role == "handler":
         return container.rpartition("/")[0]
     if flow_.owner.kind == "repeat":

@@ -10,9 +10,9 @@ import orjson
 from domain import events as ev
 from domain.durations import duration_us
 from domain.ids import fact_id
-from domain.state import is_under
+from domain.state import RUN_ON, is_under
 from sagas import defaults
-from sagas.decide import blocks, endings, kinds
+from sagas.decide import blocks, endings, kinds, run_on
 from sagas.decide.machine import Machine, NodeFault, error_of, from_us, join_path, to_us
 from sagas.definition import Flow, Node
 
@@ -71,9 +71,13 @@ def keep_for_good(m: Machine, path: str, node: Node) -> None:
     """`keep: true`: what was done in a block that completes is never undone."""
     if not node.doc.get("keep"):
         return
+    instance = m.c.nodes.get(path)
+    later = set(m.c.undoing)
+    if instance is not None and node.doc.get("losers") == RUN_ON:
+        later.update(run_on.still_open(m, path))
     dropped = [
         p for p, e in m.c.entries.items()
-        if e.state == "open" and is_under(p, path) and not any(is_under(p, t) for t in m.c.undoing)
+        if e.state == "open" and is_under(p, path) and not any(is_under(p, t) for t in later)
     ]  # fmt: skip
     if dropped:
         m.emit(ev.UndoSealed, node=path, dropped=dropped)

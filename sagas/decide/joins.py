@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from domain import events as ev
-from domain.state import Instance, item_path
-from sagas.decide import blocks, flow, for_each, stopping
+from domain.state import RUN_ON, Instance, item_path
+from sagas.decide import blocks, flow, for_each, run_on, stopping
 from sagas.decide.machine import Machine, NodeFault, container_of, error_of, join_path
 from sagas.definition import Branch, Node
 
@@ -96,6 +96,8 @@ def collects(node: Node) -> bool:
 def check_join(m: Machine, path: str, node: Node) -> bool:
     """Join if that is met, fail if it cannot be; whether it was one of the two."""
     instance = m.c.nodes.get(path)
+    if instance is not None and instance.branch == RUN_ON:
+        return run_on.is_over(m, path, node)
     if instance is None or instance.branch is not None:
         return False  # joined, or a list that is still open
     if "join.until" in node.x:
@@ -148,6 +150,9 @@ def _begun(m: Machine, path: str, node: Node) -> list[str]:
 
 
 def _joined(m: Machine, path: str, node: Node) -> None:
+    if node.doc.get("losers") == RUN_ON and run_on.still_open(m, path):
+        run_on.begin(m, path, node, _value(m.c.nodes[path], node))
+        return
     open_ = _begun(m, path, node)
     m.emit(ev.NodeEntered, node=path, branch=JOINED)
     for name in open_:
@@ -175,7 +180,10 @@ def _value(instance: Instance, node: Node) -> Json:
     value = {"out": dict(instance.outs), "failed": by_state.get("failed", [])}
     if node.kind == "for_each":
         done = [n for n in instance.guards if instance.branches.get(n) == "done"]
-        never = [n for n in instance.guards if instance.branches.get(n) in (None, "skipped", CUT)]
+        not_done: tuple[str | None, ...] = ("skipped", CUT)
+        if node.doc.get("losers") != RUN_ON:
+            not_done += (None,)
+        never = [n for n in instance.guards if instance.branches.get(n) in not_done]
         value |= {"done": done, "skipped": never}
     else:
         unguarded = [b.name for b in node.branches if b.name not in instance.guards]

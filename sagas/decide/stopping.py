@@ -201,7 +201,9 @@ def _after_stop(m: Machine, target: str, cause: Json) -> None:
 def _undoes(m: Machine, cause: Json) -> bool:
     kind = cause["kind"]
     if kind in ("failure", "cancel"):
-        return _clause(m, cause).undo == "all" if "clause" in cause else True
+        if "clause" in cause:
+            return _clause(m, cause).undo == "all"
+        return cause.get("undo") != "keep"
     if kind == "interrupt":
         return cause["undo"] == "all"
     return kind == targets.CUT or (kind == "join" and cause["undo"] == "undo")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from domain import events as ev
-from domain.state import is_under, item_path
+from domain.state import RUN_ON, is_under, item_path
 from sagas.decide import flow, joins, stopping, undoing, waits
 from sagas.decide.machine import Machine, path_of, to_us
 from sagas.definition import Node
@@ -40,8 +40,14 @@ def enter_cut(m: Machine, path: str, node: Node) -> None:
     flow.finish(m, path, node)
     if key is not None:
         _cut_item(m, target, key, cause)
-    elif target in m.c.nodes and stopping.stop_over(m, target) is None:
+    elif _is_open(m, target) and stopping.stop_over(m, target) is None:
         _stop(m, target, cause)
+
+
+def _is_open(m: Machine, target: str) -> bool:
+    """Whether a block is open. One that runs on is done: only its items are open."""
+    instance = m.c.nodes.get(target)
+    return instance is not None and instance.branch != RUN_ON
 
 
 def _stop(m: Machine, target: str, cause: Json) -> None:
@@ -96,7 +102,7 @@ def enter_undo(m: Machine, path: str, node: Node) -> None:
         m.emit(ev.NodeEntered, node=path, branch=UNDOING)
         return
     paths = [p for p, e in m.c.entries.items() if e.state == "open" and is_under(p, target)]
-    if not paths or (target in m.c.nodes and not is_around):
+    if not paths or (_is_open(m, target) and not is_around):
         flow.finish(m, path, node)
         return
     m.emit(ev.NodeEntered, node=path, branch=UNDOING)

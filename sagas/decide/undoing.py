@@ -7,9 +7,9 @@ from typing import Any
 
 from domain import events as ev
 from domain.ids import effect_id
-from domain.state import Entry, in_flight, is_under, item_path, template_of
+from domain.state import RUN_ON, Entry, in_flight, is_under, item_path, template_of
 from sagas import defaults
-from sagas.decide import joins, locks, stopping
+from sagas.decide import joins, locks, run_on, stopping
 from sagas.decide.machine import Machine, error_of
 from sagas.definition import Branch, Node
 from sagas.loading import retry_of
@@ -254,9 +254,11 @@ def _came_before(m: Machine, path: str, pivot: str) -> bool:
     """Whether an entry stands before the pivot.
 
     Where the two part ways in a parallel or for_each, it does so only if the pivot's branch or item
-    came after its own; an unfinished beside run never does.
+    came after its own; an unfinished beside run never does, nor a branch that still runs on.
     """
     if path == pivot or any(is_under(path, t) for t in m.c.undoing):
+        return False
+    if _runs_on(m, path, pivot):
         return False
     a, b = path.split("/"), pivot.split("/")
     common = 0
@@ -271,10 +273,27 @@ def _came_before(m: Machine, path: str, pivot: str) -> bool:
         return _item_before(m, own, its)
     block = m.d.by_template.get(template_of(base)) if base else m.d.root
     if not isinstance(block, Node) or block.kind != "parallel":
-        return True
+        return not _follows(m, own, its)
     by_target = {joins.branch_target(base, branch): branch for branch in block.branches}
     mine, other = by_target[own], by_target[its]
     return mine.name in _before(block.branches, other)
+
+
+def _runs_on(m: Machine, path: str, pivot: str) -> bool:
+    """Whether an entry lies in a branch or item that still runs on, and the pivot does not."""
+    if not m.d.has_run_on:
+        return False
+    blocks = [b for b, i in m.c.nodes.items() if i.branch == RUN_ON and is_under(path, b)]
+    parts = [part for block in blocks for part in run_on.still_open(m, block)]
+    return any(is_under(path, part) and not is_under(pivot, part) for part in parts)
+
+
+def _follows(m: Machine, own: str, its: str) -> bool:
+    """Whether one part stands behind the other in a list, where a pivot in that one ran on."""
+    mine, other = (m.d.by_template.get(template_of(path)) for path in (own, its))
+    if not isinstance(mine, Node) or not isinstance(other, Node):
+        return False
+    return mine.parent is other.parent and mine.index > other.index
 
 
 def _item_before(m: Machine, mine: str, its: str) -> bool:

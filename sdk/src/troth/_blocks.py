@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, cast, overload
 
@@ -97,7 +97,7 @@ def parallel(
     *,
     join: Literal["all", "any"] | int | Callable[[Joined], bool] | None = None,
     on_branch: Literal["fail", "collect"] | None = None,
-    losers: Literal["undo", "keep"] | None = None,
+    losers: Literal["undo", "keep", "run_on"] | None = None,
     keep: bool | None = None,
 ) -> Block[Joined]:
     """Branches beside each other: each call is one, `with branch("x"):` groups several.
@@ -107,7 +107,8 @@ def parallel(
         join: "all" (the default), "any", how many must be done, or until what holds:
             `lambda both: size(both.failed) > 1`, read whenever a branch is over.
         on_branch: "fail" (the default) stops the others; "collect" undoes that branch and goes on.
-        losers: what becomes of those that were not needed, "undo" (the default) or "keep".
+        losers: what becomes of those that were not needed: "undo" (the default), "keep", or
+            "run_on": they go on, and the scope around ends only when they are over.
         keep: True drops the undo entries inside once it is done.
     """
     tracer = current("parallel")
@@ -245,13 +246,19 @@ def repeat(
     value = cast(Round, tracer.record(Expr(path), name, fields))
 
     def close() -> None:
-        # Only now does a lambda see what the round made.
-        for member, given in (("while", while_), ("until", until)):
-            if given is not None:
-                read = cast(Callable[[], bool], given) if _is_function(given) else None
-                part.members[member] = tracer.text(given if read is None else read())
+        _conditions(tracer, part, {"while": while_, "until": until})
 
     return tracer.open(Block("repeat", part, part.flow(), value, tracer, close, out_of=part))
+
+
+def _conditions(
+    tracer: Tracer, part: Part, given: Mapping[str, bool | Callable[[], bool] | None]
+) -> None:
+    """Members at the end of a block: only now does a lambda see what was made inside."""
+    for member, condition in given.items():
+        if condition is not None:
+            read = cast(Callable[[], bool], condition) if _is_function(condition) else None
+            part.members[member] = tracer.text(condition if read is None else read())
 
 
 def _is_function(value: object) -> bool:
@@ -259,18 +266,31 @@ def _is_function(value: object) -> bool:
 
 
 def scope(
-    name: str, *, deadline: str | datetime | None = None, keep: bool | None = None
+    name: str,
+    *,
+    deadline: str | datetime | None = None,
+    while_: bool | Callable[[], bool] | None = None,
+    keep: bool | None = None,
 ) -> Block[Scoped]:
-    """A part with a deadline (`"60d"`, or a point in time), handlers and failure clauses.
+    """A part with a deadline, handlers and failure clauses.
 
-    `keep=True` drops the undo entries inside once it is done.
+    Args:
+        name: of the node.
+        deadline: `"60d"`, or a point in time.
+        while_: read after every move; false, it fails `deadline:while`. A lambda may ask has() for
+            what is yielded inside.
+        keep: True drops the undo entries inside once it is done.
     """
     tracer = current("scope")
     limit = deadline_of(tracer, deadline)
     part = tracer.node("scope", name).give(deadline=limit, keep=keep)
     path = f"results.{name}"
     value = tracer.record(Expr(path), name, {"out": (Expr(f"{path}.out"), Any)})
-    block: Block[Any] = Block("scope", part, part.flow(), value, tracer, out_of=part)
+
+    def close() -> None:
+        _conditions(tracer, part, {"while": while_})
+
+    block: Block[Any] = Block("scope", part, part.flow(), value, tracer, close, out_of=part)
     return tracer.open(block)
 
 
