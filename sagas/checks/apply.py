@@ -24,7 +24,7 @@ def apply_types(definition: Definition) -> None:
         part = definition.root if not path else definition.by_template[path]
         if isinstance(part, Handler):
             _of_handler(part, member, expr)
-        elif not path and not member.startswith("deadline."):
+        elif not path and member != "while" and not member.startswith("deadline."):
             _of_document(definition, member, expr)
         else:
             _of_node(part, member, expr)

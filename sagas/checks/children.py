@@ -59,4 +59,6 @@ def _decides(flow: Flow) -> bool:
         return True
     if flow.branch is not None:
         return owner.kind != "parallel" or "when" in flow.branch.doc
-    return owner.kind in ("for_each", "approve") or "while" in owner.doc
+    if owner.kind in ("for_each", "approve"):
+        return True
+    return owner.kind == "repeat" and "while" in owner.doc

@@ -303,6 +303,7 @@ class _Walker:
             self._add(None, handler, "key", handler.doc["key"], state, node.flow)
         assert node.flow is not None
         inner = frozenset(yielded(node.flow))
+        self._place(node, "while", state.with_maybe(inner), node.flow)
         main = self.flow(node.flow, state)
         ends = [main]
         for clause in node.clauses:

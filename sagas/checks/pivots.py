@@ -93,8 +93,11 @@ def _failures(node: Node) -> Iterator[_Failure]:
             yield _Failure("business", "join.unreachable")
         case "add":
             yield _Failure("business", "items.closed")
-        case "scope" if "deadline" in node.doc:
-            yield _Failure("deadline", node.name or "deadline")
+        case "scope":
+            if "deadline" in node.doc:
+                yield _Failure("deadline", node.name or "deadline")
+            if "while" in node.doc:
+                yield _Failure("deadline", "while")
         case _:
             pass
 

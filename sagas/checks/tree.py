@@ -183,7 +183,7 @@ class Contract:
         return " ".join(c for c in (self.a, self.r) if c is not None)
 
 
-_OF_THE_ROOT = ("deadline", "on_failure", "handlers", "updates", "flow")
+_OF_THE_ROOT = ("deadline", "while", "on_failure", "handlers", "updates", "flow")
 
 
 class Document:

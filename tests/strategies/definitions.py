@@ -249,8 +249,10 @@ class _Sketch:
                 st.lists(st.tuples(_ON, st.sampled_from(["all", "none"])), max_size=1)
             )
         ]
+        holds = {"while": "true"} if self._draw(st.integers(0, 3)) == 0 else {}
         return {
             "flow": self.flow(inner),
+            **holds,
             "on_failure": clauses,
             "handlers": [self._handler(inner, event) for event in events],
             **self._some(deadline={"after": "30d"}),

@@ -128,6 +128,8 @@ def _scope(draw: st.DrawFn, names: _Names, depth: int) -> Json:
         members["handlers"] = [_handler(draw, names, depth + 1)]
     if draw(st.integers(0, 3)) == 0:
         members["deadline"] = {"after": "3h"}
+    if draw(st.integers(0, 5)) == 0:
+        members["while"] = f"!done('{flow[-1]['name']}')" if draw(st.booleans()) else "true"
     return say.scope(name, *flow, **members)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, cast, overload
 from typing_extensions import TypeVar
 
 from ._approval import ApprovalBlock
+from ._calendars import Calendar, Every, every_of
 from ._expressions import Expr
 from ._parts import Part
 from ._symbols import is_symbol, timestamp
@@ -207,7 +208,7 @@ def repeat(
     name: str,
     *,
     max: int,
-    every: str | None = None,
+    every: str | Every | Calendar | None = None,
     until: bool | Callable[[], bool] | None = None,
     while_: bool | Callable[[], bool] | None = None,
     on_max: Literal["fail", "continue"] | None = None,
@@ -219,7 +220,8 @@ def repeat(
     Args:
         name: of the node.
         max: rounds at most, 1 to 10,000.
-        every: the period of rounds, `"3d"`; without drift.
+        every: the period of rounds, `"3d"`, without drift; `Every(...)` says more, and a calendar
+            alone is a round each open day.
         until: read after a round; a lambda may use what the round made.
         while_: read before a round.
         on_max: "continue" goes on after the last round, instead of failing `business:repeat.max`.
@@ -232,7 +234,7 @@ def repeat(
     part = tracer.node("repeat", name)
     part.give(
         max=max,
-        every=None if every is None else {"period": check_duration(every, "every=")},
+        every=every_of(every),
         on_max=on_max,
         keep_rounds=keep_rounds,
         keep=keep,

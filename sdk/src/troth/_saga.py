@@ -46,6 +46,7 @@ class SagaOptions:
     key: Any = None
     double_start: DoubleStart | None = None
     deadline: str | None = None
+    while_: Any = None
     early_ttl: str | None = None
     debt_due: str | None = None
     undo_deadline: str | None = None
@@ -135,8 +136,11 @@ class _Trace:
             if self.options.deadline is not None:
                 deadline = check_duration(self.options.deadline, "deadline=")
                 tracer.root.part.members["deadline"] = {"after": deadline}
-            given = saga.flow(tracer.value(Expr("input"), saga.input))
+            start = tracer.value(Expr("input"), saga.input)
+            given = saga.flow(start)
             tracer.check_entered()
+            if self.options.while_ is not None:
+                tracer.root.part.members["while"] = tracer.text(self.options.while_(start))
             result = self._end(given, source)
         return head | self._body(result), dict(tracer.contracts)
 
@@ -201,6 +205,8 @@ class _Trace:
             body["params"] = cast(JsonObject, tracer.params)
         if tracer.variables:
             body["vars"] = cast(JsonObject, tracer.variables)
+        if tracer.calendars:
+            body["calendars"] = cast(JsonObject, tracer.calendars)
         contracts = {n: c.document(tracer.schemas) for n, c in tracer.contracts.items()}
         events = {n: e.document(tracer.schemas) for n, e in tracer.events.items()}
         body |= {
@@ -224,6 +230,7 @@ def saga(
     key: str | Callable[[I], object] | None = None,
     double_start: DoubleStart | None = None,
     deadline: str | None = None,
+    while_: Callable[[I], bool] | None = None,
     early_ttl: str | None = None,
     debt_due: str | None = None,
     undo_deadline: str | None = None,
@@ -240,6 +247,8 @@ def saga(
             event's key.
         double_start: what a second start of the same key means.
         deadline: of the whole saga, `"60d"`.
+        while_: over the input; read after every move, false fails the whole saga as
+            `deadline:while`. A var is read by `cel("vars.counter < 3", bool)`.
         early_ttl: how long early events are kept, `"7d"` by default.
         debt_due: when a debt is due, `"3d"` by default.
         undo_deadline: how long undoing may take before it becomes a debt.
@@ -262,6 +271,7 @@ def saga(
         key=key,
         double_start=double_start,
         deadline=deadline,
+        while_=while_,
         early_ttl=early_ttl,
         debt_due=debt_due,
         undo_deadline=undo_deadline,
