@@ -4,6 +4,7 @@ from ._acts import TaskDone, active, await_, cancel, deadline, done, finish, mov
 from ._app import App
 from ._approval import approve
 from ._blocks import branch, choose, otherwise, out, parallel, race, repeat, scope, when
+from ._calendars import Calendar, Every, add_open_days, next_open
 from ._children import child
 from ._classes import A0, A1, A2, A3, R0, R1, R2, R3, S0, S1, S2, S3
 from ._client import AsyncClient, Client
@@ -57,6 +58,7 @@ __all__ = [
     "Accepted",
     "App",
     "AsyncClient",
+    "Calendar",
     "CannotTell",
     "Client",
     "Collect",
@@ -66,6 +68,7 @@ __all__ = [
     "DoubleStart",
     "Effect",
     "EngineError",
+    "Every",
     "Items",
     "Journal",
     "NotDone",
@@ -82,6 +85,7 @@ __all__ = [
     "Worker",
     "active",
     "add",
+    "add_open_days",
     "approve",
     "await_",
     "branch",
@@ -105,6 +109,7 @@ __all__ = [
     "lock",
     "move",
     "new",
+    "next_open",
     "not_",
     "on",
     "on_failure",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ._calendars import Calendar
 from ._contract import Contract
 from ._expressions import Expr
 from ._parts import Part
@@ -19,12 +20,13 @@ __all__ = ["StepCall", "add_step"]
 
 @dataclass(frozen=True, slots=True)
 class StepCall:
-    """A contract and what `.named()` and `.within()` said of this call."""
+    """A contract and what `.named()`, `.within()` and the like said of this call."""
 
     contract: Contract
     name: str | None = None
     within: str | None = None
     on_expiry: str | None = None
+    calendar: Calendar | None = None
 
     @property
     def node_name(self) -> str:
@@ -44,7 +46,9 @@ def add_step(call: StepCall, args: Sequence[object], kwargs: Mapping[str, object
         "args": {name: value.text for name, value in given.items()},
         **contract.options.document(),
     }
-    part.give(within=call.within, on_expiry=call.on_expiry, undo=_undo(contract, given))
+    calendar = None if call.calendar is None else tracer.use_calendar(call.calendar)
+    part.give(within=call.within, on_expiry=call.on_expiry, calendar=calendar)
+    part.give(undo=_undo(contract, given))
     if contract.gated:
         for approve in _approves_around(tracer):
             approve.members.setdefault("for", []).append(call.node_name)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, cast, overload
 
 from typing_extensions import TypeVar
 
+from ._calendars import Calendar
 from ._calls import StepCall, add_step
 from ._contract import Contract, UndoRule
 from ._effect import Effect
@@ -26,18 +28,9 @@ Nothing = Awaitable[None] | None
 class Step(Generic[P, T]):
     """A function of a participant that flows may call; `contract` is what is stored of it."""
 
-    def __init__(
-        self,
-        contract: Contract,
-        *,
-        name: str | None = None,
-        within: str | None = None,
-        on_expiry: OnExpiry | None = None,
-    ) -> None:
+    def __init__(self, contract: Contract, call: StepCall | None = None) -> None:
         self.contract = contract
-        self._name = name
-        self._within = within
-        self._on_expiry: OnExpiry | None = on_expiry
+        self._call = StepCall(contract) if call is None else call
 
     def __repr__(self) -> str:
         return f"<step {self.contract.name}>"
@@ -47,8 +40,7 @@ class Step(Generic[P, T]):
 
         To run the handler itself, in a unit test, call `step.handler(...)`.
         """
-        call = StepCall(self.contract, self._name, self._within, self._on_expiry)
-        return cast(T, add_step(call, args, kwargs))
+        return cast(T, add_step(self._call, args, kwargs))
 
     @property
     def handler(self) -> Callable[..., Any]:
@@ -58,12 +50,16 @@ class Step(Generic[P, T]):
     def named(self, name: str) -> Step[P, T]:
         """The same step under another node name: `create_account.named("again")(company)`."""
         check_node_name(name)
-        return Step(self.contract, name=name, within=self._within, on_expiry=self._on_expiry)
+        return Step(self.contract, replace(self._call, name=name))
 
     def within(self, duration: str, *, on_expiry: OnExpiry | None = None) -> Step[P, T]:
         """The same step, done within `duration` over all attempts, else it fails as a timeout."""
         check_duration(duration, "within")
-        return Step(self.contract, name=self._name, within=duration, on_expiry=on_expiry)
+        return Step(self.contract, replace(self._call, within=duration, on_expiry=on_expiry))
+
+    def during(self, calendar: Calendar) -> Step[P, T]:
+        """The same step, dispatched only within the hours of a calendar; further attempts too."""
+        return Step(self.contract, replace(self._call, calendar=calendar))
 
     @overload
     def undo(

@@ -53,6 +53,14 @@ class NodeValue:
         raise NotImplementedError
 
 
+class Hours(Protocol):
+    """A calendar: what it is called, and how the definition holds it."""
+
+    @property
+    def name(self) -> str: ...
+    def document(self) -> JsonObject: ...
+
+
 class Closing(Protocol):
     """What a block does at its end."""
 
@@ -124,6 +132,7 @@ class Tracer:
     events: dict[str, EventType] = field(default_factory=dict[str, EventType])
     contracts: dict[str, Contract] = field(default_factory=dict[str, Contract])
     schemas: Schemas = field(default_factory=Schemas)
+    calendars: dict[str, JsonObject] = field(default_factory=dict[str, JsonObject])
 
     def __post_init__(self) -> None:
         self._names: dict[str, int] = {}
@@ -276,6 +285,13 @@ class Tracer:
                 "one model for each event type",
             )
         return event.type
+
+    def use_calendar(self, calendar: Hours) -> str:
+        """Note a calendar by its name; two of one name are refused."""
+        document = calendar.document()
+        if self.calendars.setdefault(calendar.name, document) != document:
+            raise self.wrong("TR204", f"two calendars are called {calendar.name}")
+        return calendar.name
 
     def use_contract(self, contract: Contract) -> str:
         """Note a contract and its undo."""
