@@ -91,3 +91,40 @@ def test_37_each_merge_waits_for_those_of_its_branches_that_were_taken(
     stage = tell("37_local_synchronizing_merge", {"house": "h1", "joint": 0, "monument": 0}, story)
     stage.row(9, "done set_limit    -> draw_up_deed")
     stage.row(9, "done draw_up_deed -> fulfilled")
+
+
+def test_09_the_first_branch_lets_the_case_go_on_and_the_others_finish() -> None:
+    tell("09_structured_discriminator", {"patient": "pia"}, """
+        start                 -> check_breathing, check_pulse
+        done check_breathing  -> check_pulse, triage
+        done check_pulse      -> write_down_pulse, triage
+        done triage           -> write_down_pulse
+        done write_down_pulse -> fulfilled
+    """)  # fmt: skip
+
+
+def test_09_the_later_branches_start_nothing_again() -> None:
+    stage = tell("09_structured_discriminator", {"patient": "pia"}, """
+        start
+        done check_pulse
+        done write_down_pulse -> check_breathing, triage
+        done check_breathing  -> triage
+        done triage           -> fulfilled
+    """)  # fmt: skip
+    assert stage.did.count("triage") == 1
+
+
+@pytest.mark.parametrize(("first", "second", "late"), [
+    ("budget", "security", "quality"), ("quality", "budget", "security"),
+])  # fmt: skip
+def test_30_two_of_three_let_the_case_go_on_and_the_third_finishes(
+    first: str, second: str, late: str
+) -> None:
+    stage = tell("30_structured_partial_join", {"purchase": "p1"}, f"""
+        start            -> ask_budget, ask_quality, ask_security
+        done ask_{first}
+        done ask_{second} -> ask_{late}, place_order
+        done place_order  -> ask_{late}
+        done ask_{late}   -> fulfilled
+    """)  # fmt: skip
+    assert stage.did.count("place_order") == 1

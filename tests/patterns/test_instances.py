@@ -125,3 +125,41 @@ donors[cleo]/call_in
         done treat_patient             -> fulfilled = "pia has blood of bob and cleo"
     """)  # fmt: skip
     assert "donors[ann]/take_blood" not in stage.did
+
+
+def test_34_two_of_the_list_let_the_case_go_on_and_the_others_finish() -> None:
+    tell("34_static_partial_join_of_instances", {"product": "p1", "labs": ["a", "b", "c", "d"]}, """
+        start -> labs[a]/test_in_lab, labs[b]/test_in_lab, labs[c]/test_in_lab, \
+labs[d]/test_in_lab
+        done labs[c]/test_in_lab
+        done labs[a]/test_in_lab -> labs[b]/test_in_lab, labs[d]/test_in_lab, warn_public
+        done labs[d]/test_in_lab -> labs[b]/test_in_lab, warn_public
+        done warn_public         -> labs[b]/test_in_lab
+        done labs[b]/test_in_lab -> fulfilled
+    """)  # fmt: skip
+
+
+SAMPLES = {"species": "yew", "sites": ["a", "b"], "enough": 3}
+
+
+def test_36_instances_are_added_until_there_are_enough_and_the_open_ones_finish() -> None:
+    tell("36_dynamic_partial_join_of_instances", SAMPLES, """
+        start                                  -> sites[a]/take_sample, sites[b]/take_sample
+        done sites[a]/take_sample              -> sites[b]/take_sample
+        done sites[b]/take_sample              -> sites
+        event sample.site-found {"site": "c"}  -> sites[c]/take_sample
+        event sample.site-found {"site": "d"}  -> sites[c]/take_sample, sites[d]/take_sample
+        done sites[d]/take_sample              -> sites[c]/take_sample, sequence_genome
+        done sequence_genome                   -> sites[c]/take_sample
+        done sites[c]/take_sample              -> fulfilled
+    """)  # fmt: skip
+
+
+def test_36_what_is_enough_may_change_while_it_runs() -> None:
+    tell("36_dynamic_partial_join_of_instances", SAMPLES, """
+        start
+        done sites[a]/take_sample
+        event sample.enough-said {"enough": 1} -> sites[b]/take_sample, sequence_genome
+        done sites[b]/take_sample              -> sequence_genome
+        done sequence_genome                   -> fulfilled
+    """)  # fmt: skip

@@ -112,3 +112,28 @@ def test_39_a_cancel_gives_the_section_to_the_next() -> None:
         d1: cancel -> cancelled cancelled:cancelled
         d2:        -> heat_oven, oven_for_meat, wash_salad
     """)  # fmt: skip
+
+
+def test_17_one_task_at_a_time_in_an_order_that_keeps_what_comes_before() -> None:
+    tasks = [
+        {"name": "talk", "after": ["blood", "x-ray"]},
+        {"name": "x-ray", "after": []},
+        {"name": "blood", "after": []},
+    ]
+    tell("17_interleaved_parallel_routing", {"patient": "pia", "tasks": tasks}, """
+        start                  -> tasks[x-ray]/which/x_ray/take_x_ray
+        done take_x_ray        -> tasks[blood]/which/blood/take_blood_sample
+        done take_blood_sample -> tasks[talk]/which/examine
+        done examine           -> fulfilled
+    """)  # fmt: skip
+
+
+@pytest.mark.parametrize("order", [("brakes", "lights", "fumes"), ("fumes", "brakes", "lights")])
+def test_40_each_task_runs_once_one_at_a_time(order: tuple[str, str, str]) -> None:
+    stage = tell("40_interleaved_routing", {"car": "c1", "tests": list(order)}, f"""
+        start
+        done test_{order[0]}
+        done test_{order[1]}
+        done test_{order[2]} -> fulfilled
+    """)  # fmt: skip
+    assert [node.rpartition("_")[2] for node in stage.did] == list(order)
