@@ -14,6 +14,7 @@ import orjson
 
 from domain.durations import duration_text
 from domain.seats import seat_text
+from domain.state import ITS_TURN
 
 __all__ = ["LINE_MAX", "text_of", "topics"]
 
@@ -129,6 +130,10 @@ def _entered(state: State) -> str:
         return f"{_root(state['node'])} has what it needs"
     if state.get("branch") == "open":
         return f"{state['node']} begins, and takes more items until it is closed{_until(state)}"
+    if state.get("branch") == ITS_TURN:
+        return f"{state['node']} waits for its turn"
+    if (state.get("branch") or "").endswith("ending"):
+        return f"{_root(state['node'])} ends when what runs on inside is over"
     branch = f", branch {state['branch']}" if state.get("branch") else ""
     turn = f", round {state['round']}" if state.get("round") else ""
     return f"{_root(state['node'])} begins{branch}{turn}{_until(state)}"
@@ -274,7 +279,9 @@ _LINES: dict[str, Callable[[State], str]] = {
         f"{s['node']} listens to {' or '.join(s['types'])}, key {_value(s['key'])}"
     ),
     "event.taken": lambda s: (
-        f"{s['node']} took {_event(s['event'])}" + ("" if s.get("done", True) else ", and waits on")
+        f"{s['node']} {'saw' if s.get('peek') else 'took'} {_event(s['event'])}"
+        + (", and left it to others" if s.get("peek") else "")
+        + ("" if s.get("done", True) else ", and waits on")
     ),
     "wait.quiet_set": lambda s: f"{s['node']} ends when nothing comes until {_at(s['quiet_us'])}",
     "timer.fired": lambda s: f"{s['timer']} of {_root(s['node'])} is over, due {_at(s['due_us'])}",

@@ -186,7 +186,10 @@ class HandlerOpened(Event):
 
 
 class EventTaken(Event):
-    """`done` says whether the wait is over; `run` is the handler's run that the event began."""
+    """`done` says whether the wait is over; `run` is the handler's run that the event began.
+
+    With `peek` the event was looked at and is left to others.
+    """
 
     TOPIC: ClassVar[str] = "event.taken"
     node: str
@@ -196,6 +199,7 @@ class EventTaken(Event):
     done: bool = True
     run: str | None = None
     collect: bool = False
+    peek: bool | None = None
 
 
 class QuietSet(Event):

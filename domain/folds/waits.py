@@ -30,9 +30,10 @@ def handler_opened(c: Any, e: ev.HandlerOpened) -> None:
 
 
 def taken(c: Any, e: ev.EventTaken) -> None:
-    positions = (*c.taken.get(e.key, ()), e.position)
-    c.taken[e.key] = positions[-TAKEN_POSITIONS_MAX:]
-    c.events_taken += 1
+    if not e.peek:
+        positions = (*c.taken.get(e.key, ()), e.position)
+        c.taken[e.key] = positions[-TAKEN_POSITIONS_MAX:]
+        c.events_taken += 1
     if e.run is not None:
         begin_run(c, e.node, e.run, e.event)
     elif e.node not in c.nodes:  # a handler that is busy: the event waits its turn

@@ -145,6 +145,8 @@ def waits(nodes: list[Node]) -> bool:
 
 def _rests(node: Node) -> bool:
     match node.kind:
+        case "wait_for" if node.doc.get("peek"):  # what it saw stays: the next finds it at once
+            return False
         case kind if kind in _WAITING or kind in _ENDING:
             return True
         case "choose":

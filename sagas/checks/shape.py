@@ -30,8 +30,7 @@ WALK_DEPTH_MAX = 4 * defaults.DEPTH_MAX
 _NOT_YET_MEMBERS: Mapping[str, frozenset[str]] = {
     "": frozenset({"undo_order", "undo_flow"}),
     "step": frozenset({"throttle"}),
-    "wait_for": frozenset({"peek"}),
-    "parallel": frozenset({"exclusive", "undo_order"}),
+    "parallel": frozenset({"undo_order"}),
     "scope": frozenset({"undo_flow", "undo_order"}),
 }
 _LIMITS = frozenset({"maximum", "maxLength", "maxItems", "maxProperties"})
@@ -242,6 +241,8 @@ def _finer(spots: list[_Spot], report: Report) -> None:
                 _check_branches(kind, spot.value["branches"], add)
             case "approve" if spot.value["level"] == "A0" and not spot.value.get("needs"):
                 add("A0 has no seats, so nobody could decide: write A1, A2 or A3, or needs")
+            case "wait_for" if spot.value.get("peek") and "collect" in spot.value:
+                add("peek does not go with collect: what it left would be collected again")
             case "child" if ("undo" in spot.value) != (spot.value.get("on_undo") == "contract"):
                 add("on_undo: contract and undo go together")
             case "repeat" if (every := spot.value.get("every")) is not None:

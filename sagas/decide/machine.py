@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from domain.commitment import Commitment
@@ -19,12 +19,13 @@ from sagas.definition import Definition, Flow, Handler, Node
 from sagas.expressions import MISSING, Expr, ExprError
 
 __all__ = [
-    "Machine", "NodeFault", "container_of", "error_of", "from_us", "hold", "join_path", "path_of",
+    "Machine", "Move", "NodeFault", "container_of", "error_of", "from_us", "hold", "join_path", "path_of",
     "timed_event", "to_us",
 ]  # fmt: skip
 
 Json = Any
 Fail = Callable[["Machine", str, Json], None]
+Move: TypeAlias = tuple[Callable[..., None], tuple[Any, ...], str]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -79,7 +80,7 @@ class Machine:
         self.now_us = now_us if c is None else max(now_us, c.clock_us)
         self.ctx = ctx
         self.events: list[Event] = []
-        self.agenda: list[tuple[Callable[..., None], tuple[Any, ...], str]] = []
+        self.agenda: list[Move] = []
         self.moves = 0
         self.outcome: Json = None
         self.replay: tuple[Json, ...] = ()
@@ -213,7 +214,7 @@ def hold(m: Machine, path: str, error: Json) -> None:
     m.emit(CommitmentHeld, node=path, error=error)
 
 
-def _place(item: tuple[Callable[..., None], tuple[Any, ...], str]) -> str:
+def _place(item: Move) -> str:
     """The part to which a move belongs. A branch without a name is called by its node's name."""
     _, args, path = item
     flow = args[0] if args else None

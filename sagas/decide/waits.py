@@ -10,7 +10,7 @@ from domain.durations import duration_us
 from domain.state import is_under, template_of
 from sagas import defaults
 from sagas.decide import failures, flow, stopping
-from sagas.decide.machine import Machine, NodeFault, error_of, join_path, timed_event
+from sagas.decide.machine import Machine, Move, NodeFault, error_of, join_path, timed_event
 from sagas.definition import Handler, Node
 
 __all__ = ["enter_wait", "expire_wait", "key_text", "next_run", "offered", "open_handler",
@@ -50,14 +50,37 @@ def open_handler(m: Machine, path: str, handler: Handler) -> None:
 
 
 def offered(m: Machine, message: msg.Offer) -> None:
-    """A key stream offers an event: the first taker that wants it takes it, or nobody does."""
+    """A key stream offers an event: the first taker that wants it takes it, or nobody does.
+
+    Waits that peek are done with it, too, and leave it to the others.
+    """
     if message.position in m.c.taken.get(message.key, ()):
         return
-    event = message.event
+    event, is_taken = message.event, False
+    groups: list[list[Move]] = []
     for path in _takers(m, message.key, event["type"]):
-        if _wants(m, path, event):
+        peeks = _peeks(m, path)
+        is_open = path in m.c.subs  # what was done with it may have ended others
+        if is_open and (peeks or not is_taken) and _wants(m, path, event):
+            before = {id(move) for move in m.agenda}
             _take(m, path, message)
-            return
+            groups.append([move for move in m.agenda if id(move) not in before])
+            is_taken = is_taken or not peeks
+    if len(groups) > 1:
+        _in_order(m, groups)
+
+
+def _in_order(m: Machine, groups: list[list[Move]]) -> None:
+    """What several set in motion moves in their order, though the agenda is a stack."""
+    new = {id(move) for group in groups for move in group}
+    left = {id(move) for move in m.agenda}
+    rest = [move for move in m.agenda if id(move) not in new]
+    m.agenda = rest + [move for group in reversed(groups) for move in group if id(move) in left]
+
+
+def _peeks(m: Machine, path: str) -> bool:
+    found = m.d.by_template[template_of(path)]
+    return not isinstance(found, Handler) and found.doc.get("peek", False)
 
 
 def _takers(m: Machine, key: str, type_: str) -> list[str]:
@@ -109,7 +132,7 @@ def _take(m: Machine, path: str, message: msg.Offer) -> None:
         return
     common = {"key": message.key, "position": message.position, "event": message.event}
     if "collect" not in found.doc:
-        m.emit(ev.EventTaken, node=path, **common)
+        m.emit(ev.EventTaken, node=path, peek=found.doc.get("peek") or None, **common)
         flow.done(m, path, found)
         return
     _collect(m, path, found, common)

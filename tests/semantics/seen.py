@@ -54,6 +54,10 @@ SEEN: dict[str, Any] = {
         n: [e["id"] for e in v] if isinstance(v, list) else v.get("id", v)
         for n, v in _values("events")(w).items()
     },
+    "count": lambda w: w.now.events_taken,
+    "kept": lambda w: [
+        kept.event["id"] for key in w.keys.values() for kept in key.kept.values() if not kept.takers
+    ],
     "facts": lambda w: [f["type"] for f in w.facts],
     "args": lambda w: [d.body["args"] for d in w.dispatches.values()],
     "attempts": lambda w: [d.attempt for d in w.dispatches.values()],

@@ -12,25 +12,27 @@ from eventsourcing.persistence import StoredEvent
 
 from consumers.batch import IDLE_WAKE_US
 from consumers.core import snapshot_of
-from consumers.streams import Entry
+from consumers.registry import Registry
 from domain import events as ev
 from domain.chain import GENESIS, event_hash, lane_chain
 from domain.commitment import Commitment
 from domain.events import Event
 from domain.mapper import event_mapper
 from domain.streams import us_of
-from tests.simulation.engine import Engine
+from tests.simulation.fleet import Fleet
 from tests.simulation.gates import Gates
+from tests.simulation.oracles import Oracles, unmet
 from tests.simulation.store import Leases
 
-__all__ = ["Observer", "Shadow", "Violation", "plain"]
+__all__ = ["Observer", "Shadow", "Violation", "plain", "same"]
 
 Json = Any
 TRACE_MAX = 40
 _EVENTS = """
-SELECT position, stream, version, topic, state, prev FROM events
-WHERE position > ? ORDER BY position
+SELECT lane, position, stream, version, topic, state, prev FROM events
+WHERE lane = ? AND position > ? ORDER BY position
 """
+_LANES = "SELECT lane, head, chain, clock_us FROM lanes ORDER BY lane"
 _DISPATCHES = "SELECT effect, stream, kind, attempt, state FROM dispatches"
 _WAKE = "SELECT due_us FROM timers WHERE stream = ?"
 _RESTS = ("paused", "held")
@@ -61,40 +63,54 @@ def plain(state: Any) -> bytes:
     return orjson.dumps(snapshot_of(state).state, default=str, option=orjson.OPT_NON_STR_KEYS)
 
 
+def _raise(name: str, fault: str | None) -> None:
+    if fault is not None:
+        raise Violation(name, fault)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two states are equal; as bytes where one came by way of a snapshot."""
+    a, b = ({k: v for k, v in vars(s).items() if k[0] != "_"} for s in (one, other))
+    return a == b or plain(one) == plain(other)
+
+
 class Observer:
     """Reads what each round committed. `trace` holds the last things that happened."""
 
-    def __init__(self, leases: Leases) -> None:
+    def __init__(self, leases: Leases, registry: Registry) -> None:
         self.streams: dict[UUID, Shadow] = {}
-        self.position = 0
         self.decisions = 0
         self.topics: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
         self.trace: deque[str] = deque(maxlen=TRACE_MAX)
         self.gates = Gates()
-        self._chain = GENESIS
-        self._clock_us = 0
+        self.oracles = Oracles(registry)
+        self.positions: dict[int, int] = {}
+        self._chains: dict[int, bytes] = {}
+        self._clocks_us: dict[int, int] = {}
         self._leases = leases
         self._mapper = event_mapper()
         self._taken: set[tuple[str, ...]] = set()
 
     @property
     def chain(self) -> bytes:
-        """The chain of the lane, computed here."""
-        return self._chain
+        """The chains of all lanes, computed here."""
+        return b"".join(self._chains.values())
 
-    def step(self, engine: Engine) -> None:
+    def step(self, engine: Fleet) -> None:
         """Take in what was committed since. Raises Violation."""
-        db = engine.store.connection
+        db = engine.connection
         changed: dict[UUID, None] = {}
-        for row in db.execute(_EVENTS, (self.position,)):
-            changed[self._take(*row)] = None
-        head, chain, clock_us = db.execute("SELECT head, chain, clock_us FROM lanes").fetchone()
-        if head != self.position or chain != self._chain:
-            raise Violation("log", f"the lane says {head}, its events {self.position}")
-        if clock_us < self._clock_us:
-            raise Violation("time", "the clock of the lane went back")
-        self._clock_us = clock_us
+        for lane, head, chain, clock_us in db.execute(_LANES).fetchall():
+            position = self.positions.setdefault(lane, 0)
+            if head != position:
+                for row in db.execute(_EVENTS, (lane, position)).fetchall():
+                    changed[self._take(*row)] = None
+            if head != self.positions[lane] or chain != self._chains.setdefault(lane, GENESIS):
+                raise Violation("log", f"lane {lane} says {head}, not {self.positions[lane]}")
+            if clock_us < self._clocks_us.get(lane, 0):
+                raise Violation("time", f"the clock of lane {lane} went back")
+            self._clocks_us[lane] = clock_us
         if changed:
             self.decisions += len(changed)
             self._look(engine, changed)
@@ -102,12 +118,13 @@ class Observer:
     # --- one event -----------------------------------------------------------------------------
 
     def _take(
-        self, position: int, stream: bytes, version: int, topic: str, state: bytes, prev: bytes
-    ) -> UUID:
+        self, lane: int, position: int, stream: bytes, version: int, topic: str, state: bytes,
+        prev: bytes,
+    ) -> UUID:  # fmt: skip
         id_ = UUID(bytes=stream)
         shadow = self.streams.setdefault(id_, Shadow())
-        if position != self.position + 1:
-            raise Violation("positions", f"{position} follows {self.position}")
+        if position != self.positions[lane] + 1:
+            raise Violation("positions", f"{position} follows {self.positions[lane]}")
         if version != shadow.version + 1 or prev != shadow.hash:
             raise Violation("versions", f"{id_}: {version} follows {shadow.version}")
         event: Any = self._mapper.to_domain_event(StoredEvent(id_, version, topic, state))
@@ -118,12 +135,15 @@ class Observer:
         self.topics[topic] += 1
         if isinstance(shadow.state, Commitment):
             self._judge(id_, shadow.state, event, at_us)
+        elif isinstance(event, ev.CommitmentOpened):
+            _raise("one run", self.oracles.opened(id_, event))
         shadow.state = event.mutate(shadow.state)
         shadow.version, shadow.at_us = version, at_us
         shadow.hash = event_hash(prev, stream, version, topic, state)
         shadow.events.append((position, event))
-        self.position = position
-        self._chain = lane_chain(self._chain, position, shadow.hash)
+        self.positions[lane] = position
+        chain = self._chains.get(lane, GENESIS)
+        self._chains[lane] = lane_chain(chain, position, shadow.hash)
         return id_
 
     def _judge(self, id_: UUID, before: Commitment, event: Any, at_us: int) -> None:
@@ -135,7 +155,7 @@ class Observer:
                 raise Violation("timers", f"{event.timer} of {event.node} fired early")
             case ev.TimerFired() if before.timers.get(f"{event.node}:{event.timer}") is None:
                 raise Violation("timers", f"{event.timer} of {event.node} was not armed")
-            case ev.EventTaken():
+            case ev.EventTaken() if not event.peek:
                 key = (before.tenant, before.saga, before.key, event.key, str(event.position))
                 if key in self._taken:
                     raise Violation("events once", f"{before.saga} {before.key} took {key} twice")
@@ -151,9 +171,8 @@ class Observer:
                     raise Violation("undone once", f"{event.node} is undone twice")
             case _:
                 pass
-        fault = self.gates.see(id_, event, at_us)
-        if fault is not None:
-            raise Violation("gates", fault)
+        _raise("gates", self.gates.see(id_, event, at_us))
+        _raise("rules", self.oracles.see(id_, before, event))
 
     def _was_started(self, before: Commitment, event: Any) -> None:
         effect = before.effects[event.effect]
@@ -164,13 +183,13 @@ class Observer:
 
     # --- the streams that changed --------------------------------------------------------------
 
-    def _look(self, engine: Engine, changed: dict[UUID, None]) -> None:
-        cached: dict[UUID, Entry] = engine.lane._parts.streams._entries
+    def _look(self, engine: Fleet, changed: dict[UUID, None]) -> None:
+        cached = engine.cached()
         for id_ in changed:
             shadow = self.streams[id_]
             entry = cached.get(id_)
             if entry is not None and (
-                entry.version != shadow.version or plain(entry.state) != plain(shadow.state)
+                entry.version != shadow.version or not same(entry.state, shadow.state)
             ):
                 raise Violation("cache", f"{id_} differs from its events")
             if isinstance(shadow.state, Commitment):
@@ -179,10 +198,10 @@ class Observer:
                 _will_wake(engine, shadow.state)
         self.dispatches(engine, changed)
 
-    def dispatches(self, engine: Engine, changed: dict[UUID, None]) -> None:
+    def dispatches(self, engine: Fleet, changed: dict[UUID, None]) -> None:
         """Who may act is what the streams say: no row without its effect, no effect without."""
         rows: dict[UUID, dict[str, tuple[str, int, str]]] = {}
-        db = engine.store.connection
+        db = engine.connection
         for effect, stream, kind, attempt, state in db.execute(_DISPATCHES):
             row = (kind, attempt, state)
             rows.setdefault(UUID(bytes=stream), {})[effect.hex()] = row
@@ -194,12 +213,24 @@ class Observer:
                 if effect is None or effect.state not in wanted or effect.attempt != attempt:
                     raise Violation("dispatches", f"{id_}: a row for {effect} ({kind} {attempt})")
         waiting = {UUID(bytes=stream) for (stream,) in db.execute("SELECT stream FROM inbox")}
+        if not waiting:
+            self._meets(changed)
         for id_ in changed:
             c = self.streams[id_].state
             # What became of a row may still be on its way to the stream.
             is_told = id_ not in waiting
             if isinstance(c, Commitment) and c.status not in _RESTS and is_told:
                 _goes_on(c, rows.get(id_, {}))
+
+
+    def _meets(self, changed: dict[UUID, None]) -> None:
+        """With no mail under way, what is kept and what waits for it have met."""
+        known = {
+            str(id_): s.state for id_, s in self.streams.items() if isinstance(s.state, Commitment)
+        }
+        now_us = max(self._clocks_us.values())
+        states = [self.streams[id_].state for id_ in changed]
+        _raise("meets", unmet(states, known, now_us))
 
 
 def _no_second_attempt(before: Commitment, event: Any) -> None:
@@ -221,11 +252,11 @@ def _timers_have_fired(c: Commitment) -> None:
         raise Violation("timers", f"{c.saga} {c.key}: {late} were due and did not fire")
 
 
-def _will_wake(engine: Engine, c: Commitment) -> None:
+def _will_wake(engine: Fleet, c: Commitment) -> None:
     """The row of timers wakes it no later than its first timer, or than it was last tried."""
     if c.status in _RESTS or c.is_over or not c.timers:
         return
-    row = engine.store.connection.execute(_WAKE, (c.id.bytes,)).fetchone()
+    row = engine.connection.execute(_WAKE, (c.id.bytes,)).fetchone()
     latest_us = max(min(c.timers.values()), c.clock_us) + IDLE_WAKE_US
     if row is None or row[0] > latest_us:
         raise Violation("wake-ups", f"{c.saga} {c.key} sleeps beyond {min(c.timers)}")

@@ -156,7 +156,8 @@ class _Sketch:
     def _wait_for(self, _: int) -> Json:
         node: Json = {"events": [self._event()], "key": "input.id", "within": "3d"}
         collect = {"until": "true", "max": 2, "quiet": "1h"}
-        return node | self._some(when="true", on_expiry="continue", collect=collect)
+        how = self._some(collect=collect) or self._some(peek=True)
+        return node | self._some(when="true", on_expiry="continue") | how
 
     def _event(self) -> str:
         return self._draw(st.sampled_from(EVENTS))
@@ -215,8 +216,11 @@ class _Sketch:
                 branch["after"] = [branches[place - 1]["name"]]
         join = self._draw(st.sampled_from(["all", "all", "any", 2]))
         on_branch = self._draw(st.sampled_from(["fail", "collect"]))
-        losers = self._draw(st.sampled_from(["undo", "keep"]))
-        return {"branches": branches, "join": join, "on_branch": on_branch, "losers": losers}
+        losers = self._draw(st.sampled_from(["undo", "keep", "run_on"]))
+        more = self._some(exclusive=self._draw(st.sampled_from(["branch", "step"])))
+        return {
+            "branches": branches, "join": join, "on_branch": on_branch, "losers": losers, **more,
+        }  # fmt: skip
 
     def _repeat(self, depth: int) -> Json:
         ends = self._some(**{"while": "true", "until": "true"})
@@ -229,7 +233,7 @@ class _Sketch:
             "flow": self.flow(depth),
             "join": self._draw(st.sampled_from(["all", "all", "any"])),
         }
-        node |= self._some(on_item="collect", losers="keep", out="0", width=2, after="[]")
+        node |= self._some(on_item="collect", losers=self._draw(st.sampled_from(["keep", "run_on"])), out="0", width=2, after="[]")
         if self._flip():
             node |= {"open": True, "close_when": "true", "within": "10d"}
             node |= self._some(on_expiry="continue")

@@ -82,9 +82,9 @@ def _leaf(draw: st.DrawFn, names: _Names, depth: int) -> Json:
         return say.task(name, within="2h", claim_lease="30m", on_expiry=late)
     if kind == 5:
         return say.milestone(name, "meta.now > meta.started_at", within="2h")
-    return say.wait(
-        name, "ping", within="2h", on_expiry=draw(st.sampled_from(["fail", "continue"]))
-    )
+    looks: Json = {"peek": True} if draw(st.integers(0, 3)) == 0 else {}
+    late = draw(st.sampled_from(["fail", "continue"]))
+    return say.wait(name, "ping", within="2h", on_expiry=late, **looks)
 
 
 def _gated(draw: st.DrawFn, names: _Names, depth: int) -> Json:
@@ -112,7 +112,8 @@ def _parallel(draw: st.DrawFn, names: _Names, depth: int) -> Json:
     return say.parallel(
         name, *branches, join=draw(st.sampled_from(["all", "all", "any", 2])),
         on_branch=draw(st.sampled_from(["fail", "collect"])),
-        losers=draw(st.sampled_from(["undo", "keep"])),
+        losers=draw(st.sampled_from(["undo", "keep", "run_on"])),
+        exclusive=draw(st.sampled_from(["none", "none", "none", "branch", "step"])),
     )  # fmt: skip
 
 
@@ -165,7 +166,7 @@ def _each(draw: st.DrawFn, names: _Names, depth: int) -> Json:
     return say.each(
         name, *flow, join=draw(st.sampled_from(["all", "all", "any", 2])),
         on_item=draw(st.sampled_from(["fail", "collect"])),
-        losers=draw(st.sampled_from(["undo", "keep"])), **members,
+        losers=draw(st.sampled_from(["undo", "keep", "run_on"])), **members,
     )  # fmt: skip
 
 

@@ -54,6 +54,7 @@ def wait_for(
     name: str | None = ...,
     on_expiry: OnExpiry | None = ...,
     early: Early | None = ...,
+    peek: bool | None = ...,
 ) -> E: ...
 @overload
 def wait_for(
@@ -77,6 +78,7 @@ def wait_for(
     name: str | None = None,
     on_expiry: OnExpiry | None = None,
     early: Early | None = None,
+    peek: bool | None = None,
 ) -> Any:
     """Wait for an event; the value is its data, with `collect` a list of them.
 
@@ -89,6 +91,7 @@ def wait_for(
         name: of the node; by default that of the (first) event.
         on_expiry: "continue" goes on when nothing came; ask `expired(value)`.
         early: "transient" does not see what came before the wait.
+        peek: looks at the event and leaves it to others; not with `collect`.
     """
     tracer = current("wait_for")
     types = events_of(event)
@@ -101,6 +104,7 @@ def wait_for(
         key=key_text,
         when=guard_over_event(tracer, when, model),
         early=early,
+        peek=peek,
         within=None if within is None else check_duration(within, "within="),
         on_expiry=on_expiry,
     )
