@@ -150,7 +150,7 @@ def _type_of(tracer: Tracer, name: str, items: object) -> Any:
 
 
 def add(
-    to: Items[T],
+    to: Items[T] | str,
     items: Sequence[T] | None = None,
     *,
     close: bool | None = None,
@@ -159,17 +159,18 @@ def add(
     """Append items to an open list, from a handler or a branch beside it: `add(parties, [new])`.
 
     Args:
-        to: what `each(..., open=True)` gave.
+        to: what `each(..., open=True)` gave, or its name where it stands further below.
         items: a list of further items.
         close: True, or what will be true: the list takes no more.
         name: of the node; by default `add_` and the list's.
     """
     tracer = current("add")
-    if not isinstance(cast(object, to), Items):
+    if not isinstance(cast(object, to), Items | str):
         raise tracer.wrong("TR124", "add takes what each(...) gave", "add(parties, [party])")
-    part = tracer.node("add", name or f"add_{to.name}")
+    found = to if isinstance(to, str) else to.name
+    part = tracer.node("add", name or f"add_{found}")
     part.give(
-        to=to.name,
+        to=found,
         items=None if items is None else expression(items, tracer).text,
         close=None if close is None else tracer.text(close),
     )
