@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 __all__ = [
-    "RUN_ON",
+    "ITS_TURN", "RUN_ON",
     "Asked", "Binding", "Child", "Debt", "Effect", "Entry", "Hold", "Instance", "Stop", "Sub",
     "Task", "Trail", "Undoing",
     "binding_paths", "changed", "frame_of", "frames_of", "in_flight", "is_kept", "is_under",
@@ -26,6 +26,8 @@ _INSTANCE = re.compile(r"[#@]\d+|\[[^\]]*\]")
 _KEY_MARKS = re.compile(r"[%/#@\[\]\x00-\x1f]")
 
 
+ITS_TURN = "its_turn"
+"""`branch` of a node that waits until another one of its parallel is over; `slot` is its place."""
 RUN_ON = "run_on"
 """`branch` of a block that is done, while some of its branches or items go on."""
 

@@ -15,7 +15,7 @@ from domain.events import Event
 from domain.evolve import in_flight
 from domain.ports import ViewRow
 from domain.seats import missing_seats
-from domain.state import HOURS, TURN, Asked, Child, Debt, Effect, Instance, template_of
+from domain.state import HOURS, ITS_TURN, TURN, Asked, Child, Debt, Effect, Instance, template_of
 from projections.tasks import Forms, task_rows, tasks_in
 from projections.times import iso
 
@@ -178,6 +178,8 @@ def _wait_of(c: Commitment, path: str, instance: Instance) -> Json:
         return _effect_wait(c, path, c.effects[instance.effect])
     if instance.branch == HOURS:
         return _wait(path, "hours", "office hours", c.timers.get(f"{path}:hours"))
+    if instance.branch == ITS_TURN:
+        return _wait(path, "turn", "its turn, behind other steps of its parallel", until_us)
     if instance.branch == "locking" and path in c.locks:
         return _wait(path, "lock", f"lock {c.locks[path].lock}, held by another", until_us)
     if instance.kind == "child" and path in c.children:

@@ -221,6 +221,7 @@ class Definition:
 
     @property
     def wanted_types(self) -> set[str]:
+    has_exclusive: bool = False
         """Event types that some wait or handler of this definition takes."""
         wanted: set[str] = set()
         for found in self.by_template.values():

@@ -6,7 +6,7 @@ from typing import Any
 
 from domain import events as ev
 from domain.folds.parts import arm, close, forget_inside, put
-from domain.state import RUN_ON, Instance, Trail, changed, frame_of, is_kept, is_under
+from domain.state import ITS_TURN, RUN_ON, Instance, Trail, changed, frame_of, is_kept, is_under
 
 __all__ = [
     "begin_run", "branch_closed", "done", "entered", "failed", "runs_on", "set_at_once", "skipped", "stopped",
@@ -25,7 +25,7 @@ def entered(c: Any, e: ev.NodeEntered) -> None:
         begin_run(c, handler, e.node, event)
         return
     old = c.nodes.get(e.node)
-    if old is None:
+    if old is None or old.branch == ITS_TURN:
         old = Instance("block", c.clock_us, anchor_us=c.clock_us)
     guards = old.guards if e.guards is None else tuple(e.guards)
     if e.round is None:
@@ -114,4 +114,5 @@ def vars_set(c: Any, e: ev.VarsSet) -> None:
 
 def set_at_once(c: Any, e: ev.VarsSet | ev.FactEmitted) -> None:
     """A node that is done as soon as it is entered."""
+    c.nodes.pop(e.node, None)  # it may have waited for its turn
     c.trail[e.node] = Trail("done", e.originator_version, c.clock_us, 0)

@@ -62,6 +62,7 @@ def timer_moved(c: Any, e: ev.TimerMoved) -> None:
     """Moved by a node, which is done at once, or (without a name) by an operator."""
     move(c, e.timer, e.due_us)
     if e.node:
+        c.nodes.pop(e.node, None)  # it may have waited for its turn
         c.trail[e.node] = Trail("done", e.originator_version, c.clock_us, 0)
 
 

@@ -19,6 +19,7 @@ from sagas.decide import (
     children,
     controls,
     effects,
+    exclusive,
     failures,
     flow,
     for_each,
@@ -84,6 +85,7 @@ def _machine(
     return m
 
 
+    looks = looks or definition.has_exclusive
 def _move(m: Machine, message: Message, accepted_us: int, *, is_new: bool) -> None:
     """Record the message, and move all that can move."""
     if is_new:
@@ -138,6 +140,8 @@ def _look(m: Machine) -> None:
 
 def _handle(m: Machine, message: Message) -> None:
     m.guard(failures.fail, _apply, message)
+    if m.d.has_exclusive:
+        exclusive.look(m)
     m.run(failures.fail)
 
 

@@ -12,7 +12,7 @@ from domain.durations import duration_us
 from domain.ids import fact_id
 from domain.state import RUN_ON, is_under
 from sagas import defaults
-from sagas.decide import blocks, endings, kinds, run_on
+from sagas.decide import blocks, endings, exclusive, kinds, run_on
 from sagas.decide.machine import Machine, NodeFault, error_of, from_us, join_path, to_us
 from sagas.definition import Flow, Node
 
@@ -40,7 +40,8 @@ def enter_flow(m: Machine, container: str, flow: Flow, index: int) -> None:
         m.emit(ev.NodeSkipped, node=path)
         m.push(enter_flow, container, flow, index + 1)
         return
-    enter(m, path, node)
+    if not exclusive.must_wait(m, path, node):
+        enter(m, path, node)
 
 
 def enter(m: Machine, path: str, node: Node) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from domain import events as ev
 from domain.state import RUN_ON, Instance, item_path
-from sagas.decide import blocks, flow, for_each, run_on, stopping
+from sagas.decide import blocks, exclusive, flow, for_each, run_on, stopping
 from sagas.decide.machine import Machine, NodeFault, container_of, error_of, join_path
 from sagas.definition import Branch, Node
 
@@ -38,6 +38,9 @@ def enter_parallel(m: Machine, path: str, node: Node) -> None:
     ready = [b for b in wanted if not any(a in names for a in b.after)]
     if not wanted:
         _joined(m, path, node)
+    if node.doc.get("exclusive") == exclusive.BRANCH:
+        m.push(exclusive.begin_next, path, node)
+        return
     for branch in reversed(ready):
         flow.start_flow(m, branch.flow, container_of(branch.flow, path))
 
@@ -59,17 +62,20 @@ def closed(m: Machine, path: str, node: Node, name: str, outcome: str, out: Json
         for other in node.branches:
             if other.name in m.c.nodes[path].guards and name in other.after:
                 _dependant(m, path, node, other)
-        check_join(m, path, node)
+        joined = check_join(m, path, node)
+        if not joined and node.doc.get("exclusive") == exclusive.BRANCH:
+            m.push(exclusive.begin_next, path, node)
 
 
 def _dependant(m: Machine, path: str, node: Node, branch: Branch) -> None:
     instance = m.c.nodes.get(path)
     if instance is None or instance.branch == JOINED or branch.name in instance.branches:
         return
+    one_by_one = node.doc.get("exclusive") == exclusive.BRANCH
     states = [instance.branches.get(a) for a in branch.after if a in instance.guards]
     if any(s in ("failed", "skipped") for s in states):
         closed(m, path, node, branch.name, "skipped")
-    elif all(s == "done" for s in states):
+    elif all(s == "done" for s in states) and not one_by_one:
         flow.start_flow(m, branch.flow, container_of(branch.flow, path))
 
 

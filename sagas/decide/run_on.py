@@ -11,7 +11,7 @@ from typing import Any
 
 from domain import events as ev
 from domain.state import RUN_ON, is_under
-from sagas.decide import failures, flow, for_each, joins
+from sagas.decide import exclusive, failures, flow, for_each, joins
 from sagas.decide.machine import Machine
 from sagas.definition import Flow, Node
 
@@ -31,6 +31,8 @@ def begin(m: Machine, path: str, node: Node, value: Json) -> None:
     flow.done(m, path, node)
     if node.kind == "for_each":
         m.push(for_each.look, path, node)
+    elif node.doc.get("exclusive") == exclusive.BRANCH:
+        m.push(exclusive.begin_next, path, node)
 
 
 def still_open(m: Machine, path: str) -> list[str]:

@@ -146,7 +146,8 @@ class _Draw:
         join: Any = rng.choice(["all", "all", "any", 2])
         with parallel(
             self._name("par"), join=join, on_branch=rng.choice(["fail", "collect"]),
-            losers=rng.choice(["undo", "keep"]),
+            losers=rng.choice(["undo", "keep", "run_on"]),
+            exclusive=rng.choice([None, None, "branch", "step"]), keep=rng.choice([None, None, True]),
         ):  # fmt: skip
             names: list[str] = []
             for _ in range(count):
@@ -198,7 +199,7 @@ class _Draw:
         for number in each(
             self._name("list"), numbers, key=lambda number: number, at_most=4, join=join,
             width=rng.choice([None, 1, 2]), on_item=rng.choice(["fail", "collect"]),
-            losers=rng.choice(["undo", "keep"]),
+            losers=rng.choice(["undo", "keep", "run_on"]), keep=rng.choice([None, None, True]),
         ):  # fmt: skip
             self._step(number, rng.choice(pool.EFFECTS))
             self._list(number, depth + 1)

@@ -99,6 +99,7 @@ def parallel(
     join: Literal["all", "any"] | int | Callable[[Joined], bool] | None = None,
     on_branch: Literal["fail", "collect"] | None = None,
     losers: Literal["undo", "keep", "run_on"] | None = None,
+    exclusive: Literal["none", "branch", "step"] | None = None,
     keep: bool | None = None,
 ) -> Block[Joined]:
     """Branches beside each other: each call is one, `with branch("x"):` groups several.
@@ -110,13 +111,20 @@ def parallel(
         on_branch: "fail" (the default) stops the others; "collect" undoes that branch and goes on.
         losers: what becomes of those that were not needed: "undo" (the default), "keep", or
             "run_on": they go on, and the scope around ends only when they are over.
+        exclusive: "branch" runs the branches one at a time, "step" one leaf node at a time.
         keep: True drops the undo entries inside once it is done.
     """
     tracer = current("parallel")
     part = tracer.node("parallel", name)
     branches = part.flow("branches")
     until = join if callable(join) else None
-    part.give(join=None if until else join, on_branch=on_branch, losers=losers, keep=keep)
+    part.give(
+        join=None if until else join,
+        on_branch=on_branch,
+        losers=losers,
+        exclusive=exclusive,
+        keep=keep,
+    )
     path = Expr(f"results.{name}")
     fields = {"out": dict[str, Any], "failed": list[str], "skipped": list[str]}
     value = tracer.record(path, name, {n: (Expr(f"{path.text}.{n}"), t) for n, t in fields.items()})

@@ -84,7 +84,9 @@ def a_race(order: Order) -> None:
 
 
 def branches_of_calls(order: Order) -> None:
-    with parallel("both", join="any", on_branch="collect", losers="keep", keep=True) as both:
+    with parallel(
+        "both", join="any", on_branch="collect", losers="keep", exclusive="step", keep=True
+    ) as both:
         check_stock(order)
         with when("big", order.amount > 9):
             tell(order.number, "x")
@@ -224,6 +226,7 @@ CASES: list[tuple[Callable[[Order], None], list[Any]]] = [
                 "join": "any",
                 "on_branch": "collect",
                 "losers": "keep",
+                "exclusive": "step",
                 "keep": True,
                 "branches": [
                     {"flow": [CHECK]},

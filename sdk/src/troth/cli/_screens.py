@@ -87,6 +87,7 @@ def _waiting(wait: WaitsFor, width: int, now: datetime) -> str:
         "participant": f"waits for {wait.detail}{due}",
         "hours": f"waits for {wait.detail}{due}",
         "throttle": f"waits for {wait.detail}{due}",
+        "turn": f"waits for {wait.detail}{due}",
         "retry": f"{wait.detail}{due}",
         "unknown": f"UNKNOWN whether it happened: {wait.detail}{due}",
         "debt": f"DEBT {wait.detail}{due}",
