@@ -215,13 +215,13 @@ class Definition:
     watched: tuple[Node, ...] = ()
     has_locks: bool = False
     has_run_on: bool = False
+    has_exclusive: bool = False
     updates: tuple[Update, ...] = ()
     closing_lists: tuple[Node, ...] = ()
     calendars: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def wanted_types(self) -> set[str]:
-    has_exclusive: bool = False
         """Event types that some wait or handler of this definition takes."""
         wanted: set[str] = set()
         for found in self.by_template.values():
