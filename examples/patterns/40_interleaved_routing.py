@@ -1,18 +1,18 @@
 """Pattern 40, Interleaved Routing: each task once, one at a time, in whatever order.
 
-It is a combination: the tasks are the items of `each(...)`, in an order that comes with the data,
-and `width=1` lets one run at a time. Equal keys are refused, so none runs twice.
+The branches of the `with parallel(...)` have no order among them, and `exclusive="branch"` lets one
+run at a time: there is one bay for the car. What comes next begins when all of them are done.
 """
 
 from pydantic import BaseModel
 
-from troth import App, Participant, branch, choose, each, event, otherwise, saga
+from troth import App, Participant, branch, event, parallel, saga
 
 
 @event("car.arrived", version=1, key="car")
 class CarArrived(BaseModel):
     car: str
-    tests: list[str]
+    is_diesel: bool
 
 
 garage = Participant("garage")
@@ -28,21 +28,30 @@ def test_lights(car: str) -> None:
     del car
 
 
+@garage.step("warm-engine")
+def warm_engine(car: str) -> None:
+    del car
+
+
 @garage.step("test-fumes")
 def test_fumes(car: str) -> None:
     del car
 
 
+@garage.step("issue-badge")
+def issue_badge(car: str) -> None:
+    del car
+
+
 @saga("pattern-interleaved-routing", version=1, starts_on=CarArrived)
 def inspect(arrived: CarArrived) -> None:
-    for test in each("tests", arrived.tests, at_most=3, key=lambda test: test, width=1):
-        with choose("which"):
-            with branch("brakes", test == "brakes"):
-                test_brakes(arrived.car)
-            with branch("lights", test == "lights"):
-                test_lights(arrived.car)
-            with otherwise():
-                test_fumes(arrived.car)
+    with parallel("tests", exclusive="branch"):
+        test_brakes(arrived.car)
+        with branch("fumes", arrived.is_diesel):
+            warm_engine(arrived.car)
+            test_fumes(arrived.car)
+        test_lights(arrived.car)
+    issue_badge(arrived.car)
 
 
 app = App(sagas=[inspect], participants=[garage])

@@ -1,8 +1,8 @@
 """Runs the sagas of a pattern: real decide, real participants, no clock but that of the story.
 
 A story is a table. On the left what happens, on the right at which nodes the commitment then is, in
-document order, as its current step tells them (without the blocks around them); or how it ended,
-with its result behind `=`.
+document order, as its current step tells them (without the blocks around them; in brackets if it
+only waits for its turn); or how it ended, with its result behind `=`.
 
     tell("01_sequence", {"number": "7"}, '''
         start           -> check_stock
@@ -56,6 +56,14 @@ def _short(path: str) -> str:
     parts = path.split("/")
     inside = [i for i, part in enumerate(parts) if INSTANCE.search(part)]
     return "/".join(parts[inside[0] :]) if inside else parts[-1]
+
+
+def _seen(wait: Json) -> str:
+    """One node at which a commitment is, as the right side of a row has it."""
+    name = _short(wait["node"])
+    if wait["kind"] == "turn":
+        return f"({name})"
+    return f"undo {name}" if wait["detail"].startswith("undo") else name
 
 
 def tell(example: str, given: Json, story: str) -> Stage:
@@ -129,11 +137,7 @@ class Stage(Family):
         definition = self.registry.by_hash(c.definition)
         assert definition is not None
         assert c.held is None, c.held
-        waits = current_step(definition, c)["waits_for"]
-        return ", ".join(
-            f"{'undo ' if wait['detail'].startswith('undo') else ''}{_short(wait['node'])}"
-            for wait in waits
-        )
+        return ", ".join(_seen(wait) for wait in current_step(definition, c)["waits_for"])
 
     # --- what happens ------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Patterns that take several forms together (8, 10, 28, 33)."""
+"""Patterns that take several forms together (8, 10, 28, 31, 33, 41, 42)."""
 
 from tests.patterns.stage import tell
 
@@ -63,4 +63,38 @@ def test_33_an_input_that_is_ahead_is_kept_until_the_other_comes() -> None:
         done assemble                            -> bicycles#2/parts/saddle
         event bicycles.saddle-made {"saddle": 2} -> bicycles#2/assemble
         done assemble                            -> fulfilled
+    """)  # fmt: skip
+
+
+def test_31_two_of_three_let_the_round_go_on_and_the_next_waits_for_the_third() -> None:
+    tell("31_blocking_partial_join", {"season": "s1", "forecasts": 2}, """
+        start
+        done ask_mountain     -> forecasts#1/stations/ask_coast, forecasts#1/stations/ask_plain
+        done ask_coast        -> forecasts#1/stations/ask_plain, forecasts#1/publish_forecast
+        done publish_forecast -> forecasts#1/stations/ask_plain
+        done ask_plain        -> forecasts#2/stations/ask_coast, forecasts#2/stations/ask_plain, \
+forecasts#2/stations/ask_mountain
+    """)  # fmt: skip
+
+
+def test_41_what_stands_behind_the_merge_runs_once_for_all_threads() -> None:
+    stage = tell("41_thread_merge", {"crate": "c1", "bottles": [1, 2]}, """
+        start                         -> bottles[0]/fill_bottle, bottles[1]/fill_bottle
+        done bottles[1]/fill_bottle   -> bottles[0]/fill_bottle, bottles[1]/label_bottle
+        done bottles[1]/label_bottle  -> bottles[0]/fill_bottle
+        done bottles[0]/fill_bottle
+        done bottles[0]/label_bottle  -> close_crate
+        done close_crate              -> fulfilled
+    """)  # fmt: skip
+    assert stage.did.count("close_crate") == 1
+
+
+def test_42_each_thread_goes_through_the_branch_at_its_own_pace() -> None:
+    tell("42_thread_split", {"manuscript": "m1"}, """
+        start                     -> confirm_receipt
+        done confirm_receipt      -> threads[1]/find_peer, threads[2]/find_peer, \
+threads[3]/find_peer
+        done threads[2]/find_peer
+        done threads[2]/review_manuscript -> threads[1]/find_peer, threads[3]/find_peer
+        done threads[3]/find_peer -> threads[1]/find_peer, threads[3]/review_manuscript
     """)  # fmt: skip

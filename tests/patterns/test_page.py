@@ -54,6 +54,12 @@ def test_the_page_names_every_example_in_its_own_row() -> None:
     assert all(name == file for _, _, name, file in ROWS.values())
 
 
+def test_the_readme_leads_here_and_counts_right() -> None:
+    text = (tidy.ROOT / "README.md").read_text("utf-8")
+    assert "](docs/workflow_patterns.md)" in text
+    assert f"{len(EXAMPLES)} as sagas that run" in text
+
+
 def test_a_verdict_better_than_combined_is_shown() -> None:
     """Whoever reads "direct" can run it."""
     shown = {number for number, (_, verdict, _, _) in ROWS.items() if verdict == "direct"}
