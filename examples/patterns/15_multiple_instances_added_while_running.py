@@ -1,12 +1,12 @@
 """Pattern 15, Multiple Instances without a Priori Run-Time Knowledge: more may come meanwhile.
 
 The list of witnesses is open: `add(...)` starts a further instance while others run, or when all
-are done. It is joined once it is closed, by the same call or by `close_when`.
+are done. Only once `close_when` is true does it take no more, and is joined when all are done.
 """
 
 from pydantic import BaseModel
 
-from troth import App, Participant, add, each, event, on, saga, scope
+from troth import App, Participant, add, each, event, not_, on, saga, scope, set_, var
 
 
 @event("case.opened", version=1, key="case")
@@ -41,14 +41,22 @@ def give_judgment(case: str, heard: list[str]) -> str:
 
 @saga("pattern-instances-added", version=1, starts_on=CaseOpened)
 def trial(opened: CaseOpened) -> str:
+    complete = var("complete", bool, False)
     with scope("hearings", deadline="90d"):
-        witnesses = each("witnesses", opened.witnesses, at_most=50, key=lambda w: w, open=True)
+        with on("further", WitnessNamed, opened.case, when=lambda _: not_(complete)) as named:
+            add("witnesses", [named.witness])
+        with on("last", WitnessListClosed, opened.case):
+            set_(complete=True)
+        witnesses = each(
+            "witnesses",
+            opened.witnesses,
+            at_most=50,
+            key=lambda witness: witness,
+            open=True,
+            close_when=complete,
+        )
         for witness in witnesses:
             hear_witness(witness)
-        with on("further", WitnessNamed, opened.case) as named:
-            add(witnesses, [named.witness])
-        with on("last", WitnessListClosed, opened.case):
-            add(witnesses, close=True, name="close_list")
     return give_judgment(opened.case, witnesses.done)
 
 

@@ -67,6 +67,7 @@ witnesses[cleo]/hear_witness
         done witnesses[cleo]/hear_witness       -> witnesses
         event witness.named {"witness": "dan"}  -> witnesses[dan]/hear_witness
         event witness.list-closed               -> witnesses[dan]/hear_witness
+        event witness.named {"witness": "eve"}  -> witnesses[dan]/hear_witness
         done witnesses[dan]/hear_witness        -> give_judgment
         done give_judgment                      -> fulfilled = "c7 after 4 witnesses"
     """)  # fmt: skip
@@ -160,6 +161,7 @@ def test_36_what_is_enough_may_change_while_it_runs() -> None:
         start
         done sites[a]/take_sample
         event sample.enough-said {"enough": 1} -> sites[b]/take_sample, sequence_genome
+        event sample.site-found {"site": "c"}  -> sites[b]/take_sample, sequence_genome
         done sites[b]/take_sample              -> sequence_genome
         done sequence_genome                   -> fulfilled
     """)  # fmt: skip
