@@ -216,6 +216,7 @@ class Definition:
     has_locks: bool = False
     has_run_on: bool = False
     has_exclusive: bool = False
+    has_lines: bool = False
     updates: tuple[Update, ...] = ()
     closing_lists: tuple[Node, ...] = ()
     calendars: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -91,6 +91,8 @@ class Loader:
             has_awaits=any(node.kind == "await" for node in self.by_name.values()),
             has_locks=any(node.kind == "lock" for node in self.by_name.values()),
             has_exclusive=any(n.doc.get("exclusive") == "step" for n in self.by_name.values()),
+            has_lines="undo_order" in doc
+            or any("undo_order" in node.doc for node in self.by_name.values()),
             has_run_on=any(n.doc.get("losers") == RUN_ON for n in self.by_name.values()),
             closing_lists=tuple(n for n in self.by_name.values() if "close_when" in n.x),
             calendars={n: calendar_text(c) for n, c in doc.get("calendars", {}).items()},

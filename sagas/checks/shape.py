@@ -28,10 +28,8 @@ SCHEMA = "definition.v1.json"
 WALK_DEPTH_MAX = 4 * defaults.DEPTH_MAX
 
 _NOT_YET_MEMBERS: Mapping[str, frozenset[str]] = {
-    "": frozenset({"undo_order", "undo_flow"}),
-    "step": frozenset({"throttle"}),
-    "parallel": frozenset({"undo_order"}),
-    "scope": frozenset({"undo_flow", "undo_order"}),
+    "": frozenset({"undo_flow"}),
+    "scope": frozenset({"undo_flow"}),
 }
 _LIMITS = frozenset({"maximum", "maxLength", "maxItems", "maxProperties"})
 _FLOWS = ("flow", "else", "branches", "on_failure", "handlers", "updates", "on")

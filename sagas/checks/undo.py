@@ -17,10 +17,12 @@ def plan_of(d: Document) -> list[Json]:
     An item is `{"node", "contract", "participant"}`, or holds plans of its own:
     `{"beside": [...]}` for branches that are undone beside each other, `{"one_of": [...]}` for
     those of which one was taken, `{"rounds": node, "plan": [...]}` for a loop, last round first,
-    `{"items": node, "plan": [...]}` for a for_each, whose items are undone beside each other.
+    `{"items": node, "plan": [...]}` for a for_each, whose items are undone beside each other,
+    `{"line": node, "plan": [...]}` for `undo_order: reverse`: one by one, as they were done.
     What lies before a pivot is left out: once that is done there is only forward.
     """
-    return _scope(d.root)
+    plan = _scope(d.root)
+    return _line(plan, "") if "undo_order" in d.doc else plan
 
 
 def undo_order(plan: list[Json], member: str = "node") -> list[str]:
@@ -61,6 +63,16 @@ def _sealed(node: Node) -> bool:
 def _node(node: Node) -> list[Json]:
     if node.doc.get("keep"):
         return []
+    plan = _inside(node)
+    return _line(plan, node.template) if "undo_order" in node.doc else plan
+
+
+def _line(plan: list[Json], at: str) -> list[Json]:
+    """Which comes first is known only once it is done: by completion, the last one first."""
+    return [{"line": at, "plan": plan}] if plan else []
+
+
+def _inside(node: Node) -> list[Json]:
     match node.kind:
         case "step" | "child":
             if node.undo is None:

@@ -18,6 +18,7 @@ __all__ = ["accepted", "advance", "advance_over", "begin", "command_again", "dea
            "may_enter", "open_debt", "ready", "seal", "undo_failed", "undo_retry"]  # fmt: skip
 
 Json = Any
+REVERSE = "reverse"
 
 
 def begin(m: Machine, target: str, cause: Json) -> None:
@@ -81,11 +82,13 @@ def may_enter(m: Machine, path: str) -> bool:
 def ready(m: Machine, base: str, entries: Mapping[str, Entry]) -> list[str]:
     """The entries under `base` whose turn it is, commanded or not.
 
-    Of a list only the part that was completed last; of a parallel each branch. A debt is nobody's
-    turn; it holds what comes before it, or is passed (`on_debt`).
+    Of a list only the part that was completed last; of a parallel each branch; in one line only the
+    last of all. A debt is nobody's turn; it holds what comes before it, or is passed (`on_debt`).
     """
     if base in entries:
         return [] if entries[base].state == "debt" else [base]
+    if m.d.has_lines and _is_line(m, base):
+        return _last_of_line(m, entries)
     groups: dict[str, dict[str, Entry]] = {}
     for path, entry in entries.items():
         groups.setdefault(_child(base, path), {})[path] = entry
@@ -97,6 +100,28 @@ def ready(m: Machine, base: str, entries: Mapping[str, Entry]) -> list[str]:
     for group in sorted(groups, key=lambda g: _order(m, g, groups[g]), reverse=True):
         if not _is_passed(m, groups[group]):
             return ready(m, group, groups[group])
+    return []
+
+
+def _is_line(m: Machine, base: str) -> bool:
+    """Whether a part, or one around it, undoes all in one line: `undo_order: reverse`."""
+    if m.d.document.get("undo_order") == REVERSE:
+        return True
+    parts = base.split("/")
+    found = (m.d.by_template.get(template_of("/".join(parts[: i + 1]))) for i in range(len(parts)))
+    return any(isinstance(node, Node) and node.doc.get("undo_order") == REVERSE for node in found)
+
+
+def _last_of_line(m: Machine, entries: Mapping[str, Entry]) -> list[str]:
+    """Of all entries the one that was completed last, whatever lies between them."""
+    under_way = [path for path, entry in entries.items() if entry.state == "undoing"]
+    if under_way:
+        return under_way
+    for path in sorted(entries, key=lambda p: _order(m, p, {p: entries[p]}), reverse=True):
+        if entries[path].state != "debt":
+            return [path]
+        if m.d.on_debt != "continue":
+            break
     return []
 
 

@@ -148,6 +148,7 @@ class _Draw:
             self._name("par"), join=join, on_branch=rng.choice(["fail", "collect"]),
             losers=rng.choice(["undo", "keep", "run_on"]),
             exclusive=rng.choice([None, None, "branch", "step"]), keep=rng.choice([None, None, True]),
+            undo_order=rng.choice([None, None, "reverse"]),
         ):  # fmt: skip
             names: list[str] = []
             for _ in range(count):

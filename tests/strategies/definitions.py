@@ -127,6 +127,8 @@ class _Sketch:
             node["when"] = "true"
         if kind in BLOCKS and kind != "approve_flow":
             node |= self._some(keep=True)
+        if kind in ("parallel", "for_each", "scope"):
+            node |= self._some(undo_order="reverse")
         return node
 
     # Leaves.

@@ -36,6 +36,8 @@ def documents(draw: st.DrawFn) -> Json:
     """A definition: a flow of a few nodes, perhaps with handlers, debts that hold or are passed."""
     names = _Names()
     members: dict[str, Json] = {"on_debt": draw(st.sampled_from(["hold", "continue"]))}
+    if draw(st.integers(0, 9)) == 0:
+        members["undo_order"] = "reverse"
     flow = _flow(draw, names, 0)
     if draw(st.integers(0, 3)) == 0:
         members["handlers"] = [_handler(draw, names, 1)]
@@ -52,6 +54,8 @@ def _node(draw: st.DrawFn, names: _Names, depth: int) -> Json:
     node: Json = make(draw, names, depth)
     if node["node"] in _KEEPING and draw(st.integers(0, 7)) == 0:
         node["keep"] = True
+    if node["node"] in _LINED and draw(st.integers(0, 5)) == 0:
+        node["undo_order"] = "reverse"
     return node
 
 
@@ -210,5 +214,6 @@ def _race(draw: st.DrawFn, names: _Names, depth: int) -> Json:
     )  # fmt: skip
 
 
+_LINED = frozenset({"parallel", "for_each", "scope"})
 _KEEPING = frozenset({"choose", "race", "parallel", "repeat", "for_each", "scope", "lock"})
 _BLOCKS = (_parallel, _parallel, _scope, _scope, _repeat, _each, _choose, _race, _gated, _lock)

@@ -100,6 +100,7 @@ def parallel(
     on_branch: Literal["fail", "collect"] | None = None,
     losers: Literal["undo", "keep", "run_on"] | None = None,
     exclusive: Literal["none", "branch", "step"] | None = None,
+    undo_order: Literal["reverse"] | None = None,
     keep: bool | None = None,
 ) -> Block[Joined]:
     """Branches beside each other: each call is one, `with branch("x"):` groups several.
@@ -112,6 +113,7 @@ def parallel(
         losers: what becomes of those that were not needed: "undo" (the default), "keep", or
             "run_on": they go on, and the scope around ends only when they are over.
         exclusive: "branch" runs the branches one at a time, "step" one leaf node at a time.
+        undo_order: "reverse" undoes all inside in one line, the last completed first.
         keep: True drops the undo entries inside once it is done.
     """
     tracer = current("parallel")
@@ -123,6 +125,7 @@ def parallel(
         on_branch=on_branch,
         losers=losers,
         exclusive=exclusive,
+        undo_order=undo_order,
         keep=keep,
     )
     path = Expr(f"results.{name}")
@@ -280,6 +283,7 @@ def scope(
     *,
     deadline: str | datetime | None = None,
     while_: bool | Callable[[], bool] | None = None,
+    undo_order: Literal["reverse"] | None = None,
     keep: bool | None = None,
 ) -> Block[Scoped]:
     """A part with a deadline, handlers and failure clauses.
@@ -289,11 +293,12 @@ def scope(
         deadline: `"60d"`, or a point in time.
         while_: read after every move; false, it fails `deadline:while`. A lambda may ask has() for
             what is yielded inside.
+        undo_order: "reverse" undoes all inside in one line, the last completed first.
         keep: True drops the undo entries inside once it is done.
     """
     tracer = current("scope")
     limit = deadline_of(tracer, deadline)
-    part = tracer.node("scope", name).give(deadline=limit, keep=keep)
+    part = tracer.node("scope", name).give(deadline=limit, undo_order=undo_order, keep=keep)
     path = f"results.{name}"
     value = tracer.record(Expr(path), name, {"out": (Expr(f"{path}.out"), Any)})
 

@@ -80,6 +80,7 @@ def each(
     join: Literal["all", "any"] | int | Callable[[Items[T]], bool] | None = None,
     on_item: Literal["fail", "collect"] | None = None,
     losers: Literal["undo", "keep", "run_on"] | None = None,
+    undo_order: Literal["reverse"] | None = None,
     keep: bool | None = None,
     open: bool | None = None,
     close_when: Callable[[], bool] | bool | None = None,
@@ -102,6 +103,7 @@ def each(
         on_item: "fail" (the default) stops the others; "collect" undoes that item and goes on.
         losers: what becomes of those that were not needed: "undo" (the default), "keep", or
             "run_on": they go on, and the scope around ends only when they are over.
+        undo_order: "reverse" undoes all inside in one line, the last completed first.
         keep: True drops the undo entries inside once it is done.
         open: True lets `add` append items until the list is closed.
         close_when: closes an open list when it is true; read after every move.
@@ -120,7 +122,7 @@ def each(
         key=None if key is None else tracer.text(key(item)),
         after=None if after is None else tracer.text(after(item)),
         max_items=at_most, width=width, join=None if until else join,
-        on_item=on_item, losers=losers, keep=keep, open=open,
+        on_item=on_item, losers=losers, undo_order=undo_order, keep=keep, open=open,
         within=None if within is None else check_duration(within, "within="),
         on_expiry=on_expiry,
     )  # fmt: skip

@@ -51,6 +51,7 @@ class SagaOptions:
     debt_due: str | None = None
     undo_deadline: str | None = None
     on_debt: Literal["hold", "continue"] | None = None
+    undo_order: Literal["reverse"] | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -165,6 +166,8 @@ class _Trace:
                 head[name] = check_duration(text, f"{name}=")
         if options.on_debt is not None:
             head["on_debt"] = options.on_debt
+        if options.undo_order is not None:
+            head["undo_order"] = options.undo_order
         if options.attributes:
             head["attributes"] = {n: self._of_input(v) for n, v in options.attributes.items()}
         return head
@@ -235,6 +238,7 @@ def saga(
     debt_due: str | None = None,
     undo_deadline: str | None = None,
     on_debt: Literal["hold", "continue"] | None = None,
+    undo_order: Literal["reverse"] | None = None,
     attributes: Mapping[str, str | Callable[[I], object]] | None = None,
 ) -> Callable[[Callable[[I], O]], Saga[I, O]]:
     """Declare a saga; the function below is traced once into data, the engine never runs it.
@@ -253,6 +257,7 @@ def saga(
         debt_due: when a debt is due, `"3d"` by default.
         undo_deadline: how long undoing may take before it becomes a debt.
         on_debt: "continue" undoes past a debt instead of waiting for it.
+        undo_order: "reverse" undoes all in one line, the last completed first.
         attributes: for search, by name: a field of the input or a lambda over it.
     """
     check_stored_name(name, "a saga")
@@ -276,6 +281,7 @@ def saga(
         debt_due=debt_due,
         undo_deadline=undo_deadline,
         on_debt=on_debt,
+        undo_order=undo_order,
         attributes=attributes or {},
     )
 

@@ -54,6 +54,15 @@ def test_what_a_block_keeps_is_not_undone() -> None:
     assert order(of(step("one"), scope("part", step("two"), keep=True))) == ["one"]
 
 
+def test_one_line_is_said_where_the_order_is_known_only_later() -> None:
+    part = parallel([step("one")], [step("two")]) | {"undo_order": "reverse"}
+    (item,) = undo_plan(of(part))
+    assert item["line"] == "both"
+    assert undo_order([item]) == ["both/side_1/two", "both/side_0/one"]
+    (item,) = undo_plan(of(step("one"), undo_order="reverse"))
+    assert item["line"] == ""
+
+
 def test_of_a_choice_one_is_undone() -> None:
     choose = {
         "node": "choose",

@@ -94,7 +94,7 @@ def branches_of_calls(order: Order) -> None:
 
 
 def named_branches(order: Order) -> None:
-    with parallel("provision", join=2):
+    with parallel("provision", join=2, undo_order="reverse"):
         stock = check_stock(order)
         with branch("one"):
             tell.named("a")(order.number, "x")
@@ -252,6 +252,7 @@ CASES: list[tuple[Callable[[Order], None], list[Any]]] = [
                 "node": "parallel",
                 "name": "provision",
                 "join": 2,
+                "undo_order": "reverse",
                 "branches": [
                     {"flow": [CHECK]},
                     {"name": "one", "flow": [step("a"), step("b")]},

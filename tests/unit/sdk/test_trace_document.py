@@ -53,6 +53,7 @@ def test_the_head_says_what_the_decorator_says() -> None:
         debt_due="1d",
         undo_deadline="3d",
         on_debt="continue",
+        undo_order="reverse",
         attributes={"number": "number", "big": lambda order: order.amount > 9},
         key=lambda order: order.number + "-x",
     )
@@ -71,6 +72,7 @@ def test_the_head_says_what_the_decorator_says() -> None:
         "debt_due": "1d",
         "undo_deadline": "3d",
         "on_debt": "continue",
+        "undo_order": "reverse",
         "attributes": {"number": "input.number", "big": "input.amount > 9"},
     }
 
