@@ -95,6 +95,8 @@ TR234 def.open_list 422  A list and what adds to it do not fit
   write open: true, and close it by add, an update or close_when
 TR236 def.own_flow 422  A scope cannot be cancelled by what runs because it stopped
   use fail, or name a block inside
+TR239 def.revoke 422  A child cannot undo itself once a pivot of it is done
+  write on_undo none, or a step that takes its result
 TR235 def.locks 422  Locks are taken in two orders
   take them in the same order everywhere
 TR237 def.escalate 422  An escalation calls too late, or a seat that may not decide
@@ -231,6 +233,8 @@ TR462 update.refused 422  A rule of the saga refuses the update
   see errors, and change the arguments
 TR463 update.ambiguous 422  Several parts offer this update now
   name its path, such as parties[k17]/extend
+TR464 update.stopped 409  What the update began was stopped before its end
+  look with troth history what stopped it
 TR501 bound.payload 422  A value is over its bound
   pass large things by reference
 TR502 bound.state 409  The commitment is over its bound

@@ -89,7 +89,8 @@ class TaskRequest:
 class UpdateRequest:
     """A client asks for a change that the definition offers; the same `id` gets the same answer.
 
-    Answer: {"id", "status": "accepted", "answer", "run"?, "recorded", "repeated": bool}.
+    Answer: {"id", "status": "accepted", "answer", "run"?, "recorded", "repeated": bool}. One that
+    answers when its run is done: status done, or accepted and the `version` behind which it began.
     """
 
     asked: Asked

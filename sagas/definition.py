@@ -83,7 +83,7 @@ class Update(Handler):
     """A handler whose event is a client's call. `rules` refuse: condition, code, message.
 
     `sets` are vars, `moves` timers by the name of their node; `adds` is a list with its items and
-    whether it closes.
+    whether it closes; `answers_done` says that the answer comes when its run is done.
     """
 
     validator: Validator
@@ -92,6 +92,7 @@ class Update(Handler):
     moves: tuple[tuple[str, Expr], ...]
     adds: tuple[str, Expr | None, Expr | None] | None
     answer: Expr | None
+    answers_done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,12 @@ class Node:
     handlers: tuple[Handler, ...] = ()
     updates: tuple[Update, ...] = ()
     covers: tuple[Node, ...] = ()
+
+    @property
+    def is_revoked(self) -> bool:
+        """Whether it is a child that undoes itself: what one that says nothing does."""
+        said = self.doc.get("on_undo", "contract" if self.undo is not None else "revoke")
+        return self.kind == "child" and said == "revoke"
 
     @property
     def on_expiry(self) -> str:

@@ -145,6 +145,8 @@ class Loader:
         node.retry = retry_of(doc.get("retry", {}), defaults.RETRY)
         risky = node.contract.classes is not None and node.contract.classes["R"] in ("R2", "R3")
         node.unknown = doc.get("unknown", "ask" if risky else "retry")
+        if "key" in doc.get("throttle", {}):
+            node.x["throttle.key"] = _expr(doc["throttle"]["key"], "key")
         self.undone_by(node)
 
     def undone_by(self, node: Node) -> None:
@@ -250,7 +252,7 @@ class Loader:
             None if adds is None else (
                 adds["to"], _maybe(adds.get("items")), _maybe(adds.get("close"), "bool")
             ),
-            _maybe(doc.get("answer")),
+            _maybe(doc.get("answer")), doc.get("answer_when") == "done",
         )  # fmt: skip
         flow.handler = update
         self.by_template[template] = update

@@ -165,6 +165,7 @@ class _Walker:
 
     def _step(self, node: Node, state: State) -> State:
         self._args(node, "args", objects(node.doc, "args"), state)
+        self._place(node, "throttle.key", state)
         self._args(node, "undo.args", objects(node.doc, "undo").get("args", {}), state)
         after = state.with_sure(*yields(node))
         return after.with_maybe([("pivot", node.name)]) if node.is_pivot else after
@@ -191,9 +192,7 @@ class _Walker:
         for branch in node.branches:
             self._add(node, None, f"branches.{branch.name}.when", branch.doc["when"], state)
             taken, state = narrowed(state, branch.doc["when"])
-            end = self.flow(branch.flow, taken)
-            ends[_way(branch)] = end
-            self._out(node, branch, end)
+            ends[_way(branch)] = self._out(node, branch, self.flow(branch.flow, taken))
         other = state if node.otherwise is None else self.flow(node.otherwise, state)
         ends[f"{node.template}/else"] = other
         return self._together(node, ends)
@@ -204,8 +203,7 @@ class _Walker:
             assert branch.trigger is not None
             won = self._node(branch.trigger, state)
             end = None if won is None else self.flow(branch.flow, won)
-            ends[_way(branch)] = end
-            self._out(node, branch, end)
+            ends[_way(branch)] = self._out(node, branch, end)
         return self._together(node, ends)
 
     def _together(self, node: Node, ends: dict[str, State | None]) -> State | None:
@@ -223,10 +221,13 @@ class _Walker:
         for fact in facts:
             self.found.lacks.setdefault(fact, way)
 
-    def _out(self, node: Node, branch: Branch, end: State | None) -> None:
-        if "out" in branch.doc and end is not None:
-            text = branch.doc["out"]
-            self._add(node, None, f"branches.{branch.name}.out", text, end, branch.flow)
+    def _out(self, node: Node, branch: Branch, end: State | None) -> State | None:
+        if "out" not in branch.doc or end is None:
+            return end
+        text = branch.doc["out"]
+        self._add(node, None, f"branches.{branch.name}.out", text, end, branch.flow)
+        of_branch = f"{node.name}.{branch.name}" if node.kind == "parallel" else node.name
+        return end.with_sure(("out", of_branch))
 
     def _parallel(self, node: Node, state: State) -> State | None:
         """Branches do not see each other; a branch `after` others may come behind their pivots."""
@@ -237,8 +238,7 @@ class _Walker:
             before = pivots_in(n for name in _all_after(node, branch) for n in nodes_of(name.flow))
             entry, _ = narrowed(state, branch.doc.get("when", ""))
             end = self.flow(branch.flow, entry.with_maybe(before))
-            ends[branch.name] = end
-            self._out(node, branch, end)
+            ends[branch.name] = self._out(node, branch, end)
         self._join(node, state)
         all_of_them = (
             node.doc.get("join", "all") == "all" and node.doc.get("on_branch") != "collect"
@@ -267,6 +267,8 @@ class _Walker:
             self._place(node, "out", end, node.flow)
         elif "while" not in node.doc:
             return None
+        if "out" in node.doc and "while" not in node.doc:  # else there may be no round
+            state = state.with_sure(("out", node.name))
         return state.with_sure(*yields(node)).with_maybe(again)
 
     def _for_each(self, node: Node, state: State) -> State:
@@ -328,7 +330,8 @@ class _Walker:
     def _update(self, update: Update, entry: State) -> None:
         """What an update reads: as a handler, what was sure when its scope opened."""
         doc = update.doc
-        found = [("when", doc.get("when")), ("answer", doc.get("answer"))]
+        found = [("when", doc.get("when"))]
+        found += [] if update.answers_done else [("answer", doc.get("answer"))]
         found += [
             (f"validate.{i}.if", rule["if"]) for i, rule in enumerate(doc.get("validate", ()))
         ]
@@ -338,7 +341,9 @@ class _Walker:
         for member, text in found:
             if isinstance(text, str):
                 self._add(None, update, member, text, entry, update.flow)
-        self.flow(update.flow, entry)
+        end = self.flow(update.flow, entry)
+        if update.answers_done and "answer" in doc and end is not None:
+            self._add(None, update, "answer", doc["answer"], end, update.flow)
 
     def _handler(self, handler: Handler, state: State, inner: frozenset[Fact]) -> State | None:
         """A run sees what was sure when its scope opened, later names as maybe, and its own."""

@@ -35,10 +35,12 @@ _LIMITS = frozenset({"maximum", "maxLength", "maxItems", "maxProperties"})
 _FLOWS = ("flow", "else", "branches", "on_failure", "handlers", "updates", "on")
 _DURATIONS = frozenset({
     "timeout", "heartbeat", "within", "max_hold", "valid", "first", "cap", "quiet", "after",
-    "period", "for",
+    "period", "for", "per",
     "early_ttl", "debt_due", "undo_deadline", "claim_lease",
 })  # fmt: skip
-_HOLD_DURATIONS = frozenset({"retry", "undo", "collect", "deadline", "every", "escalate"})
+_HOLD_DURATIONS = frozenset({
+    "retry", "undo", "collect", "deadline", "every", "escalate", "throttle"
+})  # fmt: skip
 # Which definition of the schema describes an object that stands at this member.
 _DESCRIBED = {
     "handlers": "handler", "updates": "update", "on_failure": "clause", "contracts": "contract",
@@ -135,15 +137,6 @@ def _not_yet(spots: list[_Spot], report: Report) -> None:
         for member in spot.value:
             if kind is not None and member in _not_yet_members(kind):
                 add(spot, f"{member} of {kind or 'a saga'}")
-        if spot.value.get("answer_when") == "done":
-            add(spot, "answer_when: done")
-        if kind == "child" and _is_revoked(spot.value):
-            add(spot, "on_undo: revoke (write none, or an undo of its own)")
-
-
-def _is_revoked(child: Mapping[str, Json]) -> bool:
-    """Revoke is what a child that says nothing means."""
-    return child.get("on_undo", "contract" if "undo" in child else "revoke") == "revoke"
 
 
 def _not_yet_members(kind: str) -> frozenset[str]:

@@ -85,6 +85,11 @@ class Update(Handler):
     """An update of a scope; its flow runs beside, as that of a handler does."""
 
     @property
+    def answers_done(self) -> bool:
+        """Whether its answer comes, and is read, when its run is done."""
+        return self.doc.get("answer_when") == "done"
+
+    @property
     def moves(self) -> list[dict[str, str]]:
         """Its moves: one, or several as a list."""
         found: Any = self.doc.get("move", [])

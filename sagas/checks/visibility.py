@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sagas.checks.facts import is_late_only, root_of, yields
+from sagas.checks.facts import Fact, is_late_only, root_of, yields
 from sagas.checks.flow import Place
 from sagas.checks.paths import selections_of
 from sagas.checks.report import Report
@@ -17,6 +17,7 @@ __all__ = ["Sights", "events_at", "label_of", "lists_at", "rounds_at"]
 
 Json = Any
 _FACTS = frozenset({"results", "events", "decisions"})
+_OUTS = frozenset({"choose", "race", "parallel", "repeat"})
 _LATE: tuple[tuple[str | int, ...], ...] = ((), ("expired",))
 _ASKED = frozenset({"active", "done", "deadline"})
 
@@ -101,7 +102,7 @@ class Sights:
                 at = place.handler or place.node
                 report.add(alias, at, f"{label_of(place)}: {text}", do)
                 fine = False
-        return fine and self._in_time(place, expr, report)
+        return fine and self._in_time(place, expr, report) and self._given(place, expr, report)
 
     def _in_time(self, place: Place, expr: Expr, report: Report) -> bool:
         """A node that goes on when its time is over may have yielded `{expired: true}` only."""
@@ -122,6 +123,29 @@ class Sights:
                     f"{node.name} may have come to the end of its time: then it is only `expired`"
                 )
                 do = f"ask has({root_of(node)}.{node.name}.expired) before"
+                report.add("def.maybe_unset", place.handler or place.node,
+                           f"{label_of(place)}: {text}", do)  # fmt: skip
+                return False
+        return True
+
+    def _given(self, place: Place, expr: Expr, report: Report) -> bool:
+        """A block gives an `out` only on those ways through it that have one."""
+        nodes = {n: self._d.by_name.get(n or "") for root, n in expr.reads if root == "results"}
+        if not any(node is not None and node.kind in _OUTS for node in nodes.values()):
+            return True
+        found = selections_of(place.text)
+        asked = {(path.name, path.steps[:1]) for path in found.asked}
+        for path in found.read:
+            node = nodes.get(path.name) if path.root == "results" else None
+            if node is None or node is place.node or (path.name, path.steps[:1]) in asked:
+                continue
+            fact = _out_of(node, path.steps)
+            if fact is not None and fact not in place.state.sure:
+                text = f"`results.{node.name}.out` is given only on some ways through {node.name}"
+                do = "give an out on each way that goes on, or ask has() before"
+                if node.kind == "parallel":
+                    text = f"`out` of {node.name} has `{path.steps[1]}` only when that branch is done"
+                    do = "ask has() before"
                 report.add("def.maybe_unset", place.handler or place.node,
                            f"{label_of(place)}: {text}", do)  # fmt: skip
                 return False
@@ -197,7 +221,8 @@ class Sights:
             return "def.unbound", text, "name a node of this definition"
         if root != "deadline":
             return None
-        if node is not None and _timed(node) and isinstance(place.handler, Update):
+        asks = isinstance(place.handler, Update) and not _is_late_answer(place)
+        if node is not None and _timed(node) and asks:
             return None  # it is refused while that time does not run
         if node is None or not _timed(node):
             return "def.unbound", f"{name} has no within, no deadline and is no sleep", None
@@ -218,6 +243,9 @@ class Sights:
             return self._unbound(root, name, node)
         hidden = (root, name) not in place.state.maybe
         reason = _why(place, node, hidden=hidden)
+        if hidden and _is_too_soon(place, node):
+            text = f"`{root}.{name}` is known only when the run of the update is done"
+            return "def.not_visible", text, "write answer_when: done"
         if hidden:
             text = f"`{root}.{name}` {reason or 'is known only later'}"
             do = None if reason is not None else f"move this behind {name}"
@@ -240,6 +268,15 @@ class Sights:
         return "def.unbound", f"`{root}.{name}`: {name} {what}", None
 
 
+def _out_of(node: Node, steps: tuple[str | int, ...]) -> Fact | None:
+    """The fact that what is read of an `out` is there; None where it is there always."""
+    if node.kind not in _OUTS or steps[:1] != ("out",):
+        return None
+    if node.kind != "parallel":
+        return ("out", node.name)
+    return ("out", f"{node.name}.{steps[1]}") if len(steps) > 1 else None
+
+
 def _when_expired(node: Node, root: str) -> bool:
     """An await, or a scope without `out`, yields something only when its time is over."""
     return root == "results" and is_late_only(node)
@@ -254,6 +291,18 @@ def _is_open(node: Node, place: Place) -> bool:
     flow = next((flow for flow in _flows(place.inside) if flow.owner is node), None)
     # A decision has no time left once it is taken, and neither has a scope that failed.
     return flow is not None and node.kind != "approve" and flow.role not in ("clause", "handler")
+
+
+def _is_too_soon(place: Place, node: Node) -> bool:
+    """Whether an update answers at once, and reads what its own flow yields."""
+    if not isinstance(place.handler, Update) or place.member != "answer":
+        return False
+    return any(flow is place.handler.flow for flow in node.above())
+
+
+def _is_late_answer(place: Place) -> bool:
+    update = place.handler
+    return isinstance(update, Update) and update.answers_done and place.member == "answer"
 
 
 def _timed(node: Node) -> bool:

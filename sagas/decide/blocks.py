@@ -7,9 +7,9 @@ from typing import Any
 from domain import events as ev
 from domain.durations import duration_us
 from domain.state import is_under
-from sagas.decide import endings, flow, for_each, joins, locks, repeats, run_on, waits
+from sagas.decide import endings, flow, for_each, joins, locks, repeats, run_on, updates, waits
 from sagas.decide.machine import Machine, container_of, join_path, to_us
-from sagas.definition import Branch, Flow, Node
+from sagas.definition import Branch, Flow, Node, Update
 
 __all__ = [
     "complete_scope", "enter_choose", "enter_race", "enter_scope", "flow_ended", "resume",
@@ -181,7 +181,8 @@ def _run_ended(m: Machine, container: str, ended: Flow) -> None:
     assert handler is not None
     scope = handler.scope
     path = container[: container.rfind("@") - len(handler.name)].rstrip("/")
-    m.emit(ev.NodeDone, node=container)
+    answer = updates.answer_run(m, handler, container) if isinstance(handler, Update) else None
+    m.emit(ev.NodeDone, node=container, value=answer)
     if handler.interrupt:
         complete_scope(m, path, scope)
         return
@@ -201,7 +202,9 @@ def resume(m: Machine, path: str, node: Node) -> None:
         else:
             m.push(repeats.turn, path, node, None)
     elif node.kind == "scope":
-        m.push(complete_scope, path, node)
+        # Where its `while` erred it goes on inside; where its `out` did, nothing is open there.
+        if not any(p != path and is_under(p, path) for p in m.c.nodes):
+            m.push(complete_scope, path, node)
     elif node.kind == "lock":
         m.push(locks.flow_over, path, node)
     elif node.kind == "for_each":

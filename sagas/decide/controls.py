@@ -21,7 +21,7 @@ from sagas.decide import (
     waits,
 )
 from sagas.decide.machine import Machine
-from sagas.definition import Handler, Node
+from sagas.definition import Handler, Node, Update
 
 __all__ = ["control"]
 
@@ -144,7 +144,10 @@ def _retry_held(m: Machine, message: msg.Control) -> _Refusal:
 def _again(m: Machine, path: str) -> None:
     """Enter a node again that an internal fault held, or go on with the block that it is."""
     found = m.d.by_template.get(template_of(path)) if path else m.d.root
-    if isinstance(found, Handler):
+    if isinstance(found, Update):  # what it answers when its run is done
+        if path in m.c.nodes:
+            m.push(blocks.flow_ended, path, found.flow)
+    elif isinstance(found, Handler):
         if failures.is_open(m, path.rpartition("/")[0]) and path not in m.c.subs:
             m.push(waits.open_handler, path, found)
     elif found is not None and path in m.c.nodes:

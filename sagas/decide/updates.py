@@ -1,7 +1,8 @@
 """Updates: what a client may change while a scope's main flow runs (semantics section 6).
 
 A refused update leaves no event. An accepted one is one event with all its sets, moves and adds;
-`answer` reads the state after it, and its flow runs beside.
+`answer` reads the state after it, and its flow runs beside; with `answer_when: done` the answer comes
+when that run is done, and reads the state then.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sagas.decide.machine import Machine, NodeFault, join_path, path_of, to_us
 from sagas.definition import Node, Update
 from sagas.expressions import MISSING, Expr
 
-__all__ = ["take"]
+__all__ = ["answer_run", "take"]
 
 Json = Any
 Local = dict[Any, Any]
@@ -97,7 +98,8 @@ def _is_open(m: Machine, scope: str) -> bool:
 def _known_times(m: Machine, update: Update, inside: str) -> None:
     """An update that reads or moves a time is open only while that time runs."""
     names = [name for name, _ in update.moves]
-    exprs: list[Expr | None] = [update.when, update.answer, *(rule for rule, *_ in update.rules)]
+    exprs: list[Expr | None] = [update.when, *(rule for rule, *_ in update.rules)]
+    exprs += [] if update.answers_done else [update.answer]
     exprs += [expr for _, expr in (*update.sets, *update.moves)]
     for expr in exprs:
         reads = expr.reads if expr is not None else ()
@@ -124,19 +126,36 @@ def _accept(
     m.c = before.fork()
     m.emit(ev.UpdateAccepted, node=path, update=message.id, by=message.by, args=message.args,
            **event)  # fmt: skip
+    late = update.answers_done and run is not None
     try:
         answer = None
-        if update.answer is not None:
+        if update.answer is not None and not late:
             answer = flow.bounded(path, m.value(update.answer, inside, local, path))
     except NodeFault:
         m.c = before
         m.events.pop()
         raise
-    m.outcome = {"status": "accepted", "answer": answer, **({"run": run} if run else {})}
+    status = "done" if update.answers_done and not late else "accepted"
+    m.outcome = {"status": status, "answer": answer, **({"run": run} if run else {})}
+    if late:  # from here on whoever asked looks for the end of the run
+        m.outcome["version"] = m.c.version
     if list_ is not None:
         m.push(for_each.look, list_, m.node(list_))
     if run is not None:
         flow.start_flow(m, update.flow, run)
+
+
+def answer_run(m: Machine, update: Update, run: str) -> Json:
+    """What the update answers now that its run is done; None unless it answers only then."""
+    if not update.answers_done:
+        return None
+    answer = None
+    if update.answer is not None:
+        answer = flow.bounded(run, m.value(update.answer, join_path(run, "_"), owner=run))
+    outcome: dict[str, Json] = m.outcome if isinstance(m.outcome, dict) else {}
+    if outcome.get("run") == run:  # done in the very decision that accepted it
+        m.outcome = {**outcome, "status": "done", "answer": answer}
+    return answer
 
 
 def _next_run(m: Machine, update: Update, path: str) -> str | None:

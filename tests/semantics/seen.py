@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from domain import events as ev
 from domain.events import Event
 from tests.semantics.world import World, command_name
 
@@ -53,6 +54,11 @@ SEEN: dict[str, Any] = {
     "taken": lambda w: {
         n: [e["id"] for e in v] if isinstance(v, list) else v.get("id", v)
         for n, v in _values("events")(w).items()
+    },
+    "ended": lambda w: {
+        e.node: e.value
+        for e in w.events
+        if isinstance(e, ev.NodeDone) and e.node[-1].isdigit() and "@" in e.node.split("/")[-1]
     },
     "count": lambda w: w.now.events_taken,
     "kept": lambda w: [

@@ -184,7 +184,8 @@ def test_each_round_and_branch_has_its_own() -> None:
 
 def test_an_expression_that_errs_is_an_internal_fault_and_never_taken_for_false() -> None:
     part = scope("s", wait("w", within="3d"), **{"while": "1 / vars.n > 0"})
-    given(saga(part, vars=VARS)).then(status="held", held="s")
+    story = given(saga(part, vars=VARS)).then(status="held", held="s")
+    story.control("retry", node="s").then(status="held", held="s", at=["s/w"])
 
 
 def test_past_a_pivot_it_is_a_debt_that_a_person_settles() -> None:
