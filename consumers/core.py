@@ -12,6 +12,7 @@ from consumers.registry import Registry
 from domain import key_stream as ks
 from domain import lock_stream as ls
 from domain import saga_key as sk
+from domain import throttle_stream as ts
 from domain.commitment import Commitment, CommitmentSnapshot
 from domain.errors import Refusal
 from domain.events import Ctx, Event
@@ -20,6 +21,7 @@ from domain.lock_stream import LockStream, LockStreamSnapshot
 from domain.messages import (
     Acquire,
     Arrive,
+    DropTurn,
     Leftover,
     Message,
     Open,
@@ -28,10 +30,12 @@ from domain.messages import (
     RunOver,
     Start,
     Subscribe,
+    TakeTurn,
 )
 from domain.ports import ViewRow
 from domain.saga_key import DoubleStart, SagaKey, SagaKeySnapshot
 from domain.streams import Decided
+from domain.throttle_stream import ThrottleStream, ThrottleStreamSnapshot
 from projections import current_step, parked_events
 from sagas.decide import decide as decide_commitment
 from sagas.outputs import Offered, outputs
@@ -57,7 +61,7 @@ class Step:
 
 
 class Core:
-    """Decides on the four kinds of streams. The functions of commitments can be replaced."""
+    """Decides on the five kinds of streams. The functions of commitments can be replaced."""
 
     def __init__(
         self,
@@ -86,6 +90,10 @@ class Core:
         if isinstance(state, LockStream) or isinstance(message, (Acquire, Release)):
             passed = ls.decide(state, message, stream=stream, now_us=now_us, ctx=ctx)
             return Step(passed.events, passed.state, passed.outcome, passed.mail, None)
+        if isinstance(state, ThrottleStream) or isinstance(message, (TakeTurn, DropTurn)):
+            turned = ts.decide(state, message, stream=stream, now_us=now_us, ctx=ctx)
+            wake_us = ts.wake_us(turned.state)
+            return Step(turned.events, turned.state, turned.outcome, turned.mail, wake_us)
         if isinstance(state, SagaKey) or isinstance(message, (Start, RunOver, Recall, Leftover)):
             started = self._saga_key(state, message, stream, now_us, ctx)
             return Step(started.events, started.state, started.outcome, started.mail, None)
@@ -107,7 +115,8 @@ class Core:
         decided = self._decide(definition, state, message, stream=stream, now_us=now_us, ctx=ctx)
         out = self._outputs(state, decided.state, decided.events)
         mail, after = out.mail, decided.state
-        if after is not None and after.is_over and (state is None or not state.is_over):
+        ends = after is not None and after.is_over and (state is None or not state.is_over)
+        if after is not None and ends and not after.had_ended:
             mail = starting.again(definition, after, mail)
         return Step(
             decided.events, decided.state, decided.outcome, mail, out.wake_us, out.offered,
@@ -161,5 +170,7 @@ def snapshot_of(state: Any) -> Any:
             return KeyStreamSnapshot.take(state)
         case LockStream():
             return LockStreamSnapshot.take(state)
+        case ThrottleStream():
+            return ThrottleStreamSnapshot.take(state)
         case _:
             return SagaKeySnapshot.take(state)

@@ -128,12 +128,20 @@ def _for_hours(s: _Data) -> _Data:
     return {"node": s["node"], "for": "hours", "until": _iso(s["due_us"])}
 
 
+def _for_turn(s: _Data) -> _Data:
+    return {"node": s["node"], "for": "throttle", "until": _iso(s.get("ends_us"))}
+
+
 def _child_awaited(s: _Data) -> _Data:
     return {"node": s["node"], "for": "child", "until": _iso(s.get("due_us"))}
 
 
 def _child_opened(s: _Data) -> _Data | None:
     return _closed("done")(s) if s.get("done") else None
+
+
+def _child_revoked(s: _Data) -> _Data:
+    return _closed("done" if s["status"] == "revoked" else "failed")(s)
 
 
 def _child_ended(s: _Data) -> _Data:
@@ -219,12 +227,15 @@ _TOLD: dict[str, tuple[str, Callable[[_Data], _Data | None]]] = {
     "task.offered": ("waiting", _offered),
     "task.done": ("node.closed", _closed("done")),
     "hours.awaited": ("waiting", _for_hours),
+    "turn.wanted": ("waiting", _for_turn),
     "lock.wanted": ("waiting", _locking),
     "lock.granted": ("block.entered", _of("node")),
     "child.asked": ("waiting", _child_awaited),
     "child.opened": ("node.closed", _child_opened),
     "child.left": ("node.closed", _closed("stopped")),
     "child.ended": ("node.closed", _child_ended),
+    "child.revoke_asked": ("waiting", _child_awaited),
+    "child.revoke_ended": ("node.closed", _child_revoked),
     "node.entered": ("block.entered", _entered),
     "event.taken": ("event.taken", _taken),
     "node.done": ("node.closed", _closed("done")),
@@ -246,6 +257,7 @@ _TOLD: dict[str, tuple[str, Callable[[_Data], _Data | None]]] = {
     "commitment.resumed": ("resumed", lambda _: {}),
     "commitment.held": ("held", _held),
     "commitment.released": ("released", lambda _: {}),
+    "commitment.revoke_asked": ("reopened", lambda s: None if s.get("answer") else {}),
     "commitment.ended": ("ended", _ended),
 }
 

@@ -31,7 +31,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RECORDS: Mapping[str, Any] = {
     "nodes": s.Instance, "trail": s.Trail, "effects": s.Effect, "entries": s.Entry,
     "subs": s.Sub, "bindings": s.Binding, "stops": s.Stop, "undoing": s.Undoing, "debts": s.Debt,
-    "children": s.Child, "locks": s.Hold,
+    "children": s.Child, "locks": s.Hold, "places": s.Place,
 }  # fmt: skip
 _PLAIN = ("vars", "frames", "timers", "taken", "deciders", "runs", "queues", "errors",
           "item_after")  # fmt: skip
@@ -61,6 +61,7 @@ class Commitment(Aggregate):
     effects: dict[str, s.Effect]
     children: dict[str, s.Child]
     locks: dict[str, s.Hold]
+    places: dict[str, s.Place]
     entries: dict[str, s.Entry]
     timers: dict[str, int]
     subs: dict[str, s.Sub]
@@ -82,6 +83,7 @@ class Commitment(Aggregate):
     paused: bool
     held: Json
     cancelling: Json
+    revoking: Json
     ended: Json
 
     def __init__(self) -> None:
@@ -136,6 +138,11 @@ class Commitment(Aggregate):
         return "waiting"
 
     @property
+    def had_ended(self) -> bool:
+        """Whether it was fulfilled before, and opened again only to be undone."""
+        return self.revoking is not None and self.revoking["reopened"]
+
+    @property
     def is_over(self) -> bool:
         return self.ended is not None
 
@@ -170,6 +177,7 @@ class CommitmentSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
         for name, record in _RECORDS.items():
             # A snapshot of an earlier release lacks what it did not know.
             values[name] = {k: _as(record, v) for k, v in values.get(name, {}).items()}
+        values.setdefault("revoking", None)  # of before a child could be asked to undo itself
         values.setdefault("item_after", {})  # snapshots of before for_each have none
         for name in ("taken", "deciders", "queues"):
             values[name] = {k: tuple(v) for k, v in values[name].items()}

@@ -16,6 +16,7 @@ from domain.canonical import canonical, digest
 __all__ = [
     "action_digest", "approval_digest", "approval_id", "commitment_id", "content_digest",
     "effect_id", "fact_id", "jitter", "key_id", "lane_of", "lock_id", "saga_key_id", "start_digest",
+    "throttle_id",
     "task_id", "update_digest",
 ]  # fmt: skip
 
@@ -69,6 +70,12 @@ def key_id(tenant: str, key: str) -> UUID:
 def lock_id(tenant: str, lock: str) -> UUID:
     """The id of the stream in which all requests for a lock of a tenant meet."""
     return _uuid(["troth.lock.v1", tenant, lock], tenant, lock)
+
+
+@lru_cache(STREAM_IDS_MAX)
+def throttle_id(tenant: str, throttle: str, key: str) -> UUID:
+    """The id of the stream in which all requests for a turn meet; its home is that of the key."""
+    return _uuid(["troth.throttle.v1", tenant, throttle, key], tenant, key or throttle)
 
 
 def effect_id(commitment: UUID, path: str, kind: str) -> str:

@@ -10,13 +10,16 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar
 from uuid import UUID
 
+from domain.child_messages import ChildOver, ChildRevoked, ChildStarted, Keep, Recall, Revoke
 from domain.events import Ctx
+from domain.turn_messages import DropTurn, NoTurn, TakeTurn, YourTurn
 
 __all__ = [
-    "Acquire", "Answered", "Arrive", "ChildOver", "ChildStarted", "Control", "Decide",
-    "Granted", "Leftover", "Lost", "Mail", "Message", "NotGranted", "NotStarted", "Offer",
-    "Open", "Recall", "Release", "RunOver", "Start", "Started", "Subscribe", "TaskAct",
-    "Update", "Wake", "Withdrawn", "from_body", "to_body",
+    "Acquire", "Answered", "Arrive", "ChildOver", "ChildRevoked", "ChildStarted", "Control",
+    "Decide", "DropTurn", "Granted", "Keep", "Leftover", "Lost", "Mail", "Message", "NoTurn",
+    "NotGranted", "NotStarted", "Offer", "Open", "Recall", "Release", "Revoke", "RunOver",
+    "Start", "Started", "Subscribe", "TakeTurn", "TaskAct", "Update", "Wake", "Withdrawn",
+    "YourTurn", "from_body", "to_body",
 ]  # fmt: skip
 
 Json = Any
@@ -267,41 +270,6 @@ class Leftover:
 
 
 @dataclass(frozen=True, slots=True)
-class Recall:
-    """To a saga-key stream: a parent stops, and the child it asked for need not begin."""
-
-    KIND: ClassVar[str] = "recall"
-    parent: str
-    node: str
-    ask: int
-
-
-@dataclass(frozen=True, slots=True)
-class ChildStarted:
-    """To a parent: its child runs. `ask` is the version at which the parent asked for it."""
-
-    KIND: ClassVar[str] = "child_started"
-    node: str
-    ask: int
-    id: str
-    run: int
-    saga_version: int
-
-
-@dataclass(frozen=True, slots=True)
-class ChildOver:
-    """To a parent: how its child ended; conflict or refused if it never began."""
-
-    KIND: ClassVar[str] = "child_over"
-    node: str
-    ask: int
-    status: str
-    id: str | None = None
-    result: Json = None
-    error: Json = None
-
-
-@dataclass(frozen=True, slots=True)
 class Acquire:
     """To the stream of a lock: a node wants it; `undo`: to undo what was done under it."""
 
@@ -349,7 +317,9 @@ Message = (
     | Update
     | Control
     | Start | RunOver | Arrive | Subscribe | Recall | Leftover | ChildStarted | ChildOver
+    | Revoke | Keep | ChildRevoked
     | Acquire | Release | Granted | NotGranted
+    | TakeTurn | DropTurn | YourTurn | NoTurn
 )  # fmt: skip
 
 _KINDS: dict[str, Any] = {
@@ -358,7 +328,9 @@ _KINDS: dict[str, Any] = {
         Open, Offer, Started, Answered, Lost, NotStarted, Withdrawn, Wake, Decide, TaskAct, Update,
         Control,
         Start, RunOver, Arrive, Subscribe, Recall, Leftover, ChildStarted, ChildOver,
+        Revoke, Keep, ChildRevoked,
         Acquire, Release, Granted, NotGranted,
+        TakeTurn, DropTurn, YourTurn, NoTurn,
     )
 }  # fmt: skip
 

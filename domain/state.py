@@ -106,6 +106,16 @@ TURN = "turn"
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A step's place in a throttle; `ask` is the version at which it asked, `given` that it is next."""
+
+    throttle: str
+    key: str
+    ask: int
+    given: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Trail:
     """How a node closed: done, skipped, failed or stopped. `version` orders completions."""
 
@@ -184,7 +194,10 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is to be undone. `state` is open, undoing or debt; `seq` orders completions."""
+    """What is to be undone. `state` is open, undoing or debt; `seq` orders completions.
+
+    `child`: the commitment that is asked to undo itself; there is no contract then.
+    """
 
     seq: int
     effect: str
@@ -197,6 +210,7 @@ class Entry:
     retry: Json
     classes: Mapping[str, str] | None
     state: str = "open"
+    child: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import orjson
 from domain.durations import duration_text
 from domain.seats import seat_text
 from domain.state import ITS_TURN
+from projections import audit_revoking
 
 __all__ = ["LINE_MAX", "text_of", "topics"]
 
@@ -169,7 +170,7 @@ def _child_asked(state: State) -> str:
 
 def _child_ended(state: State) -> str:
     error = f": {_error(state['error'])}" if state.get("error") else ""
-    undo = f"; undone by {state['undo']['contract']}" if state.get("undo") else ""
+    undo = f"; undone by {state['undo']['contract'] or 'itself'}" if state.get("undo") else ""
     if state["status"] in ("conflict", "refused"):
         return f"child of {state['node']} did not begin, {state['status']}{error}"
     return f"child of {state['node']} ended {state['status']}{error}{undo}"
@@ -220,6 +221,10 @@ def _settled(state: State) -> str:
     evidence = state.get("evidence")
     shown = f", evidence {_value(evidence)}" if evidence is not None else ""
     return f"debt {state['debt']} settled as {state['how']}{shown}: {_value(state['reason'])}"
+
+
+def _throttle(state: State) -> str:
+    return f"{state['throttle']}, key {_value(state['key'])}" if state["key"] else state["throttle"]
 
 
 def _subscriptions(state: State) -> str:
@@ -327,6 +332,15 @@ _LINES: dict[str, Callable[[State], str]] = {
     "approval.rejected": lambda s: _decided(s, "rejected"),
     "approval.voided": lambda s: f"{s['node']}: the question is void{_why(s)}",
     "hours.awaited": lambda s: f"{s['node']} waits for the hours of {s['calendar']}{_until(s)}",
+    "turn.wanted": lambda s: (
+        f"{s['node']} waits for its turn in throttle {_throttle(s)}, "
+        f"{s['max']} in {duration_text(s['per_us'])}"
+    ),
+    "turn.given": lambda s: f"it is the turn of {s['node']}",
+    "throttles.opened": lambda s: f"first request for a turn in throttle {_throttle(s)}",
+    "throttles.queued": lambda s: f"{s['node']} of {s['commitment'][:8]} waits for its turn",
+    "throttles.passed": lambda s: f"{s['node']} of {s['commitment'][:8]} has its turn",
+    "throttles.dropped": lambda s: f"{s['node']} of {s['commitment'][:8]} no longer waits",
     "lock.wanted": lambda s: (
         f"{s['node']} waits for lock {s['lock']}"
         + (", to undo what was done under it" if s.get("undo") else "")
@@ -347,6 +361,7 @@ _LINES: dict[str, Callable[[State], str]] = {
     "child.stop_asked": lambda s: f"cancelled, and awaited: children of {_names(s['nodes'])}",
     "child.left": lambda s: f"left to themselves: children of {_names(s['nodes'])}",
     "child.ended": _child_ended,
+    **audit_revoking.LINES,
     "effect.intended": _intended,
     "effect.started": lambda s: f"{_what(s)} started by {s['worker']}, {_attempt(s)}",
     "effect.attempt_failed": _attempt_failed,

@@ -15,7 +15,7 @@ from domain.events import Event
 from domain.evolve import in_flight
 from domain.ports import ViewRow
 from domain.seats import missing_seats
-from domain.state import HOURS, ITS_TURN, TURN, Asked, Child, Debt, Effect, Instance, template_of
+from domain.state import ITS_TURN, Asked, Child, Debt, Effect, Instance, template_of
 from projections.tasks import Forms, task_rows, tasks_in
 from projections.times import iso
 
@@ -141,6 +141,10 @@ def _waits(shape: Shape, c: Commitment) -> list[Json]:
         if effect.kind == "undo" and in_flight(effect):
             wait = _effect_wait(c, effect.node, effect)
             found.append((order.get(template_of(effect.node), 0), wait))
+    for path, entry in c.entries.items():
+        if entry.child is not None and entry.state == "undoing":
+            wait = _wait(path, "child", f"undo: {entry.child[:8]}, which undoes itself", None)
+            found.append((order.get(template_of(path), 0), wait))
     for path, hold in c.locks.items():
         if hold.undo and hold.fence is None:
             wait = _wait(path, "lock", f"undo: lock {hold.lock}, held by another", None)
@@ -174,10 +178,13 @@ def _wait_of(c: Commitment, path: str, instance: Instance) -> Json:
         return _wait(path, "condition", "its condition to hold", until_us)
     if instance.kind == "sleep":
         return _wait(path, "timer", "sleeps", c.timers.get(f"{path}:sleep"))
+    if f"{path}:hours" in c.timers:
+        return _wait(path, "hours", "office hours", c.timers[f"{path}:hours"])
+    if path in c.places:
+        detail = f"its turn in throttle {c.places[path].throttle}"
+        return _wait(path, "throttle", detail, until_us)
     if instance.kind == "step" and instance.effect in c.effects:
         return _effect_wait(c, path, c.effects[instance.effect])
-    if instance.branch == HOURS:
-        return _wait(path, "hours", "office hours", c.timers.get(f"{path}:hours"))
     if instance.branch == ITS_TURN:
         return _wait(path, "turn", "its turn, behind other steps of its parallel", until_us)
     if instance.branch == "locking" and path in c.locks:

@@ -18,8 +18,9 @@ from domain.ids import key_id, saga_key_id
 from domain.messages import Message
 from domain.ports import Dispatch
 from domain.state import Effect, Sub
-from sagas.child_mail import child_mail
+from sagas.child_mail import child_mail, waived
 from sagas.lock_mail import lock_mail
+from sagas.turn_mail import turn_mail
 
 __all__ = ["Offered", "Outputs", "outputs"]
 
@@ -59,7 +60,7 @@ def outputs(before: Commitment | None, after: Commitment, events: Sequence[Event
     offered: list[Offered] = []
     settled: list[str] = []
     withdraw: list[str] = []
-    mail: list[tuple[UUID, Message]] = []
+    mail: list[tuple[UUID, Message]] = [*turn_mail(before, after, events)]
     for index, event in enumerate(events):
         mail += (*child_mail(after, event), *lock_mail(after, event))
         if isinstance(event, (ev.EffectIntended, ev.EffectRetried)):
@@ -73,11 +74,11 @@ def outputs(before: Commitment | None, after: Commitment, events: Sequence[Event
             withdraw.extend(event.effects)
         elif isinstance(event, ev.MessageDeferred) and _is_last_word(event.message):
             settled.append(event.message["body"]["effect"])
-        elif isinstance(event, ev.CommitmentEnded):
+        elif isinstance(event, ev.CommitmentEnded) and not after.had_ended:
             home = saga_key_id(after.tenant, after.saga, after.key)
             mail.append((home, msg.RunOver(after.run, event.status)))
     withdraw = [effect for effect in withdraw if _is_to_stop(after, effect)]
-    mail += _subscriptions(before, after)
+    mail += (*waived(before, after, events), *_subscriptions(before, after))
     wake_us = None
     if after.timers and not after.paused and after.held is None:
         wake_us = min(after.timers.values())
@@ -124,7 +125,7 @@ def _subscriptions(before: Commitment | None, after: Commitment) -> list[tuple[U
     """Mail to each key stream whose subscriptions or taken events changed."""
     old: dict[str, Sub] = before.subs if before is not None else {}
     old_taken = before.taken if before is not None else {}
-    ended = after.is_over and (before is None or not before.is_over)
+    ended = after.is_over and (before is None or not before.is_over) and not after.had_ended
     if old == after.subs and old_taken == after.taken and not ended:
         return []
     keys = {s.key for s in old.values()} | {s.key for s in after.subs.values()} | set(after.taken)

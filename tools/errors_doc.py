@@ -27,7 +27,7 @@ HEAD = """# Errors
 
 Every code of the product. A code is stable: never renumbered, never reused. Answers carry the
 number (`TR201`); the dotted alias is for reading. `troth explain CODE` says the same offline. This
-page is made from the table in `domain/errors.py` by `python -m tools.errors_doc`.
+page is made from the table in `domain/error_table.py` by `python -m tools.errors_doc`.
 """
 EXAMPLES_HEAD = """
 All faults of a definition are told at once, in the order of the document; only a fault of its form

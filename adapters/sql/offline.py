@@ -52,7 +52,8 @@ WHERE c.status NOT IN ('fulfilled', 'compensated', 'failed', 'cancelled', 'pause
   AND NOT EXISTS (SELECT 1 FROM tasks t WHERE t.commitment = c.commitment
     AND t.status IN ('offered', 'claimed'))
   AND NOT EXISTS (SELECT 1 FROM debts b WHERE b.commitment = c.commitment AND b.status = 'open')
-  AND NOT EXISTS ({waits_for} IN ('event', 'approval', 'unknown', 'debt', 'child', 'lock'))
+  AND NOT EXISTS ({waits_for} IN ('event', 'approval', 'unknown', 'debt', 'child', 'lock',
+    'throttle'))
 ORDER BY c.since_us LIMIT ?
 """
 _LEASES = """

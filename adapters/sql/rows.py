@@ -13,7 +13,7 @@ __all__ = ["about", "iso", "letter", "owner_of", "parked", "parked_stream", "wit
 Json = Any
 _KINDS = {
     "commitment.opened": "commitment", "sagakey.opened": "saga_key", "key.opened": "key",
-    "locks.opened": "lock",
+    "locks.opened": "lock", "throttles.opened": "throttle",
 }  # fmt: skip
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -16,7 +16,11 @@ from domain.events.children import (
     ChildEnded,
     ChildLeft,
     ChildOpened,
+    ChildRevokeAsked,
+    ChildRevokeEnded,
     ChildStopAsked,
+    RevokeAsked,
+    RevokeWaived,
 )
 from domain.events.effects import (
     AttemptFailed,
@@ -96,7 +100,15 @@ from domain.events.locks import (
     LockReleased,
     LockWanted,
 )
-from domain.events.turns import HoursAwaited
+from domain.events.turns import (
+    HoursAwaited,
+    ThrottleDropped,
+    ThrottleOpened,
+    ThrottlePassed,
+    ThrottleQueued,
+    TurnGiven,
+    TurnWanted,
+)
 from domain.events.work import (
     AwaitOpened,
     TaskClaimed,
@@ -123,6 +135,8 @@ __all__ = [
     "ChildEnded",
     "ChildLeft",
     "ChildOpened",
+    "ChildRevokeAsked",
+    "ChildRevokeEnded",
     "ChildStopAsked",
     "CommitmentEnded",
     "CommitmentHeld",
@@ -175,6 +189,8 @@ __all__ = [
     "PartStopped",
     "PartStopping",
     "QuietSet",
+    "RevokeAsked",
+    "RevokeWaived",
     "RunEnded",
     "RunOpened",
     "SagaKeyOpened",
@@ -190,8 +206,14 @@ __all__ = [
     "TaskEscalated",
     "TaskOffered",
     "TaskReleased",
+    "ThrottleDropped",
+    "ThrottleOpened",
+    "ThrottlePassed",
+    "ThrottleQueued",
     "TimerFired",
     "TimerMoved",
+    "TurnGiven",
+    "TurnWanted",
     "UndoBegun",
     "UndoEnded",
     "UndoSealed",

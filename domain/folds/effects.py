@@ -52,6 +52,7 @@ def enter(c: Any, node: str, effect: str, undo: Json, seq: int) -> None:
     c.entries[node] = Entry(
         seq, effect, undo["contract"], undo["participant"], undo["args"], undo["digest"],
         undo["when"], undo["timeout_us"], undo.get("retry"), undo.get("classes"),
+        child=undo.get("child"),
     )  # fmt: skip
 
 
@@ -82,6 +83,8 @@ def retried(c: Any, e: ev.EffectRetried) -> None:
         old, state="offered", attempt=e.attempt, start_by_us=e.start_by_us, next=None
     )
     c.timers.pop(_retry_timer(old), None)
+    if old.kind == "do":
+        dispatched(c, old.node)
 
 
 def _settle(c: Any, effect: str, **changes: Any) -> Effect:
@@ -131,6 +134,8 @@ def unknown(c: Any, e: ev.EffectUnknown) -> None:
     unanswered = old.unanswered if e.attempt in old.unanswered else (*old.unanswered, e.attempt)
     c.effects[e.effect] = changed(old, state="unknown", next=e.next, unanswered=unanswered)
     c.timers.pop(_retry_timer(old), None)
+    if old.kind == "do":
+        dispatched(c, old.node)
     if e.next == "probe" and e.due_us is not None:
         c.timers[f"{old.node}:probe_retry"] = e.due_us
     else:

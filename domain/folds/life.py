@@ -8,11 +8,11 @@ from domain import events as ev
 
 __all__ = [
     "cancel_asked", "deferred", "ended", "held", "nothing", "opened", "paused", "released",
-    "resumed",
+    "resumed", "revoke_asked", "revoke_waived",
 ]  # fmt: skip
 
 _DICTS = (
-    "nodes", "trail", "frames", "effects", "children", "locks", "entries", "timers", "subs",
+    "nodes", "trail", "frames", "effects", "children", "locks", "places", "entries", "timers", "subs",
     "taken", "bindings", "deciders", "runs", "queues", "errors", "stops",
     "undoing", "debts", "item_after",
 )  # fmt: skip
@@ -29,6 +29,7 @@ def opened(c: Any, e: ev.CommitmentOpened) -> None:
     c.pivots, c.deferred, c.undone, c.debt_count = (), (), 0, 0
     c.events_taken = int("id" in (e.start or {}))  # the event that started it is the first
     c.paused, c.held, c.cancelling, c.ended = False, None, None, None
+    c.revoking = None
 
 
 def paused(c: Any, e: ev.CommitmentPaused) -> None:
@@ -73,6 +74,7 @@ def ended(c: Any, e: ev.CommitmentEnded) -> None:
         c.nodes,
         c.children,
         c.locks,
+        c.places,
         c.timers,
         c.subs,
         c.bindings,
@@ -81,5 +83,20 @@ def ended(c: Any, e: ev.CommitmentEnded) -> None:
         c.undoing,
     ):
         data.clear()
-    if e.status == "fulfilled":
+    may_be_revoked = c.parent is not None and c.parent.get("revoke", False)
+    if e.status == "fulfilled" and not may_be_revoked:
+        c.entries.clear()
+
+
+def revoke_asked(c: Any, e: ev.RevokeAsked) -> None:
+    """A fulfilled commitment opens again; what it had done is still there to be undone."""
+    if e.answer is None:
+        c.revoking = {"parent": e.parent, "node": e.node, "reopened": c.ended is not None}
+        c.ended = None
+
+
+def revoke_waived(c: Any, e: ev.RevokeWaived) -> None:
+    """A commitment that is fulfilled forgets what undid it, one that is not will do so."""
+    c.parent = {name: value for name, value in c.parent.items() if name != "revoke"}
+    if c.ended is not None and c.ended["status"] == "fulfilled":
         c.entries.clear()

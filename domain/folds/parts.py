@@ -36,6 +36,7 @@ def close(c: Any, node: str, state: str, version: int, attempt: int = 0) -> Inst
     c.trail[node] = Trail(state, version, c.clock_us, c.clock_us - since_us, attempt)
     disarm(c, node)
     c.subs.pop(node, None)
+    c.places.pop(node, None)
     return instance
 
 

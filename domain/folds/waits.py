@@ -71,6 +71,7 @@ def asked(c: Any, e: ev.ApprovalAsked) -> None:
         e.args or {}, e.evidence, uses=e.uses,
     )  # fmt: skip
     c.nodes[e.node] = Instance("approve", c.clock_us, asked=question)
+    c.places.pop(e.node, None)  # the turn of a step of which people are asked anew
     if e.due_us is not None:
         c.timers[f"{e.node}:within"] = e.due_us
     arm(c, e.node, e.timers)

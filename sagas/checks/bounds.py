@@ -70,13 +70,16 @@ def _times(node: Node, report: Report) -> None:
         if isinstance(value, str):
             most_us = most.get(member, defaults.TIMER_US_MAX)
             _time(node, f"{member} of {node.name}", value, most_us, report)
-    for member, inner in (("deadline", "after"), ("every", "period"), ("collect", "quiet")):
+    for member, inner in (
+        ("deadline", "after"), ("every", "period"), ("collect", "quiet"), ("throttle", "per"),
+    ):  # fmt: skip
         value = objects(node.doc, member).get(inner)
         if value is not None:
             _time(node, f"{member} of {node.name}", value, defaults.TIMER_US_MAX, report)
-    period = objects(node.doc, "every").get("period")
-    if period is not None and duration_us(period) == 0:
-        report.add("def.bound", node, f"every of {node.name} is 0", "give a period above 0")
+    for member, inner in (("every", "period"), ("throttle", "per")):
+        period = objects(node.doc, member).get(inner)
+        if period is not None and duration_us(period) == 0:
+            report.add("def.bound", node, f"{member} of {node.name} is 0", "give a time above 0")
 
 
 def _attempts(node: Node, doc: Mapping[str, Json], report: Report) -> None:

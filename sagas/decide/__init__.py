@@ -25,8 +25,10 @@ from sagas.decide import (
     for_each,
     kinds,
     locks,
+    revoking,
     tasks,
     timers,
+    turns,
     updates,
     waits,
     watching,
@@ -38,7 +40,10 @@ from sagas.definition import Definition
 __all__ = ["Decided", "decide"]
 
 Json = Any
-_ANSWERS = (msg.ChildStarted, msg.ChildOver, msg.Granted, msg.NotGranted)
+_ANSWERS = (
+    msg.ChildStarted, msg.ChildOver, msg.Granted, msg.NotGranted, msg.Revoke, msg.Keep,
+    msg.ChildRevoked, msg.YourTurn, msg.NoTurn,
+)  # fmt: skip
 _CALLS = (msg.Update, msg.Decide, msg.TaskAct, msg.Control)
 _LARGE = (msg.Answered, msg.Offer)
 kinds.register()
@@ -81,11 +86,11 @@ def _machine(
     fork = None if commitment is None else commitment.fork()
     m = Machine(definition, fork, stream=stream, now_us=now_us, ctx=ctx)
     looks = definition.has_awaits or definition.closing_lists or definition.watched
+    looks = looks or definition.has_exclusive
     m.look = _look if looks else None
     return m
 
 
-    looks = looks or definition.has_exclusive
 def _move(m: Machine, message: Message, accepted_us: int, *, is_new: bool) -> None:
     """Record the message, and move all that can move."""
     if is_new:
@@ -136,12 +141,12 @@ def _look(m: Machine) -> None:
         for_each.look_at_lists(m)
     if m.d.has_awaits:
         awaits.look(m)
+    if m.d.has_exclusive:
+        exclusive.look(m)
 
 
 def _handle(m: Machine, message: Message) -> None:
     m.guard(failures.fail, _apply, message)
-    if m.d.has_exclusive:
-        exclusive.look(m)
     m.run(failures.fail)
 
 
@@ -226,8 +231,18 @@ def _apply(m: Machine, message: Message) -> None:
                 updates.take(m, message)
         case msg.Control():
             controls.control(m, message)
-        case msg.ChildStarted() | msg.ChildOver() | msg.Granted() | msg.NotGranted():
+        case (
+            msg.ChildStarted() | msg.ChildOver() | msg.Granted() | msg.NotGranted()
+            | msg.YourTurn() | msg.NoTurn()
+        ):  # fmt: skip
             _of_others(m, message)
+        case msg.Revoke():
+            revoking.asked(m, message)
+        case msg.Keep():
+            revoking.kept(m, message)
+        case msg.ChildRevoked():
+            if not m.c.is_over:
+                revoking.answered(m, message)
         case msg.Wake() | msg.Open():
             pass  # due timers have fired already; a second opening is a repeated mail
         case (
@@ -237,7 +252,7 @@ def _apply(m: Machine, message: Message) -> None:
             | msg.Subscribe()
             | msg.Recall()
             | msg.Leftover()
-            | (msg.Acquire() | msg.Release())
+            | (msg.Acquire() | msg.Release() | msg.TakeTurn() | msg.DropTurn())
         ):
             raise TypeError(f"{message.KIND} is not for a commitment")
 
@@ -260,12 +275,17 @@ def _of_effect(
 
 
 def _of_others(
-    m: Machine, message: msg.ChildStarted | msg.ChildOver | msg.Granted | msg.NotGranted
+    m: Machine,
+    message: (
+        msg.ChildStarted | msg.ChildOver | msg.Granted | msg.NotGranted | msg.YourTurn | msg.NoTurn
+    ),
 ) -> None:
-    """What children and locks answer; nobody waits for it after the end."""
+    """What children, locks and throttles answer; nobody waits for it after the end."""
     if m.c.is_over:
         return
     if isinstance(message, msg.ChildStarted | msg.ChildOver):
         children.heard(m, message)
+    elif isinstance(message, msg.YourTurn | msg.NoTurn):
+        turns.heard(m, message)
     else:
         locks.heard(m, message)

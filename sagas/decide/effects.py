@@ -320,6 +320,8 @@ def retry_due(m: Machine, key: str) -> None:
     start_by_us = None
     if effect.kind == "do":
         node = m.node(effect.node)
+        if not turns.may_dispatch(m, effect.node, node):
+            return
         start_by_us = m.now_us + (node.within_us or defaults.START_WITHIN_US)
         if effect.not_after_us is not None and effect.not_after_us < m.now_us:
             approvals.expired_before_start(m, effect.node, key, effect)

@@ -15,6 +15,7 @@ from sagas.decide import (
     repeats,
     stopping,
     tasks,
+    turns,
     undoing,
     waits,
 )  # fmt: skip
@@ -53,7 +54,7 @@ def _fire(m: Machine, path: str, name: str, due_us: int) -> None:
     elif name == "deadline":
         _deadline(m, path, node)
     elif name == "hours":
-        flow.enter(m, path, node)
+        turns.again(m, path, node)
     elif name == "lease":
         tasks.lease_over(m, path)
     elif name.startswith(escalation.ESCALATE):
@@ -86,6 +87,8 @@ def _within(m: Machine, path: str, node: Node) -> None:
         waits.expire_wait(m, path, node)
     elif node.kind == "task":
         tasks.expire_task(m, path, node)
+    elif node.kind == "step" and turns.retry_over(m, path):
+        pass
     elif node.on_expiry == "continue":
         stopping.request_stop(m, path, {"kind": "expired"})
     else:

@@ -11,6 +11,8 @@ from domain import messages as msg
 from domain.canonical import digest
 from domain.ids import commitment_id, saga_key_id
 from domain.messages import Message
+from domain.throttle_stream import ThrottleStream
+from domain.throttle_stream import wake_us as throttle_wake_us
 from tests.semantics.world import CTX, START_US, fold, state_of
 
 Json = Any
@@ -77,6 +79,12 @@ class Family:
         self.send(self.id_of(saga, run, key), msg.Control(action, "ops", "so be it"))
         return self
 
+    def settle(self, saga: str) -> Family:
+        """A person saw to the open debt."""
+        shown = msg.Control("settle", "ops", "so be it", evidence={"note": "seen to"})
+        self.send(self.id_of(saga), shown)
+        return self
+
     def pass_time(self, by_us: int) -> Family:
         """Let time pass; whoever is due is woken, the earliest first."""
         until_us = self.now_us + by_us
@@ -93,7 +101,10 @@ class Family:
         raise AssertionError("timers without end")
 
     def _wake_of(self, stream: UUID) -> int | None:
-        timers = getattr(self.states[stream], "timers", None)
+        state = self.states[stream]
+        if isinstance(state, ThrottleStream):
+            return throttle_wake_us(state)
+        timers = getattr(state, "timers", None)
         return min(timers.values(), default=None) if timers else None
 
     # --- mail --------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from domain import events as ev
 from domain import key_stream as ks
 from domain import lock_stream as ls
 from domain import messages as msg
+from domain import throttle_stream as ts
 from domain.commitment import Commitment, CommitmentSnapshot
 from domain.events import Event
 from domain.ids import commitment_id, key_id
@@ -75,6 +76,7 @@ class World:
         self.commands: list[Dispatch] = []
         self.keys: dict[UUID, Any] = {}
         self.locks: dict[UUID, Any] = {}
+        self.throttles: dict[UUID, Any] = {}
         self.kids: dict[tuple[str, int], Json] = {}
         self.wake_us: int | None = None
         self.outcome: Json = None
@@ -152,12 +154,21 @@ class World:
                 queue += self._to_key(to, mail)
             elif isinstance(mail, msg.Acquire | msg.Release):
                 queue += self._to_lock(to, mail)
+            elif isinstance(mail, msg.TakeTurn | msg.DropTurn):
+                queue += self._to_throttle(to, mail)
             elif isinstance(mail, msg.Start | msg.Recall):
                 queue += self._to_kid(mail)
 
     def _to_lock(self, to: UUID, message: msg.Message) -> list[msg.Message]:
         decided = ls.decide(self.locks.get(to), message, stream=to, now_us=self.now_us, ctx=CTX)
         self.locks[to] = decided.state
+        return [mail for stream, mail in decided.mail if stream == self.id]
+
+    def _to_throttle(self, to: UUID, message: msg.Message) -> list[msg.Message]:
+        decided = ts.decide(
+            self.throttles.get(to), message, stream=to, now_us=self.now_us, ctx=CTX
+        )
+        self.throttles[to] = decided.state
         return [mail for stream, mail in decided.mail if stream == self.id]
 
     def _to_kid(self, message: msg.Start | msg.Recall) -> list[msg.Message]:
@@ -172,7 +183,7 @@ class World:
         del self.kids[message.node, message.ask]
         return [msg.ChildOver(message.node, message.ask, "cancelled")]
 
-    def kid_says(self, asked: tuple[str, int], status: str) -> None:
+    def kid_says(self, asked: tuple[str, int], status: str, result: Json = 7) -> None:
         """A child begins (also before its end), and ends with a status; conflict: it never does."""
         kid, error = self.kids[asked], {"class": "business", "code": "no", "message": "no"}
         if status == "conflict" and kid["id"] is None:
@@ -187,7 +198,7 @@ class World:
         elif status in ("fulfilled", "failed", "cancelled"):
             del self.kids[asked]
             told = None if status == "fulfilled" else error
-            self.send(msg.ChildOver(*asked, status, kid["id"], 7 if told is None else None, told))
+            self.send(msg.ChildOver(*asked, status, kid["id"], None if told else result, told))
 
     def _to_key(self, to: UUID, message: msg.Message) -> list[msg.Message]:
         decided = ks.decide(self.keys.get(to), message, stream=to, now_us=self.now_us, ctx=CTX)
@@ -214,6 +225,7 @@ class World:
         found = ["wake-up"] * (self.wake_us is not None) + ["dispatch"] * bool(self.dispatches)
         found += ["child"] * bool(c.children)
         found += ["lock"] * any(hold.fence is None for hold in c.locks.values())
+        found += ["throttle"] * any(not place.given for place in c.places.values())
         found += ["event"] * any(p in c.subs for p in c.nodes)
         asked = any((i.asked and not i.branch) or i.task for i in c.nodes.values())
         unknown = any(e.state == "unknown" and e.next == "ask" for e in c.effects.values())
@@ -257,12 +269,26 @@ class World:
     def pass_time(self, until_us: int) -> None:
         """Let time pass; every wake-up on the way is sent when it is due."""
         for _ in range(MESSAGES_MAX):
-            if self.wake_us is None or self.wake_us > until_us:
+            due = [(at, i) for i, (at, _) in enumerate(self._wakes()) if at <= until_us]
+            if not due:
                 self.now_us = max(self.now_us, until_us)
                 return
-            self.now_us = max(self.now_us, self.wake_us)
-            self.send(msg.Wake(self.now_us))
+            at, throttle = self._wakes()[min(due)[1]]
+            self.now_us = max(self.now_us, at)
+            if throttle is None:
+                self.send(msg.Wake(self.now_us))
+                continue
+            for turn in self._to_throttle(throttle, msg.Wake(self.now_us)):
+                self.send(turn)
         raise AssertionError("timers without end")
+
+    def _wakes(self) -> list[tuple[int, UUID | None]]:
+        """When the commitment is due, and the throttles that it waits in."""
+        own: list[tuple[int, UUID | None]] = []
+        if self.wake_us is not None:
+            own.append((self.wake_us, None))
+        found = ((ts.wake_us(state), stream) for stream, state in self.throttles.items())
+        return own + [(at, stream) for at, stream in found if at is not None]
 
     def shown(self) -> dict[str, Json]:
         return current_step(self.d, self.now)

@@ -30,6 +30,7 @@ SAMPLE: dict[str, Any] = {
     "expires_us": 1_764_495_664_377_000, "saga_key": "acme", "opened": {"signed": {}},
     "closed": [], "taken": [4], "positions": [4, 5], "originator_topic": "x",
     "child": "5b1c9e07", "parent": "x", "ask": 3, "lock": "press", "fence": 3, "calendar": "office",
+    "throttle": "crm", "max": 10, "per_us": 60_000_000,
     "item": "k17", "items": [{"key": "k17", "item": {"name": "north"}}],
     "payload": {"amount": 7}, "task": "t1", "roles": ["legal"], "to": "executive",
     "lease_until_us": 1_764_495_664_377_000, "lease_us": 60_000_000, "value": {"by": "ann"},

@@ -18,9 +18,9 @@ from tests.semantics.language import given, saga, step, wait
 from tests.semantics.world import fold, from_snapshot, state_of
 
 Json = Any
-OTHER_STREAMS = ("sagakey.", "key.", "locks.")
+OTHER_STREAMS = ("sagakey.", "key.", "locks.", "throttles.")
 RECORDS = (s.Asked, s.Instance, s.Trail, s.Effect, s.Entry, s.Sub, s.Binding, s.Stop, s.Undoing,
-           s.Debt, s.Child, s.Hold, s.Task)  # fmt: skip
+           s.Debt, s.Child, s.Hold, s.Task, s.Place)  # fmt: skip
 
 
 def topic(cls: Any) -> str:

@@ -60,14 +60,11 @@ def test_what_is_not_built_yet_is_named_wherever_it_stands() -> None:
     document = of(
         {"node": "lock", "name": "parties", "lock": "press", "within": "1h",
          "flow": [{"node": "child", "name": "kid", "saga": "kid", "key": "'x'", "input": "1"}]},
-        step("create", throttle={"name": "crm"}),
         scope("part", sleep("pause"), undo_flow=[]),
     )  # fmt: skip
     faults = check(document)
     assert {fault.alias for fault in faults} == {"def.not_yet"}
     assert [fault.message.removesuffix(" is not built yet") for fault in faults] == [
-        "on_undo: revoke (write none, or an undo of its own)",
-        "throttle of step",
         "undo_flow of scope",
     ]
 

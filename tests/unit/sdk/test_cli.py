@@ -359,7 +359,7 @@ def test_a_code_is_explained_without_an_engine(cli: Cli, engine: FakeEngine, cap
 
 
 def test_the_table_of_codes_is_that_of_the_engine() -> None:
-    """The SDK carries a copy; it is written from domain/errors.py and never by hand."""
+    """The SDK carries a copy; it is written from domain/error_table.py and never by hand."""
     from domain.errors import ALL
     from troth.cli._project import codes
 
