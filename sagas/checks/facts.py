@@ -2,7 +2,8 @@
 
 ("results", "pay"): that name can be read; ("covered", "pay"): a decision that allows this step has
 been taken; ("pivot", "pay"): that pivot may be done; ("timely", "signed"): that node, which goes on
-when its time is over, was in time. Sure is what holds on every path, maybe what holds on some.
+when its time is over, was in time; ("out", "size"): the way through that block gave an `out`, of a
+parallel ("out", "both.left"). Sure is what holds on every path, maybe what holds on some.
 """
 
 from __future__ import annotations
@@ -98,6 +99,8 @@ def narrowed(state: State, guard: str) -> tuple[State, State]:
     if asked is None:
         return state, state
     timely = state.with_sure(("timely", asked[2] or asked[4]))
+    if asked[3] == "out":
+        timely = timely.with_sure(("out", asked[2]))
     late_when_true = ((asked[3] or asked[5]) == "expired") != bool(asked[1])
     return (state, timely) if late_when_true else (timely, state)
 
