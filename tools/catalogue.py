@@ -15,13 +15,17 @@ from typing import Any
 from examples.loan_offers.saga import loan_offer
 from sagas.catalogue.dd_room import dd_room
 from sagas.catalogue.partner_activation import activation
+from sagas.catalogue.pmi import milestone, pmi
+from sagas.catalogue.self_improvement import improvement
 from sagas.catalogue.signature import signature
 from troth import Saga
 
 __all__ = ["CATALOGUE", "FOLDER", "path_of", "text_of"]
 
 FOLDER = Path(__file__).resolve().parents[1] / "sagas" / "catalogue"
-CATALOGUE: tuple[Saga[Any, Any], ...] = (activation, signature, loan_offer, dd_room)
+CATALOGUE: tuple[Saga[Any, Any], ...] = (
+    activation, signature, loan_offer, dd_room, pmi, milestone, improvement,
+)  # fmt: skip
 
 
 def path_of(saga: Saga[Any, Any]) -> Path:

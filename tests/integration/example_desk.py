@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,9 +15,10 @@ import httpx
 
 from examples.partner_activation.books import opened
 from tests.integration.engine.world import EngineWorld, engine_world
-from troth import App, AsyncClient, CurrentStep, Journal, Saga, Worker
+from troth import App, AsyncClient, CurrentStep, EngineError, Journal, Saga, Worker
 
 WAIT_S = 30.0
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 T = TypeVar("T")
 
 
@@ -32,17 +35,28 @@ class Desk:
     def client(self, key: str) -> AsyncClient:
         return AsyncClient("http://troth", self.engine.keys[key], http=self.http)
 
-    async def send(self, kind: str, **data: Any) -> None:
-        await self.client("producer").send(kind, data)
+    def about(self, saga: Saga[Any, Any], key: str) -> Desk:
+        """The same desk, looking at another commitment."""
+        return replace(self, saga=saga, key=key)
+
+    async def send(self, kind: str, /, *, at_day: int | None = None, **data: Any) -> None:
+        """Send an event; `at_day` is its time, for an engine whose clock the events drive."""
+        time = None if at_day is None else BEGIN + timedelta(days=at_day)
+        await self.client("producer").send(kind, data, time=time)
 
     async def step(self) -> CurrentStep:
         return await self.client("reader").step_of(self.saga, key=self.key)
 
     async def until(self, *wanted: str) -> CurrentStep:
-        """Wait until a step that it is on, or its status, is one of these."""
+        """Wait until it is there, and a step that it is on, or its status, is one of these."""
 
         async def reached() -> CurrentStep | None:
-            now = await self.step()
+            try:
+                now = await self.step()
+            except EngineError as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+                return None
             return now if {now.status, *now.steps} & {*wanted} else None
 
         return await self._until(reached)
@@ -91,23 +105,24 @@ class Desk:
 
 
 @asynccontextmanager
-async def example_desk(folder: Path, app: App, key: str) -> AsyncIterator[Desk]:
+async def example_desk(
+    folder: Path, app: App, saga: Saga[Any, Any], key: str, *, event_clock: bool = False
+) -> AsyncIterator[Desk]:
     """An engine that knows the app's sagas, and a worker for its participants.
 
-    `connect` must have been called; the books are `books.db` in the folder. The first saga of the
-    app is the one that `until` looks at.
+    `connect` must have been called; the books are `books.db` in the folder. `until` looks at the
+    commitment of `saga` with that key.
     """
-    async with engine_world(folder) as engine:
+    async with engine_world(folder, event_clock=event_clock) as engine:
         http = httpx.ASGITransport(app=engine.engine.app)
         journal = Journal.at(f"sqlite:///{folder / 'journal.db'}")
         worker = Worker(
             app, url="http://troth", api_key=engine.keys["participant"], http=http,
             journal=journal, claim_wait_s=0.2,
         )  # fmt: skip
-        sagas: Sequence[Saga[Any, Any]] = app.sagas
-        desk = Desk(engine, http, folder / "books.db", sagas[0], key)
-        for saga in sagas:
-            await desk.client("operator").register(saga)
+        desk = Desk(engine, http, folder / "books.db", saga, key)
+        for found in app.sagas:
+            await desk.client("operator").register(found)
         serving = asyncio.ensure_future(worker.serve())
         try:
             yield desk

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from examples.dd_room.systems import archive, rooms
-from sagas.catalogue.dd_room import app, connect
+from sagas.catalogue.dd_room import app, connect, dd_room
 from tests.integration.example_desk import Desk, example_desk
 from troth import EngineError
 
@@ -25,7 +25,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     """A room that waits for the board; the first reply to its opening will be lost."""
     books = tmp_path / "books.db"
     connect(rooms(books, frozenset({"open"})), archive(books))
-    async with example_desk(tmp_path, app, "d-1") as made:
+    async with example_desk(tmp_path, app, dd_room, "d-1") as made:
         await made.send("room.requested", deal="d-1", documents=DOCUMENTS, parties=PARTIES[:2])
         await made.until("board")
         yield made

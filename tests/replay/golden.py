@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from tests.semantics.world import CTX
 
 Json = Any
 DAY_US = 86_400_000_000
+ALL_SEATS = ("manager", "function_head", "legal", "executive")
+LOST = {"class": "business", "code": "no", "message": "no"}
 _MAPPER = event_mapper()
 
 
@@ -57,7 +60,34 @@ def _next_messages(story: Story) -> list[tuple[msg.Message, int]]:
     for path, sub in w.now.subs.items():
         event = {"id": path, "source": "s", "type": sub.types[0], "time": None, "data": {}}
         found.append(msg.Offer(sub.key, 999, event, now_us))
+    found += [*_of_people(story), *_of_children(story)]
     return [*((m, now_us) for m in found), (msg.Wake(now_us), now_us + 90 * DAY_US)]
+
+
+def _of_people(story: Story) -> Iterator[msg.Message]:
+    """What persons may say: yes and no to every question, and whatever a task takes."""
+    for instance in story.w.now.nodes.values():
+        asked, task = instance.asked, instance.task
+        if asked is not None and not instance.branch:
+            for answer in ("approve", "reject"):
+                yield msg.Decide(
+                    asked.approval, answer, asked.digest, "pat", "human", ALL_SEATS, "so be it"
+                )
+        if task is not None:
+            for action in ("claim", "release", "complete"):
+                by = task.by or "pat"
+                yield msg.TaskAct(task.id, action, by, "human", tuple(task.roles), {"claimed": "x"})
+
+
+def _of_children(story: Story) -> Iterator[msg.Message]:
+    """How each child may begin, or end."""
+    for (node, ask), kid in story.w.kids.items():
+        if kid["id"] is None:
+            yield msg.ChildStarted(node, ask, str(story.w.id), 1, 1)
+            yield msg.ChildOver(node, ask, "conflict", error=LOST)
+        else:
+            yield msg.ChildOver(node, ask, "fulfilled", kid["id"], {"name": "x"})
+            yield msg.ChildOver(node, ask, "failed", kid["id"], None, LOST)
 
 
 def _stored(event: Event) -> Json:

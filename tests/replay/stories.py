@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.replay.flows import Stories, dd_room
+from tests.replay.flows import Stories, dd_room, pmi, self_improvement
 from tests.semantics.language import (
     Json,
     Story,
@@ -115,4 +115,6 @@ STORIES: Stories = {
     "refused": refused,
     "caught": caught,
     **dd_room.STORIES,
+    **pmi.STORIES,
+    **self_improvement.STORIES,
 }

@@ -311,6 +311,15 @@ class Story:
         self.w.send(msg.Update(name, "u1", "ann", args))
         return self
 
+    def kid(self, node: str, status: str, result: Json = 7) -> Story:
+        """The child of a node begins, and ends with a status (`begun`: it does not end yet)."""
+        asked = next(a for a in self.w.kids if node in (a[0], a[0].split("/")[-1]))
+        if self.w.kids[asked]["id"] is None:
+            self.w.kid_says(asked, status)
+        if status != "begun" and asked in self.w.kids:
+            self.w.kid_says(asked, status, result)
+        return self
+
     def _question(self, node: str) -> Json:
         for path, instance in self.w.now.nodes.items():
             if instance.asked and not instance.branch and node in (path, path.split("/")[-1]):

@@ -282,6 +282,11 @@ class World:
                 self.send(turn)
         raise AssertionError("timers without end")
 
+    @property
+    def due_us(self) -> int | None:
+        """When something is due next: of the commitment, or of a throttle that it waits in."""
+        return min((at for at, _ in self._wakes()), default=None)
+
     def _wakes(self) -> list[tuple[int, UUID | None]]:
         """When the commitment is due, and the throttles that it waits in."""
         own: list[tuple[int, UUID | None]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, cast
+from typing import Any, Generic, Literal, cast
 
 from pydantic import BaseModel
 from typing_extensions import TypeVar
@@ -23,7 +23,7 @@ A = TypeVar("A", bound=BaseModel)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: `Rule[Model](...)` must work
 class Rule(Generic[A]):
     """A rule that refuses an update.
 
@@ -50,6 +50,7 @@ def update(
     add: Callable[[A], Sequence[T]] | None = None,
     close: Callable[[A], bool] | bool | None = None,
     answer: Callable[[A], object] | None = None,
+    answer_when: Literal["accepted", "done"] | None = None,
 ) -> Block[A]:
     """An update of the scope it stands in, or of the whole saga; what stands inside runs beside.
 
@@ -67,6 +68,8 @@ def update(
             update is closed too.
         close: True, or when it is true: the list takes no more.
         answer: what the client is answered; it reads the state after the update.
+        answer_when: "done" answers when what stands inside is done; then `answer` may read the
+            values that are made there.
     """
     tracer = current("update")
     scope = scope_here(tracer, f"update {name}")
@@ -80,10 +83,17 @@ def update(
         set=None if set is None else _sets(tracer, set(sent)),
         move=None if move is None else _moves(tracer, move(sent)),
         add=_adds(tracer, name, sent, to, add, close),
-        answer=None if answer is None else tracer.text(answer(sent)),
+        answer_when=answer_when,
     )
     scope.part.flow("updates").append(part)
-    return tracer.open(Block("on", part, part.flow(), sent, tracer))
+
+    def close() -> None:
+        part.members["answer"] = tracer.text(cast(Callable[[A], object], answer)(sent))
+
+    if answer is not None and answer_when != "done":
+        close()
+    late = close if answer is not None and answer_when == "done" else None
+    return tracer.open(Block("on", part, part.flow(), sent, tracer, late))
 
 
 def _rule(tracer: Tracer, rule: Rule[A], sent: A) -> dict[str, str]:

@@ -106,7 +106,7 @@ class Failure(Protocol):
     def node(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: `Collect[Model](...)` must work
 class Collect(Generic[E]):
     """A wait that takes a list of events.
 

@@ -34,6 +34,7 @@ MORE_KEYS: dict[str, Json] = {
     "observer": {"roles": ["approver"], "seats": ["legal"], "actor_type": "observer_agent"},
     "foreign": {"roles": ["operator", "reader", "producer"], "tenant": "south"},
     "legal2": {"roles": ["approver"], "seats": ["legal", "function_head"]},
+    "owner": {"roles": ["approver"], "seats": ["milestone-owner"]},
     "executive": {"roles": ["approver"], "seats": ["executive"]},
 }
 

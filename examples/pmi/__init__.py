@@ -1,0 +1,1 @@
+"""The integration office of the post-merger example, with books of its own."""

@@ -1,0 +1,1 @@
+"""Example participants of self-improvement, with books of their own."""
