@@ -16,11 +16,14 @@ SAGAS_MAX = 1_000
 
 
 def child_faults(registry: Registry, definition: Definition) -> list[dict[str, Json]]:
-    """Faults (def.child, def.recursion): children nobody registered, and circles of starts."""
+    """Faults of children that one document does not show.
+
+    def.child: nobody registered it; def.revoke: it has a pivot; def.recursion: a circle of starts.
+    """
     faults: list[dict[str, Json]] = []
     for node in definition.by_name.values():
         if node.kind == "child" and node.doc["saga"] != definition.saga:
-            faults += _unknown(registry, node)
+            faults += _unknown(registry, node) or _unrevoked(registry, node)
     circle = _circle(registry, definition)
     if circle:
         way = " starts ".join([*circle, definition.saga])
@@ -34,6 +37,18 @@ def _unknown(registry: Registry, node: Node) -> list[dict[str, Json]]:
         return []
     which = f"{saga} version {version}" if version is not None else saga
     return [_fault("def.child", node, f"child {node.name} starts {which}: it is not registered")]
+
+
+def _unrevoked(registry: Registry, node: Node) -> list[dict[str, Json]]:
+    """A child that undoes itself has no pivot, in the version that is the latest now."""
+    from sagas.checks.children import cannot_be_revoked, pivot_in
+    from sagas.checks.tree import Document
+
+    found = registry.of_saga(node.doc["saga"], node.doc.get("version"))
+    pivot = pivot_in(Document(found.document)) if node.is_revoked and found else None
+    if pivot is None:
+        return []
+    return [_fault("def.revoke", node, cannot_be_revoked(node.name, pivot))]
 
 
 def _circle(registry: Registry, definition: Definition) -> list[str]:

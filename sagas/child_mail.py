@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +10,18 @@ from domain import events as ev
 from domain.commitment import Commitment
 from domain.events import Event
 from domain.ids import saga_key_id, start_digest
-from domain.messages import ChildOver, Control, Message, Recall, Start
+from domain.messages import (
+    ChildOver,
+    ChildRevoked,
+    Control,
+    Keep,
+    Message,
+    Recall,
+    Revoke,
+    Start,
+)
 
-__all__ = ["child_mail"]
+__all__ = ["child_mail", "waived"]
 
 Json = Any
 Posted = tuple[UUID, Message]
@@ -28,6 +37,13 @@ def child_mail(c: Commitment, event: Event) -> Iterator[Posted]:
                 yield from _stop(c, node)
         case ev.ChildOpened() if (child := c.children.get(event.node)) is not None and child.stop:
             yield _cancel(c, event.child)  # it was to stop before anybody knew where it runs
+        case ev.ChildRevokeAsked():
+            by = f"{c.saga}/{c.key}"
+            yield UUID(event.child), Revoke(str(c.id), event.node, by, event.why)
+        case ev.RevokeAsked() if event.answer is not None:
+            yield _revoked(c, event.parent, event.node, event.answer, event.error)
+        case ev.CommitmentEnded() if c.revoking is not None:
+            yield _revoked(c, c.revoking["parent"], c.revoking["node"], "revoked", None)
         case ev.CommitmentEnded() if c.parent is not None and c.parent["wait"]:
             yield _outcome(c, event)
         case _:
@@ -39,6 +55,8 @@ def _start(c: Commitment, event: ev.ChildAsked) -> Posted:
         "id": str(c.id), "node": event.node, "ask": event.originator_version,
         "depth": event.depth, "wait": event.wait,
     }  # fmt: skip
+    if event.revoke:
+        parent["revoke"] = True
     start = Start(
         c.tenant, event.saga, event.version or 0, "", event.key, event.input,
         start_digest(event.saga, None, event.input), parent=parent,
@@ -67,3 +85,26 @@ def _outcome(c: Commitment, event: ev.CommitmentEnded) -> Posted:
         parent["node"], parent["ask"], event.status, str(c.id), event.result, event.error
     )
     return UUID(parent["id"]), over
+
+
+def _revoked(c: Commitment, parent: str, node: str, status: str, error: Json) -> Posted:
+    return UUID(parent), ChildRevoked(node, str(c.id), status, error)
+
+
+def waived(
+    before: Commitment | None, after: Commitment, events: Sequence[Event]
+) -> Iterator[Posted]:
+    """What children are told that will never be asked to undo themselves: their entry is gone.
+
+    Sealed by a pivot, dropped, or of no use any more because their parent is final.
+    """
+    known = {e.child for e in before.entries.values()} if before is not None else set[str | None]()
+    for event in events:
+        if isinstance(event, (ev.ChildOpened, ev.ChildEnded)) and event.undo is not None:
+            known.add(event.undo.get("child"))
+    if known <= {None}:
+        return
+    known -= {e.child for e in after.entries.values()}
+    known -= {e.child for e in events if isinstance(e, ev.ChildRevokeEnded)}
+    for child in sorted(child for child in known if child is not None):
+        yield UUID(child), Keep(str(after.id))

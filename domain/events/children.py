@@ -10,7 +10,10 @@ Json = Any
 
 
 class ChildAsked(Event):
-    """A child is to be started. `version` is None for the latest, chosen where it starts."""
+    """A child is to be started. `version` is None for the latest, chosen where it starts.
+
+    `revoke`: to undo it, it is asked to undo itself.
+    """
 
     TOPIC: ClassVar[str] = "child.asked"
     node: str
@@ -22,6 +25,7 @@ class ChildAsked(Event):
     leave: bool = False
     depth: int = 1
     due_us: int | None = None
+    revoke: bool = False
 
 
 class ChildOpened(Event):
@@ -60,3 +64,43 @@ class ChildEnded(Event):
     result: Json = None
     error: Json = None
     undo: Json = None
+
+
+class ChildRevokeAsked(Event):
+    """A child is asked to undo itself, for its parent does."""
+
+    TOPIC: ClassVar[str] = "child.revoke_asked"
+    node: str
+    child: str
+    why: Json
+
+
+class ChildRevokeEnded(Event):
+    """What came of it. `status` is revoked, refused (it cannot be undone) or late (not in time)."""
+
+    TOPIC: ClassVar[str] = "child.revoke_ended"
+    node: str
+    child: str
+    status: str
+    error: Json = None
+
+
+# --- of the child ------------------------------------------------------------------------------
+
+
+class RevokeAsked(Event):
+    """The parent undoes itself. A fulfilled child opens again; `answer` where nothing is to do."""
+
+    TOPIC: ClassVar[str] = "commitment.revoke_asked"
+    parent: str
+    node: str
+    why: Json
+    answer: str | None = None
+    error: Json = None
+
+
+class RevokeWaived(Event):
+    """The parent is final: it will not be revoked, and what undid it may be forgotten."""
+
+    TOPIC: ClassVar[str] = "commitment.revoke_waived"
+    parent: str

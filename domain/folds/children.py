@@ -9,7 +9,7 @@ from domain.folds.effects import enter
 from domain.folds.parts import close, put
 from domain.state import Child, Instance, changed
 
-__all__ = ["asked", "ended", "left", "opened", "stop_asked"]
+__all__ = ["asked", "ended", "left", "opened", "revoke_asked", "revoke_ended", "stop_asked"]
 
 
 def asked(c: Any, e: ev.ChildAsked) -> None:
@@ -53,3 +53,16 @@ def _close(c: Any, e: ev.ChildOpened | ev.ChildEnded, state: str, value: Any) ->
             put(c, e.node, "results", value)
     if e.undo is not None:
         enter(c, e.node, e.undo["effect"], e.undo, e.originator_version)
+
+
+def revoke_asked(c: Any, e: ev.ChildRevokeAsked) -> None:
+    c.entries[e.node] = changed(c.entries[e.node], state="undoing")
+
+
+def revoke_ended(c: Any, e: ev.ChildRevokeEnded) -> None:
+    """Undone, it is no entry any more; else a person must see to it."""
+    if e.status == "revoked":
+        del c.entries[e.node]
+        c.undone += 1
+    else:
+        c.entries[e.node] = changed(c.entries[e.node], state="debt")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from sagas.checks.contracts import classes_of
 from sagas.checks.report import Report
 from sagas.checks.tree import Document, Flow, Node
 from sagas.schema_refs import closest
 
-__all__ = ["always_started", "check_children"]
+__all__ = ["always_started", "cannot_be_revoked", "check_children", "is_revoked", "pivot_in"]
+
+Json = Any
 
 
 def check_children(d: Document, report: Report) -> None:
@@ -18,6 +23,10 @@ def check_children(d: Document, report: Report) -> None:
             report.add("def.recursion", child, text, "give it a when, or put it into a branch")
         if "undo" in child.doc:
             _undo(d, child, report)
+        elif is_revoked(child.doc) and child.doc["saga"] == d.doc["saga"]:
+            pivot = pivot_in(d)
+            if pivot is not None:
+                report.add("def.revoke", child, cannot_be_revoked(child.name, pivot))
 
 
 def _undo(d: Document, child: Node, report: Report) -> None:
@@ -33,6 +42,21 @@ def _undo(d: Document, child: Node, report: Report) -> None:
         text = f"{undo.classes} undo {name} of child {child.name} is reached without a decision"
         do = "undo it by a step that needs none; what needs one belongs into the child"
         report.add("def.no_approval", child, text, do)
+
+
+def is_revoked(child: Mapping[str, Json]) -> bool:
+    """Whether a child undoes itself: what one that says nothing does."""
+    return child.get("on_undo", "contract" if "undo" in child else "revoke") == "revoke"
+
+
+def pivot_in(d: Document) -> str | None:
+    """A step of a saga after which it can no longer be undone."""
+    return next((step.name for step in d.steps if step.is_pivot), None)
+
+
+def cannot_be_revoked(child: str, pivot: str) -> str:
+    """What to say of a child that may be past a pivot when it is to undo itself."""
+    return f"child {child} cannot be revoked: its step {pivot} is a pivot"
 
 
 def always_started(d: Document) -> dict[str, Node]:

@@ -236,13 +236,8 @@ def _apply(m: Machine, message: Message) -> None:
             | msg.YourTurn() | msg.NoTurn()
         ):  # fmt: skip
             _of_others(m, message)
-        case msg.Revoke():
-            revoking.asked(m, message)
-        case msg.Keep():
-            revoking.kept(m, message)
-        case msg.ChildRevoked():
-            if not m.c.is_over:
-                revoking.answered(m, message)
+        case msg.Revoke() | msg.Keep() | msg.ChildRevoked():
+            revoking.heard(m, message)
         case msg.Wake() | msg.Open():
             pass  # due timers have fired already; a second opening is a repeated mail
         case (

@@ -14,7 +14,7 @@ from domain.canonical import CanonicalError
 from domain.ids import effect_id, start_digest
 from domain.state import Child, is_kept, is_under
 from sagas import defaults
-from sagas.decide import effects, failures, flow, outcomes, stopping, undoing, waits
+from sagas.decide import effects, failures, flow, outcomes, revoking, stopping, undoing, waits
 from sagas.decide.machine import Machine, NodeFault, error_of
 from sagas.definition import Node
 
@@ -26,7 +26,7 @@ Json = Any
 def enter_child(m: Machine, path: str, node: Node) -> None:
     """Ask for the child; the saga-key stream of its saga and key starts it, or says why not."""
     depth = _depth(m, path)
-    if node.undo is not None and len(m.c.entries) >= defaults.ENTRIES_MAX:
+    if (node.undo is not None or node.is_revoked) and len(m.c.entries) >= defaults.ENTRIES_MAX:
         text = f"over {defaults.ENTRIES_MAX:,} entries to undo"
         raise NodeFault(path, error_of("internal", "bound.entries", text, path))
     key = waits.key_text(path, m.value(node.x["key"], path))
@@ -38,7 +38,7 @@ def enter_child(m: Machine, path: str, node: Node) -> None:
     m.emit(
         ev.ChildAsked, node=path, saga=node.doc["saga"], key=key, input=value,
         version=node.doc.get("version"), wait=node.doc.get("wait", True),
-        leave=node.doc.get("on_stop") == "leave", depth=depth,
+        leave=node.doc.get("on_stop") == "leave", depth=depth, revoke=node.is_revoked,
         due_us=None if node.within_us is None else flow.due_after(m, path, node.within_us),
     )  # fmt: skip
 
@@ -84,7 +84,7 @@ def _started(m: Machine, message: msg.ChildStarted) -> None:
     if child.wait:
         m.emit(ev.ChildOpened, **common)
         return
-    undo, fault = _entry(m, message.node, message.id)
+    undo, fault = _entry(m, message.node, message.id, message.id)
     m.emit(ev.ChildOpened, **common, done=True, undo=undo)
     _go_on(m, message.node, fault, None)
 
@@ -98,7 +98,7 @@ def _over(m: Machine, message: msg.ChildOver) -> None:
     error = _error(m, message)
     undo, fault = None, None
     if message.status == "fulfilled":
-        undo, fault = _entry(m, path, message.result)
+        undo, fault = _entry(m, path, message.result, message.id)
     m.emit(
         ev.ChildEnded, node=path, status=message.status, child=message.id, result=message.result,
         error=message.error, undo=undo,
@@ -153,9 +153,11 @@ def _misfit(m: Machine, path: str, result: Json) -> Json:
     return error_of("internal", "schema", "; ".join(problems), path) if problems else None
 
 
-def _entry(m: Machine, path: str, result: Json) -> tuple[Json, Json]:
-    """The entry that undoes the child by a contract, or why it cannot be written down."""
+def _entry(m: Machine, path: str, result: Json, child: str | None) -> tuple[Json, Json]:
+    """The entry that undoes the child, or why it cannot be written down."""
     node = m.node(path)
+    if node.is_revoked and child is not None:
+        return {**revoking.entry_of(child), "effect": effect_id(m.c.id, path, "do")}, None
     if node.undo is None or not undoing.may_enter(m, path):
         return None, None
     try:

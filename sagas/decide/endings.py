@@ -47,6 +47,8 @@ def finish_root(m: Machine, cause: Json) -> None:
     locks.let_all_go(m)
     if m.c.cancelling is not None:
         status = "cancelled"
+    elif cause["kind"] == "revoke":
+        status = "compensated"
     else:
         status = "compensated" if m.c.undone else "failed"
     m.emit(ev.CommitmentEnded, status=status, error=cause["error"])

@@ -9,7 +9,7 @@ from domain import events as ev
 from domain.ids import effect_id
 from domain.state import RUN_ON, Entry, in_flight, is_under, item_path, template_of
 from sagas import defaults
-from sagas.decide import joins, locks, run_on, stopping
+from sagas.decide import joins, locks, revoking, run_on, stopping
 from sagas.decide.machine import Machine, error_of
 from sagas.definition import Branch, Node
 from sagas.loading import retry_of
@@ -220,6 +220,9 @@ def _behind(after: Mapping[str, Sequence[str]], name: str) -> set[str]:
 def command_again(m: Machine, path: str, why: Json) -> None:
     """Command the undo of an entry: the snapshot's arguments, the same key in every attempt."""
     entry = m.c.entries[path]
+    if entry.child is not None:
+        revoking.ask(m, path, entry, why)
+        return
     key = effect_id(m.c.id, path, "undo")
     args = entry.args
     contract = m.d.contracts[entry.contract]
@@ -248,7 +251,9 @@ def undo_failed(m: Machine, path: str, key: str, error: Json) -> None:
 
 def deadline_over(m: Machine, target: str) -> None:
     """`undo_deadline` is over: each undo that is still under way becomes a debt."""
-    for path in list(_under(m, target)):
+    for path, entry in _under(m, target).items():
+        if entry.child is not None and entry.state == "undoing":
+            revoking.late(m, path)
         key = effect_id(m.c.id, path, "undo")
         effect = m.c.effects.get(key)
         if effect is not None and in_flight(effect):

@@ -112,6 +112,8 @@ def _rest(where: Where, word: str, data: Any) -> None:
             where.is_held = word == "held"
         case "ended":
             where.ended = data["status"]
+        case "reopened":  # its parent undoes itself, and so does it
+            where.ended = None
         case _:  # of a later engine: the rest still counts
             pass
 

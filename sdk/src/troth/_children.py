@@ -20,7 +20,7 @@ I = TypeVar("I", bound=BaseModel)  # noqa: E741  # the input of the child; shown
 O = TypeVar("O")  # noqa: E741  # what it gives
 
 OnExpiry = Literal["fail", "continue"]
-Undo = Literal["none"] | Step[Any, Any]
+Undo = Literal["revoke", "none"] | Step[Any, Any]
 
 
 @overload
@@ -28,7 +28,7 @@ def child(
     saga: Saga[I, O],
     input: I,
     *,
-    on_undo: Undo,
+    on_undo: Undo = ...,
     wait: Literal[True] = ...,
     key: object = ...,
     version: int | None = ...,
@@ -42,7 +42,7 @@ def child(
     saga: Saga[I, Any],
     input: I,
     *,
-    on_undo: Undo,
+    on_undo: Undo = ...,
     wait: Literal[False],
     key: object = ...,
     version: int | None = ...,
@@ -55,7 +55,7 @@ def child(
     saga: Saga[Any, Any],
     input: Any,
     *,
-    on_undo: Undo,
+    on_undo: Undo = "revoke",
     wait: bool = True,
     key: object = None,
     version: int | None = None,
@@ -67,12 +67,13 @@ def child(
     """Start another saga; the value is what it gives.
 
     The node fails as `business:` and the code of the error that the child ended with:
-    `account = child(activation, new(PartnerApplied, company=name), on_undo="none")`.
+    `account = child(activation, new(PartnerApplied, company=name))`.
 
     Args:
         saga: what to start.
         input: of its input model.
-        on_undo: what undoes a child that was fulfilled: a step that takes its result, or "none".
+        on_undo: what undoes a child that was fulfilled: it does so itself ("revoke"), a step that
+            takes its result, or nothing ("none").
         wait: False goes on at once; the value is then the child's id.
         key: of the child; by default what its saga takes from the input.
         version: a fixed one; by default the latest when it starts.
@@ -106,8 +107,8 @@ def child(
 
 def _undo(tracer: Tracer, on_undo: Undo, name: str) -> JsonObject:
     """The members that say what undoes it; a step takes the child's result as its argument."""
-    if on_undo == "none":
-        return {"on_undo": "none"}
+    if on_undo in ("revoke", "none"):
+        return {} if on_undo == "revoke" else {"on_undo": "none"}
     contract = on_undo.contract
     parameters = list(contract.run.parameters)
     needed = [n for n, p in contract.run.parameters.items() if p.required]

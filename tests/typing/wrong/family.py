@@ -8,8 +8,8 @@ from troth import child, new, saga
 def wrong_family(order: Order) -> str:
     parcel = new(Parcel, number=order.number, place=order.country)
     child(shipping, order, on_undo="none", name="a")  # wrong: the input of another saga
-    child(shipping, parcel, name="b")  # wrong: nothing is said of its undo
-    child(shipping, parcel, on_undo="revoke", name="c")  # wrong: not built yet
+    child(shipping, parcel, on_undo=True, name="b")  # wrong: it says how, not whether
+    child(shipping, parcel, on_undo="later", name="c")  # wrong: no such way
     shipped: Shipment = child(shipping, parcel, on_undo=call_back)
     tracking: str = child(shipping, parcel, on_undo="none", name="d")  # wrong: it is a Shipment
     number: str = child(shipping, parcel, on_undo="none", wait=False, name="e")
