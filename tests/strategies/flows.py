@@ -15,6 +15,10 @@ from tests.semantics import language as say
 Json = Any
 NODES_MAX = 14
 DEPTH_MAX = 3
+MORNINGS = {
+    "zone": "Europe/Berlin",
+    "hours": {day: ["00:00-12:00"] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")},
+}
 ONE_TRY = {"attempts": 2, "first": "1s", "jitter": 0}
 
 
@@ -41,7 +45,7 @@ def documents(draw: st.DrawFn) -> Json:
     flow = _flow(draw, names, 0)
     if draw(st.integers(0, 3)) == 0:
         members["handlers"] = [_handler(draw, names, 1)]
-    return say.saga(*flow, **members)
+    return say.saga(*flow, calendars={"mornings": MORNINGS}, **members)
 
 
 def _flow(draw: st.DrawFn, names: _Names, depth: int, least: int = 1) -> list[Json]:
@@ -66,6 +70,11 @@ def _step(draw: st.DrawFn, names: _Names, depth: int) -> Json:
         members["irreversible"] = draw(st.sampled_from(["accepted"] * 5 + ["pivot"]))
     unknown = draw(st.sampled_from(["retry", "retry", "probe", "ask"]))
     risk = draw(st.sampled_from(["R0", "R1"]))
+    # It begins at 22:13: this calendar is closed then, and the throttle lets one in an hour.
+    if draw(st.integers(0, 7)) == 0:
+        members["calendar"] = "mornings"
+    if draw(st.integers(0, 5)) == 0:
+        members["throttle"] = {"name": "desk", "max": 1, "per": "1h"}
     return say.step(names.next("a"), undo=undo, unknown=unknown, probe=unknown == "probe",
                     risk=risk, **members)  # fmt: skip
 
@@ -148,7 +157,11 @@ def _handler(draw: st.DrawFn, names: _Names, depth: int) -> Json:
 
 
 def _repeat(draw: st.DrawFn, names: _Names, depth: int) -> Json:
-    members = {"every": {"period": "1h"}} if draw(st.booleans()) else {}
+    everies: list[Json] = [
+        {"period": "1h"}, {"period": "1h", "catch_up": "all"}, {"calendar": "mornings"},
+        {"period": "5h", "calendar": "mornings"}, {"months": 1},
+    ]  # fmt: skip
+    members = {"every": draw(st.sampled_from(everies))} if draw(st.booleans()) else {}
     return say.repeat(names.next("r"), *_flow(draw, names, depth + 1), max=2, **members)
 
 

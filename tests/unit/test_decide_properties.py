@@ -136,8 +136,8 @@ class Driver:
                 self.happens("settle")
                 self.decide("approve")
                 self.work()
-            elif w.wake_us is not None:
-                w.pass_time(w.wake_us)
+            elif w.due_us is not None:
+                w.pass_time(w.due_us)
             else:
                 w.arrive("ping")
             self._check()
