@@ -141,11 +141,8 @@ class Sights:
                 continue
             fact = _out_of(node, path.steps)
             if fact is not None and fact not in place.state.sure:
-                text = f"`results.{node.name}.out` is given only on some ways through {node.name}"
+                text = f"`results.{node.name}.out` {_why_no_out(node, fact)}"
                 do = "give an out on each way that goes on, or ask has() before"
-                if node.kind == "parallel":
-                    text = f"`out` of {node.name} has `{path.steps[1]}` only when that branch is done"
-                    do = "ask has() before"
                 report.add("def.maybe_unset", place.handler or place.node,
                            f"{label_of(place)}: {text}", do)  # fmt: skip
                 return False
@@ -275,6 +272,16 @@ def _out_of(node: Node, steps: tuple[str | int, ...]) -> Fact | None:
     if node.kind != "parallel":
         return ("out", node.name)
     return ("out", f"{node.name}.{steps[1]}") if len(steps) > 1 else None
+
+
+def _why_no_out(node: Node, fact: Fact) -> str:
+    match node.kind:
+        case "parallel":
+            return f"has `{fact[1].partition('.')[2]}` only when that branch is done"
+        case "repeat":
+            return "is not there when there is no round"
+        case _:
+            return f"is given only on some ways through {node.name}"
 
 
 def _when_expired(node: Node, root: str) -> bool:
