@@ -152,7 +152,7 @@ def answer_run(m: Machine, update: Update, run: str) -> Json:
     answer = None
     if update.answer is not None:
         answer = flow.bounded(run, m.value(update.answer, join_path(run, "_"), owner=run))
-    outcome: dict[str, Json] = m.outcome if isinstance(m.outcome, dict) else {}
+    outcome: dict[str, Json] = m.outcome or {}
     if outcome.get("run") == run:  # done in the very decision that accepted it
         m.outcome = {**outcome, "status": "done", "answer": answer}
     return answer

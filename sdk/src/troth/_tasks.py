@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import time as clock
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl
+from uuid import uuid4
 
 from pydantic import BaseModel
 
 from ._models import Page
 from ._operations import Operations, part_of
+from ._problems import TIMED_OUT, EngineError
 from ._registering import payload_of
-from ._transport import Call
+from ._transport import TIMEOUT_S, Call
 
-__all__ = ["Tasks"]
+__all__ = ["ANSWER_TIMEOUT_S", "Tasks"]
+
+ANSWER_TIMEOUT_S = 30.0
+"""How long an update is waited for that answers when what it began is done, unless told."""
+WAIT_MAX_S = 10.0
+"""How long the engine keeps one request meanwhile."""
+STOPPED = "TR464"
 
 Json = Any
 
@@ -52,15 +63,57 @@ class Tasks(Operations):
         return await self._applied(Call("POST", f"/v1/tasks/{part_of(id)}/complete", body))
 
     async def update(
-        self, id: str, name: str, args: BaseModel | Json, *, idempotency_key: str | None = None
+        self,
+        id: str,
+        name: str,
+        args: BaseModel | Json,
+        *,
+        idempotency_key: str | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> Json:
         """Ask a running commitment for an update, and give what it answers.
 
-        The same key gets the same answer. Raises EngineError TR462 if a rule of the saga refuses
-        it (its code is in `errors`), TR461 for arguments that do not fit, TR460 if it is not open.
+        The same key gets the same answer. One that answers when what it began is done is waited for
+        up to `timeout_s`. Raises EngineError TR462 if a rule of the saga refuses it (its code is in
+        `errors`), TR461 for arguments that do not fit, TR460 if it is not open; TR431 if it goes on
+        after `timeout_s`: ask again with the same key; TR464 if it was stopped before its end.
         """
-        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        ends_s = clock.monotonic() + timeout_s
+        headers = {"Idempotency-Key": idempotency_key or uuid4().hex}
         path = f"/v1/commitments/{part_of(id)}/updates/{part_of(name)}"
-        call = Call("POST", path, payload_of(args), headers=headers)
-        answer = await self._applied(call)
-        return answer.get("answer")
+        found = await self._applied(_waiting("POST", path, ends_s, payload_of(args), headers))
+        if "follow" not in found:
+            return found.get("answer")
+        where, _, text = str(found["follow"]).partition("?")
+        query = dict(parse_qsl(text))
+        while True:
+            run = await self._json(_waiting("GET", where, ends_s, query=query))
+            if run["status"] == "done":
+                return run.get("answer")
+            if run["status"] == "stopped":
+                title = "What the update began was stopped before its end"
+                raise EngineError(
+                    STOPPED, title, run["run"], do="look with troth history what stopped it"
+                )
+            if clock.monotonic() >= ends_s:
+                key = headers["Idempotency-Key"]
+                detail = f"{run['run']} is not done after {timeout_s:g} s"
+                raise EngineError(
+                    TIMED_OUT, "Not there yet", detail, do=f"ask again with the key {key}"
+                )
+
+
+def _waiting(
+    method: str,
+    path: str,
+    ends_s: float,
+    body: Json = None,
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+) -> Call:
+    """A request that the engine may keep until it has the answer, as long as there is time."""
+    wait_s = min(max(ends_s - clock.monotonic(), 0.0), WAIT_MAX_S)
+    return Call(
+        method, path, body, query={**(query or {}), "timeout_s": round(wait_s, 3)},
+        headers=headers or {}, timeout_s=TIMEOUT_S + wait_s,
+    )  # fmt: skip

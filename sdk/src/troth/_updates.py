@@ -87,12 +87,12 @@ def update(
     )
     scope.part.flow("updates").append(part)
 
-    def close() -> None:
+    def read_answer() -> None:
         part.members["answer"] = tracer.text(cast(Callable[[A], object], answer)(sent))
 
     if answer is not None and answer_when != "done":
-        close()
-    late = close if answer is not None and answer_when == "done" else None
+        read_answer()
+    late = read_answer if answer is not None and answer_when == "done" else None
     return tracer.open(Block("on", part, part.flow(), sent, tracer, late))
 
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from troth._tasks import ANSWER_TIMEOUT_S
+
 from . import _screens
 from ._params import Limit, Name, Reason, json_of, session_of
 from ._refs import commitment
@@ -70,13 +72,16 @@ def update(
     key: Annotated[
         str | None, typer.Option(help="The same key again gets the same answer.")
     ] = None,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds to wait for an answer that comes when it is done.")
+    ] = ANSWER_TIMEOUT_S,
 ) -> None:
     """Ask a running commitment for a change that its saga offers."""
     session = session_of(ctx)
     given = json_of(args, "ARGS")
     with session.client() as client:
         step = commitment(client, id)
-        answer = client.update(step.id, name, given, idempotency_key=key)
+        answer = client.update(step.id, name, given, idempotency_key=key, timeout_s=timeout)
     said = "" if answer is None else f": {_screens.value(answer)}"
     session.give({"answer": answer}, [f"{step.ref} {name}: accepted{said}"])
 
