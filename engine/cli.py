@@ -15,6 +15,7 @@ from engine.cli_doctor import doctor
 from engine.cli_errors import tell
 from engine.cli_kafka import kafka
 from engine.cli_keys import keys
+from engine.cli_replay import rebuild, replay
 from engine.cli_run import dev, serve, work
 from engine.cli_store import export, migrate, verify
 
@@ -42,6 +43,8 @@ app.command()(verify)
 app.command()(export)
 app.command()(copy)
 app.command()(doctor)
+app.command()(rebuild)
+app.command()(replay)
 
 
 @dataclass(frozen=True, slots=True)

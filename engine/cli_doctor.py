@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import orjson
@@ -13,7 +14,7 @@ import typer
 
 from domain.chain import LogRow, event_hash
 from engine.cli_errors import Exit
-from engine.cli_store import Json, Store, opened_store
+from engine.cli_store import Json, Store, opened_store, verify_lane
 from engine.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -29,21 +30,31 @@ QUICK_EVENTS = 10_000
 
 _CORRUPT = "restore a backup, see docs/runbooks; keep this file as it is"
 _RETRY = 'troth retry ID NODE --reason ".."  (audited), then report it with  troth-engine export ID'
+_REPORT = "report it with  troth-engine export ID"
 _RUNS = "is an engine running on this store?  troth-engine serve"
 _RELEASE = (
     'correct what raised the fault, then POST /v1/parked-streams/{id}/release {"reason":".."}'
 )
 
 
-def doctor(store: Store = None, json: Json = False) -> None:
+Full = Annotated[
+    bool,
+    typer.Option("--full", help="Read every event: the whole chain, every stream, every view."),
+]
+
+
+def doctor(store: Store = None, full: Full = False, json: Json = False) -> None:
     """Look for what must not be, without changing anything; exit 1 when something is found.
 
+    The quick look takes a second. --full folds the whole store beside a running engine.
     On PostgreSQL also at owners of lanes, clocks, settings, statistics and vacuum; with Kafka at
     its topics, at records that wait to be read and events that wait to be published.
     """
     settings = read_settings({"store_url": store})
     with closing(opened_store(store)) as opened:
         checks = _checks(opened)
+        if full:
+            checks += _full_checks(opened)
         if settings.has_kafka:
             checks += _bus_checks(settings, opened)
     if json:
@@ -72,6 +83,27 @@ def _checks(opened: OfflineStore) -> list[Check]:
         Check("13 no stream is parked", _shown(opened.parked_streams()), _RELEASE),
         *opened.checks(),
     ]
+
+
+def _full_checks(opened: OfflineStore) -> list[Check]:
+    from adapters.sql.offline import Check
+    from engine.proving import prove
+
+    reports = [(lane.lane, verify_lane(opened, lane.lane)) for lane in opened.lanes()]
+    broken = [f"lane {lane}: {fault}" for lane, report in reports for fault in report.faults]
+    proof = prove(opened, _tell_progress)
+    read = [f"{proof.events:,} events in {proof.streams:,} streams"]
+    return [
+        Check("2 9 the whole chain", broken, "troth-engine verify", read),
+        Check("2 3 every stream folds", proof.unfolded, _CORRUPT),
+        Check("5 undone once, and nothing stands after the end", proof.undoing, _REPORT),
+        Check("8 the views are what the events give", proof.views, "troth-engine rebuild"),
+    ]
+
+
+def _tell_progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        typer.echo(f"       {done:,} of {total:,} streams", err=True)
 
 
 def _bus_checks(settings: Settings, opened: OfflineStore) -> list[Check]:

@@ -23,7 +23,9 @@ from engine.settings import read_settings
 if TYPE_CHECKING:
     from adapters.sql.offline import OfflineStore
 
-__all__ = ["Json", "Store", "export", "migrate", "opened_store", "verify"]
+__all__ = [
+    "Json", "Store", "export", "migrate", "opened_store", "stream_of", "verify", "verify_lane",
+]  # fmt: skip
 
 Store = Annotated[
     str | None,
@@ -67,7 +69,7 @@ def verify(
     else:
         with closing(opened_store(store)) as opened:
             reports = [
-                (f"{opened.path}, lane {lane.lane}", _verify_lane(opened, lane.lane))
+                (f"{opened.path}, lane {lane.lane}", verify_lane(opened, lane.lane))
                 for lane in opened.lanes()
             ]
     for what, report in reports:
@@ -76,7 +78,8 @@ def verify(
         raise refusal("verify.broken", _first(reports))
 
 
-def _verify_lane(opened: OfflineStore, lane: int) -> ChainReport:
+def verify_lane(opened: OfflineStore, lane: int) -> ChainReport:
+    """Whether the chain of a lane holds, up to the head that its row names."""
     head = next(row.head for row in opened.lanes() if row.lane == lane)
     verifier = Verifier({head.position: head.chain} if head.position else {})
     for row in opened.rows(lane):
@@ -148,7 +151,7 @@ def _lane_lines(opened: OfflineStore, lane: int | None) -> Iterator[Any]:
 
 
 def _stream_lines(opened: OfflineStore, named: str, tenant: str | None) -> Any:
-    stream = _stream_of(opened, named, tenant)
+    stream = stream_of(opened, named, tenant)
     rows = list(opened.stream_rows(stream))
     if not rows:
         raise refusal("http.not_found", f"{named} has no events in {opened.path}")
@@ -156,7 +159,8 @@ def _stream_lines(opened: OfflineStore, named: str, tenant: str | None) -> Any:
     yield from map(line_of, rows)
 
 
-def _stream_of(opened: OfflineStore, named: str, tenant: str | None) -> UUID:
+def stream_of(opened: OfflineStore, named: str, tenant: str | None) -> UUID:
+    """The stream of `saga/key`, `saga/key#run` or an id. Raises Refusal (http.not_found)."""
     try:
         return UUID(named)
     except ValueError:

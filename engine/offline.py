@@ -8,8 +8,9 @@ from domain.ports import StoreFailed
 
 if TYPE_CHECKING:
     from adapters.sql.offline import OfflineStore
+    from adapters.sql.rebuilding import ViewWriter
 
-__all__ = ["bring_forward", "is_postgres", "name_of", "open_offline"]
+__all__ = ["bring_forward", "is_postgres", "name_of", "open_offline", "open_views"]
 
 
 def is_postgres(url: str) -> bool:
@@ -38,6 +39,17 @@ def open_offline(url: str) -> OfflineStore:
     from adapters.sqlite.offline import SqliteOffline
 
     return SqliteOffline(url)
+
+
+def open_views(url: str) -> ViewWriter:
+    """The store's views, to be written anew. Raises StoreFailed."""
+    if is_postgres(url):
+        from adapters.postgres.rebuilding import PostgresViews
+
+        return PostgresViews(url)
+    from adapters.sqlite.rebuilding import SqliteViews
+
+    return SqliteViews(url)
 
 
 def bring_forward(url: str, lanes: int | None) -> tuple[str | None, str]:

@@ -8,7 +8,7 @@ from domain.events import Event, EventExpired, EventKept, SubscriptionsChanged
 from domain.key_stream import Kept, KeyStream
 from domain.ports import ViewRow
 
-__all__ = ["rows"]
+__all__ = ["all_rows", "rows"]
 
 
 def rows(
@@ -33,6 +33,12 @@ def rows(
             case _:
                 pass
     return list(found.values())
+
+
+def all_rows(stream: KeyStream) -> list[ViewRow]:
+    """The rows that the stream has by now."""
+    kept = stream.kept.items()
+    return [_row(stream, position, one) for position, one in kept if not one.takers]
 
 
 def _finished(before: KeyStream, after: KeyStream) -> dict[int, ViewRow]:

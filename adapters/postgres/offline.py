@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -83,6 +84,7 @@ class PostgresSnapshot:
     def __init__(self, db: Db, path: str) -> None:
         self.path = path
         self._db = db
+        self._cursors = count()
 
     @guarded
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
@@ -93,7 +95,8 @@ class PostgresSnapshot:
 
     def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Row]:
         try:
-            with self._db.cursor("log", binary=True) as cursor:
+            # A name of its own: several may be read side by side.
+            with self._db.cursor(f"rows {next(self._cursors)}", binary=True) as cursor:
                 cursor.itersize = ROWS_AT_ONCE
                 yield from cursor.execute(marked(sql), values)
         except FAULTS as error:

@@ -12,7 +12,8 @@ from psycopg import Cursor
 from adapters.postgres.arrays import ARRAYS, bools, bytes_, ints, longs, texts, uuids
 from adapters.postgres.link import Db, query
 from adapters.postgres.states import pack
-from adapters.postgres.views import VIEWS, fold
+from adapters.postgres.views import fold
+from adapters.sql.views import VIEWS
 from domain.ids import lane_of
 from domain.messages import Mail, to_body
 from domain.ports import (
@@ -27,7 +28,7 @@ from domain.ports import (
 )
 from domain.requests import request_body
 
-__all__ = ["REQUEST", "Rest", "write_dead_letter"]
+__all__ = ["REQUEST", "Rest", "write_dead_letter", "write_views"]
 
 REQUEST = "request."
 """Begins the kind of an inbox row that is a request passed on, not mail."""
@@ -119,7 +120,7 @@ class Rest:
             self._offers(write.offered)
         self._timers(write)
         if write.views:
-            self._views(write.views)
+            write_views(self._db, write.views)
         self._parking(write)
 
     def check(self) -> None:
@@ -252,13 +253,6 @@ class Rest:
         if len(due) < len(write.timers):
             self._run(_TIMER_OFF, uuids([s for s, at_us in write.timers.items() if at_us is None]))
 
-    def _views(self, rows: Sequence[ViewRow]) -> None:
-        gone, kept = fold(rows)
-        for table, keys in gone.items():
-            self._run(_gone_sql(table), *_arrays(table, tuple(VIEWS[table].keys), keys))
-        for (table, names), values in kept.items():
-            self._run(_view_sql(table, names), *_arrays(table, names, values))
-
     def _parking(self, write: LaneWrite) -> None:
         if write.released_streams:
             self._run(_RELEASE, uuids(write.released_streams))
@@ -274,6 +268,15 @@ class Rest:
                 texts([detail for *_, detail in rows]),
                 longs([self._held[lane].clock_us for lane in lanes]),
             )
+
+
+def write_views(db: Db, rows: Sequence[ViewRow]) -> None:
+    """Write view rows: one statement for each table and set of columns."""
+    gone, kept = fold(rows)
+    for table, keys in gone.items():
+        query(db, _gone_sql(table), _arrays(table, tuple(VIEWS[table].keys), keys))
+    for (table, names), values in kept.items():
+        query(db, _view_sql(table, names), _arrays(table, names, values))
 
 
 def write_dead_letter(db: Db, letter: DeadLetter) -> None:

@@ -11,20 +11,12 @@ from uuid import UUID
 
 import orjson
 
+from adapters.sql.views import VIEWS
 from domain.chain import event_hash, lane_chain
 from domain.messages import Mail, to_body
 from domain.ports import DeadLetter, Dispatch, LaneBelief, LaneLost, LaneWrite, ViewRow
 
-__all__ = ["append", "rest"]
-
-VIEWS = {
-    "current_steps": ("commitment",),
-    "approvals": ("id",),
-    "tasks": ("id",),
-    "debts": ("id",),
-    "parked_events": ("stream", "position"),
-}
-"""The tables a ViewRow may name, with their keys."""
+__all__ = ["append", "rest", "write_views"]
 
 _EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)"
 _LANE = """
@@ -107,7 +99,7 @@ def rest(db: sqlite3.Connection, after: LaneBelief, write: LaneWrite) -> None:
     _many(db, _TIMER, [(s.bytes, lane, due) for s, due in timers if due is not None])
     _many(db, _TIMER_OFF, [(s.bytes,) for s, due in timers if due is None])
     if write.views:
-        _views(db, write.views)
+        write_views(db, write.views)
     for letter in write.dead_letters:
         _dead_letter(db, letter)
     parked = [(s.bytes, lane, *words, clock_us) for s, *words in write.parked_streams]
@@ -170,7 +162,7 @@ def _dead_letter(db: sqlite3.Connection, letter: DeadLetter) -> None:
     db.execute(_DEAD_LETTER, (*which, letter.detail, letter.raw, letter.at_us))
 
 
-def _views(db: sqlite3.Connection, views: list[ViewRow]) -> None:
+def write_views(db: sqlite3.Connection, views: Sequence[ViewRow]) -> None:
     """Write view rows by table, keeping the order within each table."""
     by_table: dict[str, list[ViewRow]] = {}
     for view in views:
@@ -195,7 +187,7 @@ def _view_sql(table: str, columns: tuple[str, ...] | None) -> str:
 
     Names come from projections, never from outside; the known tables are checked all the same.
     """
-    keys = VIEWS[table]
+    keys = VIEWS[table].keys
     if columns is None:
         where = " AND ".join(f"{name} = ?" for name in keys)
         return f"DELETE FROM {table} WHERE {where}"  # noqa: S608 - names of our own

@@ -11,7 +11,7 @@ from adapters.postgres import PostgresCluster, PostgresStore, migrate
 from adapters.postgres.migrations import PLACE
 from adapters.postgres.schema import HEAD
 from adapters.postgres.tables import metadata
-from adapters.postgres.views import VIEWS
+from adapters.sql.views import VIEWS
 from domain.ports import LaneWrite
 from tests.contract.store_world import step_row
 
