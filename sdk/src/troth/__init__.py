@@ -4,7 +4,7 @@ from ._acts import TaskDone, active, await_, cancel, deadline, done, finish, mov
 from ._app import App
 from ._approval import approve
 from ._blocks import branch, choose, otherwise, out, parallel, race, repeat, scope, when
-from ._calendars import Calendar, Every, add_open_days, next_open
+from ._calendars import Calendar, Every, Throttle, add_open_days, next_open
 from ._children import child
 from ._classes import A0, A1, A2, A3, R0, R1, R2, R3, S0, S1, S2, S3
 from ._client import AsyncClient, Client
@@ -81,6 +81,7 @@ __all__ = [
     "Saga",
     "Step",
     "TaskDone",
+    "Throttle",
     "TrothError",
     "Worker",
     "active",

@@ -10,10 +10,10 @@ from typing import Any, Literal, cast
 from ._expressions import call, literal
 from ._schema import Json, JsonObject
 from ._symbols import About, expression, symbol, timestamp
-from ._text import check_duration, check_node_name, wrong
+from ._text import check_duration, check_node_name, check_stored_name, wrong
 from ._tracer import current
 
-__all__ = ["Calendar", "Every", "add_open_days", "every_of", "next_open"]
+__all__ = ["Calendar", "Every", "Throttle", "add_open_days", "every_of", "next_open"]
 
 CatchUp = Literal["skip", "all"]
 
@@ -79,6 +79,29 @@ class Every:
     months: int | None = None
     calendar: Calendar | None = None
     catch_up: CatchUp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """A rate that all sagas of a tenant that name it keep together, for each key by itself.
+
+    Args:
+        name: of the throttle.
+        max: steps that may be dispatched in any time of length `per`, 1 to 1,000.
+        per: that time, "1m".
+    """
+
+    name: str
+    max: int
+    per: str
+
+    def document(self, key: str | None) -> JsonObject:
+        """The member `throttle` of a step."""
+        check_stored_name(self.name, "a throttle")
+        if type(self.max) is not int or self.max < 1:
+            raise wrong("TR212", f"throttle {self.name} has max={self.max!r}", "max=1 or more")
+        rate: JsonObject = {"max": self.max, "per": check_duration(self.per, "per=")}
+        return {"name": self.name, **({} if key is None else {"key": key}), **rate}
 
 
 def every_of(given: str | Every | Calendar | None) -> JsonObject | None:

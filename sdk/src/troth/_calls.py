@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ._calendars import Calendar
+from ._calendars import Calendar, Throttle
 from ._contract import Contract
 from ._expressions import Expr
 from ._parts import Part
@@ -27,6 +27,8 @@ class StepCall:
     within: str | None = None
     on_expiry: str | None = None
     calendar: Calendar | None = None
+    throttle: Throttle | None = None
+    throttle_key: object = None
 
     @property
     def node_name(self) -> str:
@@ -48,6 +50,9 @@ def add_step(call: StepCall, args: Sequence[object], kwargs: Mapping[str, object
     }
     calendar = None if call.calendar is None else tracer.use_calendar(call.calendar)
     part.give(within=call.within, on_expiry=call.on_expiry, calendar=calendar)
+    if call.throttle is not None:
+        key = None if call.throttle_key is None else tracer.text(call.throttle_key)
+        part.give(throttle=call.throttle.document(key))
     part.give(undo=_undo(contract, given))
     if contract.gated:
         for approve in _approves_around(tracer):

@@ -8,7 +8,7 @@ from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, cast
 
 from typing_extensions import TypeVar
 
-from ._calendars import Calendar
+from ._calendars import Calendar, Throttle
 from ._calls import StepCall, add_step
 from ._contract import Contract, UndoRule
 from ._effect import Effect
@@ -60,6 +60,13 @@ class Step(Generic[P, T]):
     def during(self, calendar: Calendar) -> Step[P, T]:
         """The same step, dispatched only within the hours of a calendar; further attempts too."""
         return Step(self.contract, replace(self._call, calendar=calendar))
+
+    def throttled(self, throttle: Throttle, key: object = None) -> Step[P, T]:
+        """The same step, dispatched when it is its turn in a throttle; further attempts too.
+
+        `key` is text or a number known before: each key has a rate of its own.
+        """
+        return Step(self.contract, replace(self._call, throttle=throttle, throttle_key=key))
 
     @overload
     def undo(

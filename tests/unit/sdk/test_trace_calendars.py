@@ -9,6 +9,7 @@ from tests.unit.sdk.world import Order, document_of, nodes_of, tell
 from troth import (
     Calendar,
     Every,
+    Throttle,
     TrothError,
     add_open_days,
     deadline,
@@ -70,6 +71,32 @@ def test_rounds_have_a_rhythm(every: Any, member: Any) -> None:
     (daily,) = nodes_of(flow)
     assert daily["every"] == member
     assert check(document_of(flow)) == []
+
+
+def test_a_step_keeps_a_rate_for_each_key() -> None:
+    crm = Throttle("crm-calls", max=10, per="1m")
+
+    def flow(order: Order) -> None:
+        tell.throttled(crm)(order.number, "x")
+        tell.named("again").throttled(crm, order.number).during(OFFICE)(order.number, "x")
+
+    first, second = nodes_of(flow)
+    assert first["throttle"] == {"name": "crm-calls", "max": 10, "per": "1m"}
+    assert second["throttle"] == {**first["throttle"], "key": "input.number"}
+    assert second["calendar"] == "office"
+    assert check(document_of(flow)) == []
+
+
+@pytest.mark.parametrize(
+    "throttle",
+    [Throttle("Crm", max=1, per="1m"), Throttle("crm", max=0, per="1m"), Throttle("crm", 1, "1x")],
+)
+def test_a_throttle_that_means_nothing_is_told(throttle: Throttle) -> None:
+    def flow(order: Order) -> None:
+        tell.throttled(throttle)(order.number, "x")
+
+    with pytest.raises(TrothError):
+        document_of(flow)
 
 
 def test_two_calendars_of_one_name_are_refused() -> None:
