@@ -43,8 +43,6 @@ def give_judgment(case: str, heard: list[str]) -> str:
 def trial(opened: CaseOpened) -> str:
     complete = var("complete", bool, False)
     with scope("hearings", deadline="90d"):
-        with on("further", WitnessNamed, opened.case, when=lambda _: not_(complete)) as named:
-            add("witnesses", [named.witness])
         with on("last", WitnessListClosed, opened.case):
             set_(complete=True)
         witnesses = each(
@@ -57,6 +55,8 @@ def trial(opened: CaseOpened) -> str:
         )
         for witness in witnesses:
             hear_witness(witness)
+        with on("further", WitnessNamed, opened.case, when=lambda _: not_(complete)) as named:
+            add(witnesses, [named.witness])
     return give_judgment(opened.case, witnesses.done)
 
 

@@ -47,8 +47,6 @@ def study(wanted: SampleWanted) -> None:
     taken = var("taken", int, 0)
     set_(enough=wanted.enough, name="note_enough")
     with scope("collecting", deadline="180d"):
-        with on("further", SiteFound, wanted.species, when=lambda _: taken < enough) as found:
-            add("sites", [found.site])
         with on("said", EnoughSaid, wanted.species) as said:
             set_(enough=said.enough)
         sites = each(
@@ -64,6 +62,8 @@ def study(wanted: SampleWanted) -> None:
         for site in sites:
             take_sample(site)
             set_(taken=taken + 1, name="count")
+        with on("further", SiteFound, wanted.species, when=lambda _: taken < enough) as found:
+            add(sites, [found.site])
         sequence_genome(wanted.species)
 
 

@@ -152,7 +152,7 @@ def _type_of(tracer: Tracer, name: str, items: object) -> Any:
 
 
 def add(
-    to: Items[T] | str,
+    to: Items[T],
     items: Sequence[T] | None = None,
     *,
     close: bool | None = None,
@@ -161,18 +161,17 @@ def add(
     """Append items to an open list, from a handler or a branch beside it: `add(parties, [new])`.
 
     Args:
-        to: what `each(..., open=True)` gave, or its name where it stands further below.
+        to: what `each(..., open=True)` gave.
         items: a list of further items.
         close: True, or what will be true: the list takes no more.
         name: of the node; by default `add_` and the list's.
     """
     tracer = current("add")
-    if not isinstance(cast(object, to), Items | str):
+    if not isinstance(cast(object, to), Items):
         raise tracer.wrong("TR124", "add takes what each(...) gave", "add(parties, [party])")
-    found = to if isinstance(to, str) else to.name
-    part = tracer.node("add", name or f"add_{found}")
+    part = tracer.node("add", name or f"add_{to.name}")
     part.give(
-        to=found,
+        to=to.name,
         items=None if items is None else expression(items, tracer).text,
         close=None if close is None else tracer.text(close),
     )

@@ -14,7 +14,6 @@ from troth import (
     TrothError,
     add,
     approve,
-    cancel,
     each,
     fulfil,
     is_in,
@@ -309,20 +308,3 @@ def known_or_not(order: Order) -> None:
 def test_is_in_asks_a_list_for_an_item() -> None:
     (chosen,) = nodes_of(known_or_not)
     assert chosen["branches"][0]["when"] == "!(input.number in vars.known && true)"
-
-
-def a_list_that_stands_below(order: Order) -> None:
-    with on("more", Paid, order.number):
-        add("lines", order.lines)
-    lines = each("lines", order.lines, key=lambda line: line.sku, at_most=9, open=True, within="9d")
-    for line in lines:
-        tell(order.number, line.sku)
-    with on("enough", Paid, order.number):
-        cancel(lines)
-
-
-def test_a_list_is_named_by_its_name_or_by_what_each_gave() -> None:
-    document = document_of(a_list_that_stands_below)
-    adding, stopping = (handler["flow"] for handler in document["handlers"])
-    assert adding == [{"node": "add", "name": "add_lines", "to": "lines", "items": "input.lines"}]
-    assert stopping == [{"node": "cancel", "name": "cancel_lines", "target": "lines"}]
