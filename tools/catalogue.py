@@ -16,6 +16,7 @@ from examples.loan_offers.saga import loan_offer
 from sagas.catalogue.dd_room import dd_room
 from sagas.catalogue.partner_activation import activation
 from sagas.catalogue.pmi import milestone, pmi
+from sagas.catalogue.prospecting import prospecting
 from sagas.catalogue.self_improvement import improvement
 from sagas.catalogue.signature import signature
 from troth import Saga
@@ -24,7 +25,7 @@ __all__ = ["CATALOGUE", "FOLDER", "path_of", "text_of"]
 
 FOLDER = Path(__file__).resolve().parents[1] / "sagas" / "catalogue"
 CATALOGUE: tuple[Saga[Any, Any], ...] = (
-    activation, signature, loan_offer, dd_room, pmi, milestone, improvement,
+    activation, signature, loan_offer, dd_room, pmi, milestone, improvement, prospecting,
 )  # fmt: skip
 
 

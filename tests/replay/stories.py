@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.replay.flows import Stories, dd_room, pmi, self_improvement
+from tests.replay.flows import Stories, dd_room, pmi, prospecting, self_improvement
 from tests.semantics.language import (
     Json,
     Story,
@@ -116,5 +116,6 @@ STORIES: Stories = {
     "caught": caught,
     **dd_room.STORIES,
     **pmi.STORIES,
+    **prospecting.STORIES,
     **self_improvement.STORIES,
 }

@@ -1,6 +1,6 @@
 """What users import: declare sagas, run participants, talk to the engine."""
 
-from ._acts import TaskDone, active, await_, cancel, deadline, done, finish, move, task, undo
+from ._acts import TaskDone, active, await_, cancel, deadline, done, finish, move, now, task, undo
 from ._app import App
 from ._approval import approve
 from ._blocks import branch, choose, otherwise, out, parallel, race, repeat, scope, when
@@ -112,6 +112,7 @@ __all__ = [
     "new",
     "next_open",
     "not_",
+    "now",
     "on",
     "on_failure",
     "otherwise",

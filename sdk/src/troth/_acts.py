@@ -22,6 +22,7 @@ __all__ = [
     "done",
     "finish",
     "move",
+    "now",
     "task",
     "undo",
 ]
@@ -200,6 +201,14 @@ def active(node: object) -> bool:
 def deadline(node: object) -> datetime:
     """When the time of an active node is over: of its within, its deadline or its sleep."""
     return cast(datetime, _asked("deadline", node, datetime))
+
+
+def now() -> datetime:
+    """When what is handled was accepted.
+
+    `sleep("pause", until=add_open_days(OFFICE, now(), 2))`.
+    """
+    return cast(datetime, symbol(About(Expr("meta.now"), datetime, current("now"), native=True)))
 
 
 def _asked(function: str, node: object, type_: Any) -> Any:

@@ -18,6 +18,7 @@ from troth import (
     finish,
     move,
     new,
+    now,
     parallel,
     race,
     scope,
@@ -140,3 +141,10 @@ def test_an_update_has_rules_sets_moves_an_answer_and_a_flow() -> None:
         "flow": [{"node": "emit", "name": "told", "type": "order.paid", "key": "input.number",
                   "data": "{'number': input.number, 'amount': args.days, 'by': 'x'}"}],
     }  # fmt: skip
+
+
+def test_now_is_the_time_of_what_is_handled() -> None:
+    def flow(order: Order) -> None:
+        sleep("pause", until=now() + timedelta(hours=1))
+
+    assert nodes_of(flow)[0]["until"] == "meta.now + duration('3600s')"

@@ -1,0 +1,1 @@
+"""Example participants of prospecting, with books of their own."""
