@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sagas.checks.facts import State, covers_well, yields
 from sagas.checks.flow import Walk
+from sagas.checks.paths import selections_of
 from sagas.checks.report import Report
 from sagas.checks.tree import Contract, Document, Node, frame_of, objects
 from sagas.expressions import Expr, Read
@@ -15,6 +16,8 @@ __all__ = ["Gate", "check_gates", "gates_of"]
 
 # What has another value when the step runs than when the decision was asked for.
 _MOVING = frozenset({("meta", "now")})
+# What is put in for the decision when people are asked: that they approve, or how they edit.
+_PUT_IN = frozenset({("decision",), ("payload",), ("expired",)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ def _late(
                 report.add("def.approval_late", around, text, f"move {approve.name} behind it")
     for member in (f"args.{name}" for name in objects(step.doc, "args")):
         expr = exprs.get((step, member))
-        late = None if expr is None else next(_later(expr, asked, then), None)
+        late = None if expr is None else next(_later(expr, asked, then), _decided(expr, approve))
         if late is not None:
             argument = member.partition(".")[2]
             text = (
@@ -151,6 +154,15 @@ def _later(expr: Expr, asked: State, then: State) -> Iterator[str]:
             yield "meta.now"
         elif _changes(read, asked, then):
             yield f"{read[0]}.{read[1]}"
+
+
+def _decided(expr: Expr, approve: Node) -> str | None:
+    """What is known of a decision only once it is taken, such as who took it."""
+    for path in selections_of(expr.text).read:
+        of_this = path.root == "decisions" and path.name == approve.name
+        if of_this and path.steps[:1] not in _PUT_IN:
+            return ".".join([f"decisions.{approve.name}", *map(str, path.steps[:1])])
+    return None
 
 
 def _changes(read: Read, asked: State, then: State) -> bool:

@@ -215,10 +215,7 @@ def _apply(m: Machine, message: Message) -> None:
         case msg.Answered() | msg.Started() | msg.Lost() | msg.NotStarted() | msg.Withdrawn():
             _of_effect(m, message)
         case msg.Decide():
-            if m.c.is_over:
-                m.outcome = {"code": "decision.closed", "detail": f"it is {m.c.status}"}
-            else:
-                approvals.decide_approval(m, message)
+            approvals.decide_approval(m, message)
         case msg.TaskAct():
             if m.c.is_over:
                 m.outcome = {"code": "task.closed", "detail": f"it is {m.c.status}"}

@@ -14,6 +14,7 @@ from sagas import defaults
 from sagas.decide import effects, escalation, failures, flow, for_each, outcomes, stopping
 from sagas.decide.machine import Machine, NodeFault, error_of, path_of
 from sagas.definition import Node
+from sagas.expressions import MISSING
 
 __all__ = [
     "ask_again",
@@ -62,10 +63,17 @@ def _needs(node: Node) -> list[str]:
 
 
 def not_by(m: Machine, path: str, node: Node) -> list[str]:
-    """Who may not act here: the people of the approves and tasks that the node names."""
+    """Who may not act here: the people of the approves and tasks that the node names.
+
+    Who rejected there, where the flow went on, decided as well.
+    """
     barred: set[str] = set()
+    bind = m.binder(path)
     for name in node.doc.get("not_by", ()):
         barred.update(m.c.deciders.get(path_of(m, path, name) or "", ()))
+        decision: Any = bind("decisions", name)
+        if decision is not MISSING and decision.get("decision") == "reject":
+            barred.add(decision["by"])
     return sorted(barred)
 
 
@@ -103,7 +111,7 @@ def _raw_event(m: Machine, path: str, name: str) -> Json:
 
 def decide_approval(m: Machine, message: msg.Decide) -> None:
     """A person's answer. Whatever is wrong with it is refused with a code, and audited."""
-    found = _find(m, message.approval)
+    found = None if m.c.is_over else _find(m, message.approval)
     refusal = _refuse(m, message, found)
     if refusal is not None:
         code, detail = refusal
@@ -130,7 +138,7 @@ def _refuse(
     m: Machine, message: msg.Decide, found: tuple[str, Instance] | None
 ) -> tuple[str, str] | None:
     if found is None or found[1].branch is not None:
-        return "decision.closed", "this approval is not open"
+        return "decision.closed", f"it is {m.c.status}" if m.c.is_over else "it is not open"
     path, instance = found
     asked = instance.asked
     assert asked is not None

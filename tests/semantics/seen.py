@@ -75,6 +75,7 @@ SEEN: dict[str, Any] = {
         for item in (*w.approvals.values(), *w.tasks.values())
         if item["status"] in ("open", "offered", "claimed")
     },
+    "questions": lambda w: [item["status"] for item in w.approvals.values()],
     "told": lambda w: [wait["detail"] for wait in w.shown()["waits_for"]],
     "timers": lambda w: sorted(w.now.timers),
     "held": lambda w: (w.now.held or {}).get("node"),
