@@ -194,7 +194,8 @@ class _Walker:
             taken, state = narrowed(state, branch.doc["when"])
             ends[_way(branch)] = self._out(node, branch, self.flow(branch.flow, taken))
         other = state if node.otherwise is None else self.flow(node.otherwise, state)
-        ends[f"{node.template}/else"] = other
+        always = any(branch.doc["when"].strip() == "true" for branch in node.branches)
+        ends[f"{node.template}/else"] = None if always else other
         return self._together(node, ends)
 
     def _race(self, node: Node, state: State) -> State | None:

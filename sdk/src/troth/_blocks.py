@@ -46,16 +46,30 @@ def when(name: str, guard: bool, *, keep: bool | None = None) -> Block[Chosen]:
 
 
 def otherwise(name: str | None = None) -> Block[None]:
-    """What runs when no guard was true: with the name of its `when`, or inside a `choose`."""
+    """What runs when no guard was true: with the name of its `when`, or inside a `choose`.
+
+    With an `out(...)` it is the last branch of its choose, `NAME_otherwise`, whose guard is true.
+    """
     tracer = current("otherwise")
     block = tracer.block
-    if block.kind == "choose" and name is None:
-        part = block.part
-        if "else" in part.members:
-            raise tracer.wrong("TR204", f"`{part.name}` has two otherwise", "one otherwise")
-    else:
+    if block.kind != "choose" or name is not None:
         part = _when_before(tracer, block, name)
-    return tracer.open(Block("otherwise", part, part.flow("else"), None, tracer))
+        return tracer.open(Block("otherwise", part, part.flow("else"), None, tracer))
+    part = block.part
+    if "else" in part.members:
+        raise tracer.wrong("TR204", f"`{part.name}` has two otherwise", "one otherwise")
+    last = Part("branch", f"{part.name}_otherwise", tracer.line())
+    flow = part.flow("else")
+
+    def close() -> None:
+        # Only a branch has an out, so it becomes one that is always taken when it is reached.
+        if "out" in last.members:
+            tracer.take(last.name or "", last.line)
+            last.give(name=last.name, when="true", flow=flow)
+            part.flow("branches").append(last)
+            part.members["else"] = []
+
+    return tracer.open(Block("otherwise", part, flow, None, tracer, close, out_of=last))
 
 
 def _when_before(tracer: Tracer, block: Block[Any], name: str | None) -> Part:
