@@ -10,7 +10,7 @@ ARGS ?=
 SHAPE ?= embedded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev loans servers servers-down test simulate lint types imports check \
+.PHONY: help setup demo dev loans servers servers-down test simulate mutants lint types imports check \
 	bench coverage lock clean
 
 help:  ## this list
@@ -40,6 +40,9 @@ test: setup  ## all tests
 
 simulate: setup  ## seeded simulation: make simulate SEEDS=50
 	@$(PY) -m tests.simulation --seeds $(SEEDS) $(ARGS)
+
+mutants: setup  ## breakages of the engine, each hunted until seen: make mutants ARGS="--seeds 40"
+	@$(PY) -m tests.simulation.mutants $(ARGS)
 
 lint: setup  ## rules and form
 	@.venv/bin/ruff check .

@@ -49,6 +49,7 @@ class Books:
     acts: dict[str, Act] = field(default_factory=dict)
     calls: dict[str, list[Call]] = field(default_factory=dict)
     undone: set[str] = field(default_factory=set)
+    absent: set[str] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
 
     def called(self, lease: Lease, at_us: int, told: bool) -> None:

@@ -16,9 +16,11 @@ RATES: dict[str, float] = {
     "dropped": 0.03, "repeated": 0.03, "reply lost": 0.03, "slow": 0.05, "very slow": 0.004,
     # the engine, for each call of its store
     "engine crashed": 0.002, "crashed before commit": 0.006, "crashed after commit": 0.006,
-    "commit failed": 0.004, "commit unclear": 0.004, "lane lost": 0.004,
+    "commit failed": 0.004, "commit unclear": 0.004, "lane lost": 0.004, "write torn": 0.004,
+    "write failed": 0.001, "write conflict": 0.002, "stopped in a transaction": 0.002,
     # the engine, for each round
-    "engine stalled": 0.004, "timer late": 0.1, "timers held": 0.01,
+    "engine stalled": 0.004, "timer late": 0.1, "timers held": 0.01, "clock jumped": 0.002,
+    "notice lost": 0.05,
     # participants, at each await
     "worker crashed": 0.006, "worker paused": 0.006, "worker drained": 0.002,
     "worker cut off": 0.003, "journal failed": 0.003,

@@ -11,27 +11,37 @@ import orjson
 from domain import events as ev
 from domain.chain import Checkpoint, LogRow, verify
 from domain.commitment import Commitment
+from domain.ids import lane_of
+from domain.key_stream import KeyStream
 from domain.mapper import event_mapper
 from domain.streams import us_of
 from projections import current_step, parked_events
 from tests.simulation.books import Books
-from tests.simulation.engine import Engine
+from tests.simulation.fleet import Fleet
 from tests.simulation.gates import is_gated
 from tests.simulation.ledger import Ledger
-from tests.simulation.observer import Observer, Shadow, Violation, plain
+from tests.simulation.observer import Observer, Shadow, Violation, same
 from tests.simulation.people import People
 from tests.simulation.undone import check_undone
 
 __all__ = ["check_end"]
 
 Json = Any
-_LOG = "SELECT position, stream, version, topic, state, prev FROM events ORDER BY position"
+_LOG = """
+SELECT position, stream, version, topic, state, prev FROM events WHERE lane = ? ORDER BY position
+"""
+
+
+_VIEWS = {
+    "current_steps": ("commitment",), "approvals": ("id",), "tasks": ("id",), "debts": ("id",),
+    "parked_events": ("stream", "position"),
+}  # fmt: skip
 
 
 class Ended(Protocol):
     """What is looked at."""
 
-    engine: Engine
+    engine: Fleet
     observer: Observer
     ledger: Ledger
     books: Books
@@ -47,7 +57,7 @@ def check_end(world: Ended) -> None:
     _views(world)
     _books(world)
     for shadow in _commitments(world):
-        check_undone(world.engine.lane.registry.by_hash(shadow.state.definition), shadow)
+        check_undone(world.engine.registry.by_hash(shadow.state.definition), shadow)
 
 
 def _commitments(world: Ended) -> list[Shadow]:
@@ -55,7 +65,7 @@ def _commitments(world: Ended) -> list[Shadow]:
 
 
 def _rows(world: Ended, sql: str, *values: Json) -> list[tuple[Any, ...]]:
-    return world.engine.store.connection.execute(sql, values).fetchall()
+    return world.engine.connection.execute(sql, values).fetchall()
 
 
 def _all_over(world: Ended) -> None:
@@ -72,25 +82,25 @@ def _all_over(world: Ended) -> None:
 
 
 def _step_of(world: Ended, c: Commitment) -> Json:
-    definition = world.engine.lane.registry.by_hash(c.definition)
+    definition = world.engine.registry.by_hash(c.definition)
     assert definition is not None
     return current_step.current_step(definition, c)
 
 
 def _chain(world: Ended) -> None:
     """The log verifies from its rows alone, up to the chain that the lane noted."""
-    rows = [LogRow(*row) for row in _rows(world, _LOG)]
-    head, chain = _rows(world, "SELECT head, chain FROM lanes")[0]
-    report = verify(rows, [Checkpoint(head, chain)])
-    if report.faults:
-        raise Violation("chain", str(report.faults[0]))
+    for lane, head, chain in _rows(world, "SELECT lane, head, chain FROM lanes"):
+        rows = [LogRow(*row) for row in _rows(world, _LOG, lane)]
+        report = verify(rows, [Checkpoint(head, chain)])
+        if report.faults:
+            raise Violation("chain", f"lane {lane}: {report.faults[0]}")
 
 
 def _stored_states(world: Ended) -> None:
     """A stream read by way of its snapshot is the stream folded from zero."""
     engine = world.engine
     mapper = event_mapper()
-    tx = engine.store.begin(engine.store.belief(0))
+    tx = engine.viewing().begin(*engine.beliefs())
     try:
         for id_, shadow in world.observer.streams.items():
             stored = tx.load(id_)
@@ -101,7 +111,7 @@ def _stored_states(world: Ended) -> None:
             for row in stored.events:
                 event: Any = mapper.to_domain_event(row)
                 state = event.mutate(state)
-            if stored.version != shadow.version or plain(state) != plain(shadow.state):
+            if stored.version != shadow.version or not same(state, shadow.state):
                 raise Violation("snapshots", f"{id_} differs by way of its snapshot")
     finally:
         tx.rollback()
@@ -143,7 +153,7 @@ def _acknowledged(world: Ended) -> None:
 def _kept_once(world: Ended) -> None:
     """Every accepted event is in the stream of its key once, and starts each saga once."""
     kept: dict[str, int] = {}
-    registry = world.engine.lane.registry
+    registry = world.engine.registry
     for shadow in world.observer.streams.values():
         for _, event in shadow.events:
             if isinstance(event, ev.EventKept):
@@ -173,12 +183,10 @@ def _starts_once(world: Ended) -> None:
 
 def _views(world: Ended) -> None:
     """Rows folded again from each stream alone are the rows that were written with the events."""
-    for table, keys in (
-        ("current_steps", ("commitment",)), ("approvals", ("id",)), ("debts", ("id",)),
-        ("parked_events", ("stream", "position")),
-    ):  # fmt: skip
-        rebuilt = _rebuilt(world, table)
-        cursor = world.engine.store.connection.execute(f"SELECT * FROM {table}")
+    rebuilt_all = _rebuilt(world)
+    for table, keys in _VIEWS.items():
+        rebuilt = rebuilt_all[table]
+        cursor = world.engine.connection.execute(f"SELECT * FROM {table}")
         names = [column[0] for column in cursor.description]
         live: dict[tuple[Any, ...], Json] = {}
         for row in cursor.fetchall():
@@ -191,20 +199,22 @@ def _views(world: Ended) -> None:
             raise Violation("views", detail)
 
 
-def _rebuilt(world: Ended, table: str) -> dict[tuple[Any, ...], Json]:
-    found: dict[tuple[Any, ...], Json] = {}
+def _rebuilt(world: Ended) -> dict[str, dict[tuple[Any, ...], Json]]:
+    found: dict[str, dict[tuple[Any, ...], Json]] = {table: {} for table in _VIEWS}
     for id_, shadow in world.observer.streams.items():
+        if not isinstance(shadow.state, (Commitment, KeyStream)):
+            continue
         state: Any = None
         for group in _decides(shadow, world.engine.decided[id_]):
-            before = state.fork() if state is not None and hasattr(state, "fork") else state
+            before = state.fork() if state is not None else None
             for _, event in group:
                 state = event.mutate(state)
             for row in _rows_of(world, before, state, group):
-                if row.table == table:
-                    key = tuple(_column(v) for v in row.key.values())
-                    found.pop(key, None)
-                    if row.columns is not None:
-                        found[key] = {k: _column(v) for k, v in row.columns.items()}
+                rows = found[row.table]
+                key = tuple(_column(v) for v in row.key.values())
+                rows.pop(key, None)
+                if row.columns is not None:
+                    rows[key] = {k: _column(v) for k, v in row.columns.items()}
     return found
 
 
@@ -220,10 +230,11 @@ def _decides(shadow: Shadow, decided: dict[int, int]) -> Iterator[list[tuple[int
 def _rows_of(world: Ended, before: Any, after: Any, group: list[tuple[int, Any]]) -> Any:
     events = [event for _, event in group]
     if isinstance(after, Commitment):
-        definition = world.engine.lane.registry.by_hash(after.definition)
+        definition = world.engine.registry.by_hash(after.definition)
         assert definition is not None
         position = group[-1][0]
-        return current_step.rows(definition, before, after, events, position=position, lane=0)
+        lane = lane_of(after.id, world.engine.lanes)
+        return current_step.rows(definition, before, after, events, position=position, lane=lane)
     return parked_events.rows(before, after, events) if hasattr(after, "kept") else ()
 
 
@@ -262,6 +273,8 @@ def _books(world: Ended) -> None:
                     done.add(event.effect)
                     if not event.verified and event.effect not in world.books.acts:
                         _is_plain(world, intents[event.effect])
+                case ev.EffectLate() if event.outcome == "done":
+                    pass  # that it was heard of is not enough: it stands
                 case ev.EffectContradicted() | ev.EffectLate() | ev.EffectFailed():
                     told.add(event.effect)
                 case ev.DebtOpened() if event.effect is not None:

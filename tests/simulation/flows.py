@@ -12,6 +12,7 @@ from troth import (
     A2,
     A3,
     DoubleStart,
+    Every,
     Saga,
     approve,
     await_,
@@ -89,9 +90,12 @@ class _Draw:
             with on_failure(rng.choice(["business:*", "*", "timeout:*"]), undo="all"):
                 self._ending("sorry")
         self._list(order.number, 0)
-        if rng.random() < 0.2:
+        if rng.random() < 0.35:
             with approve(self._name("final"), level=A3, within="20m"):
                 pool.bind.named(self._name("bind"))(order.number)
+            if rng.random() < 0.6:
+                # What can be cancelled no more, and goes on.
+                sleep(self._name("nap"), "10m")
 
     def _ending(self, code: str) -> None:
         if self._rng.random() < 0.5:
@@ -124,7 +128,12 @@ class _Draw:
 
     def _step(self, known: str, step: Any) -> str:
         args = (known, self._order.amount) if step is pool.look else (known,)
-        made: Ref = step.named(self._name("s"))(*args)
+        step = step.named(self._name("s"))
+        if self._rng.random() < 0.15:
+            step = step.throttled(pool.DESK)
+        if self._rng.random() < 0.1:
+            step = step.during(pool.SHIFTS)
+        made: Ref = step(*args)
         return made.id
 
     def _gate(self, known: str, depth: int) -> None:
@@ -185,7 +194,9 @@ class _Draw:
 
     def _repeat(self, known: str, depth: int) -> None:
         rng = self._rng
-        every = rng.choice([None, None, "2m"])
+        every: Any = rng.choice([
+            None, None, None, "2m", Every("2m", catch_up="all"), Every("25m", calendar=pool.SHIFTS),
+        ])  # fmt: skip
         with repeat(
             self._name("rounds"), max=rng.randint(2, 4), every=every,
             until=self._counter > rng.randint(0, 4), on_max=rng.choice(["fail", "continue"]),

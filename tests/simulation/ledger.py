@@ -15,7 +15,7 @@ from domain.requests import (
     StartsRequest,
 )
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "is_late"]
 
 Json = Any
 
@@ -40,6 +40,8 @@ class Ledger:
             if answer.alias in ("bug", "internal.fault"):
                 self.wrong.append(f"{type(request).__name__}: {answer}")
             return
+        if is_late(answer):
+            return  # passed on to another process; what became of it is not known yet
         match request:
             case Publish():
                 known = self.events.setdefault(request.event["id"], answer["root"])
@@ -65,3 +67,8 @@ class Ledger:
                     )
             case _:
                 pass
+
+
+def is_late(answer: Json) -> bool:
+    """Whether an answer only says that a request lies safely with the owner of its lane."""
+    return isinstance(answer, dict) and answer.get("status") == "accepted" and "receipt" in answer

@@ -19,6 +19,7 @@ from domain.commitment import Commitment
 from domain.events import Event
 from domain.mapper import event_mapper
 from domain.streams import us_of
+from tests.simulation.books import Books
 from tests.simulation.fleet import Fleet
 from tests.simulation.gates import Gates
 from tests.simulation.oracles import Oracles, unmet
@@ -77,14 +78,14 @@ def same(one: Any, other: Any) -> bool:
 class Observer:
     """Reads what each round committed. `trace` holds the last things that happened."""
 
-    def __init__(self, leases: Leases, registry: Registry) -> None:
+    def __init__(self, leases: Leases, registry: Registry, books: Books) -> None:
         self.streams: dict[UUID, Shadow] = {}
         self.decisions = 0
         self.topics: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
         self.trace: deque[str] = deque(maxlen=TRACE_MAX)
         self.gates = Gates()
-        self.oracles = Oracles(registry)
+        self.oracles = Oracles(registry, leases, books)
         self.positions: dict[int, int] = {}
         self._chains: dict[int, bytes] = {}
         self._clocks_us: dict[int, int] = {}
@@ -222,7 +223,6 @@ class Observer:
             if isinstance(c, Commitment) and c.status not in _RESTS and is_told:
                 _goes_on(c, rows.get(id_, {}))
 
-
     def _meets(self, changed: dict[UUID, None]) -> None:
         """With no mail under way, what is kept and what waits for it have met."""
         known = {
@@ -270,14 +270,14 @@ def _goes_on(c: Commitment, rows: dict[str, tuple[str, int, str]]) -> None:
         is_probed = key in rows or f"{effect.node}:probe_retry" in c.timers
         if effect.state == "unknown" and effect.next == "probe" and not is_probed:
             raise Violation("dispatches", f"{effect.node} is to be probed without a row")
-        if effect.state == "backoff" and not any(
-            name in c.timers for name in (f"{effect.node}:retry", f"{effect.node}:undo_retry")
-        ):
+        names = (f"{effect.node}:{name}" for name in ("retry", "undo_retry", "hours"))
+        waits = effect.node in c.places or any(name in c.timers for name in names)
+        if effect.state == "backoff" and not waits:
             raise Violation("wake-ups", f"{effect.node} waits for a retry without a timer")
     asks = any(e.state == "unknown" and e.next == "ask" for e in c.effects.values())
     asked = any(n.asked is not None and n.branch is None for n in c.nodes.values())
-    # The streams of children and locks answer every question once.
-    others = c.children or any(hold.fence is None for hold in c.locks.values())
+    # The streams of children, locks and throttles answer every question once.
+    others = c.children or any(hold.fence is None for hold in c.locks.values()) or c.places
     if not (c.is_over or c.timers or rows or c.subs or c.debts or asks or asked or others):
         raise Violation("wake-ups", f"{c.saga} {c.key} is {c.status} and nothing will move it")
 

@@ -22,6 +22,7 @@ from troth import (
     S1,
     Accepted,
     App,
+    Calendar,
     CannotTell,
     Effect,
     NotDone,
@@ -29,15 +30,23 @@ from troth import (
     Pivot,
     Refused,
     Retry,
+    Throttle,
     event,
 )
 from troth._lease import current
 
 __all__ = [
-    "EFFECTS", "GATED", "Noted", "Ordered", "Paid", "Ref", "Withdrawn", "app_of", "look",
+    "DESK", "EFFECTS", "GATED", "SHIFTS", "Noted", "Ordered", "Paid", "Ref", "Withdrawn", "app_of",
+    "look",
 ]  # fmt: skip
 
 Json = Any
+DESK = Throttle("desk", max=3, per="5m")
+# Open for the first forty minutes of every hour.
+SHIFTS = Calendar(
+    "shifts", zone="Europe/Berlin",
+    hours={"mon-sun": [f"{hour:02}:00-{hour:02}:40" for hour in range(24)]},
+)  # fmt: skip
 RETRY = Retry(attempts=4, first="1s", cap="30s")
 UNDO_RETRY = Retry(attempts=3, first="1s", cap="20s")
 
@@ -115,6 +124,8 @@ class Systems:
         if self._dice.hits("probe cannot tell"):
             raise CannotTell("ask somebody else")
         act = self._books.acts.get(lease.effect)
+        if act is None:
+            self._books.absent.add(lease.effect)
         return None if act is None else act.answer
 
     # --- as the catalogue's sagas want them ------------------------------------------------------

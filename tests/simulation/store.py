@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from domain.ports import (
@@ -11,14 +12,16 @@ from domain.ports import (
     LaneBelief,
     LaneLost,
     PassedAnswer,
+    Reply,
     Store,
+    StoreConflict,
     StoreFailed,
     Transaction,
     Verdict,
 )
 from tests.simulation.dice import Dice
 
-__all__ = ["EngineCrash", "FaultyStore", "Leases"]
+__all__ = ["EngineCrash", "FaultyStore", "Leases", "Torn"]
 
 Json = Any
 _READS = frozenset({"load", "receipt", "next_root", "inbox", "parked", "due_timers"})
@@ -28,21 +31,44 @@ class EngineCrash(BaseException):
     """The engine's process is gone. Nothing in it may catch this, as nothing catches a kill."""
 
 
+class Torn(EngineCrash):
+    """It went in the middle of a commit; `file` and `log` are what lay there before."""
+
+    def __init__(self, file: bytes, log: bytes) -> None:
+        super().__init__("in the middle of a commit")
+        self.file = file
+        self.log = log
+
+
 @dataclass(slots=True)
 class Leases:
-    """What was committed about who may act: (effect, attempt, kind) that were started."""
+    """What was committed about who may act, and what was wrong with it.
+
+    `started` and `replied` are (effect, attempt, kind); `current` is the token of the last claim.
+    """
 
     started: set[tuple[str, int, str]] = field(default_factory=set)
     tokens: list[Claim] = field(default_factory=list)
+    current: dict[str, str] = field(default_factory=dict)
+    replied: set[tuple[str, int, str]] = field(default_factory=set)
+    wrong: list[str] = field(default_factory=list)
 
 
 class FaultyStore:
-    """Fills `domain.ports.Store` over another store."""
+    """Fills `domain.ports.Store` over another store.
 
-    def __init__(self, inner: Store, dice: Dice, leases: Leases) -> None:
+    `stopped` lets the other processes go on while this one stands still within a transaction.
+    """
+
+    def __init__(
+        self, inner: Store, dice: Dice, leases: Leases, stopped: Callable[[], None]
+    ) -> None:
         self._inner = inner
         self._dice = dice
         self._leases = leases
+        self._stopped = stopped
+        self._path = Path(getattr(inner, "path", ""))
+        self._is_shared = inner.lanes > 1
         self.lanes = inner.lanes
         self.incarnation = inner.incarnation
 
@@ -55,6 +81,10 @@ class FaultyStore:
         if self._dice.hits("lane lost"):
             raise LaneLost("somebody else has it")
         tx: Any = FaultyTransaction(self._inner.begin(*beliefs), self._dice, self._leases)
+        if self._is_shared:
+            tx.stopped = self._stopped
+        else:
+            tx.path = self._path
         return tx
 
     def definitions(self) -> Iterable[tuple[bytes, bytes]]:
@@ -80,7 +110,10 @@ class FaultyTransaction:
         self._leases = leases
         self._started: list[tuple[str, int, str]] = []
         self._claims: list[Claim] = []
+        self._replied: list[tuple[str, int, str]] = []
         self._is_over = False
+        self.path: Path | None = None
+        self.stopped: Callable[[], None] | None = None
 
     def __getattr__(self, name: str) -> Any:
         """Every other call of the port: reads pass, a write may be the last thing that happens."""
@@ -102,15 +135,46 @@ class FaultyTransaction:
         row = verdict.dispatch
         if verdict.status == "ok" and row is not None:
             self._started.append((row.effect, row.attempt, row.kind))
+            self._is_current(args[0])
         return verdict
 
+    def take_reply(self, reply: Reply) -> Verdict:
+        verdict = self._write(lambda: self._inner.take_reply(reply))
+        row = verdict.dispatch
+        if verdict.status == "ok" and row is not None:
+            self._replied.append((row.effect, row.attempt, row.kind))
+            self._is_current(reply)
+        return verdict
+
+    def _is_current(self, reply: Reply) -> None:
+        known = self._leases.current.get(reply.effect)
+        if known is not None and known != reply.token:
+            told = f"{reply.effect[:8]} is answered with {reply.token}, held by {known}"
+            self._leases.wrong.append(told)
+
     def _write(self, call: Callable[[], Any]) -> Any:
-        if self._dice.hits("engine crashed"):
+        dice = self._dice
+        if dice.hits("engine crashed"):
             raise EngineCrash("before a write")
+        if dice.hits("write failed"):
+            raise StoreFailed("store.full", "the disk is full, between two writes")
+        if self.stopped is not None:
+            if dice.hits("write conflict"):
+                raise StoreConflict("another process wrote first")
+            if dice.hits("stopped in a transaction"):
+                self._end_backend()
         done = call()
         if self._dice.hits("engine crashed"):
             raise EngineCrash("after a write")
         return done
+
+    def _end_backend(self) -> None:
+        """Whoever took the lanes over ended our connection first: nothing of this remains."""
+        assert self.stopped is not None
+        self._inner.rollback()
+        self._is_over = True
+        self.stopped()
+        raise StoreFailed("store.gone", "the connection was ended")
 
     # --- the end -------------------------------------------------------------------------------
 
@@ -119,10 +183,19 @@ class FaultyTransaction:
             raise EngineCrash("before the commit")
         if self._dice.hits("commit failed"):
             raise StoreFailed("store.full", "the disk is full")
+        if self.stopped is not None and self._dice.hits("stopped in a transaction"):
+            self._end_backend()
+        if self.path is not None and self._dice.hits("write torn"):
+            log = Path(f"{self.path}-wal")
+            torn = Torn(self.path.read_bytes(), log.read_bytes() if log.exists() else b"")
+            self._inner.commit()
+            raise torn
         self._inner.commit()
         self._is_over = True
         self._leases.started.update(self._started)
         self._leases.tokens += self._claims
+        self._leases.replied.update(self._replied)
+        self._leases.current.update((c.dispatch.effect, c.token) for c in self._claims)
         if self._dice.hits("crashed after commit"):
             raise EngineCrash("after the commit")
         if self._dice.hits("commit unclear"):

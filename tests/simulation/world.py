@@ -16,10 +16,12 @@ from functools import cache
 from pathlib import Path
 from traceback import format_exception
 from typing import Any
+from unittest.mock import patch
 
 import orjson
 
 from adapters.sqlite import SqliteStore
+from consumers import owning, times
 from consumers.limits import LaneLimits
 from domain.errors import Refusal
 from domain.ports import Asked
@@ -30,7 +32,7 @@ from tests.simulation import pool
 from tests.simulation.books import Books
 from tests.simulation.dice import Dice
 from tests.simulation.ending import check_end
-from tests.simulation.engine import Engine
+from tests.simulation.fleet import Fleet
 from tests.simulation.flows import random_saga
 from tests.simulation.ledger import Ledger
 from tests.simulation.loop import SimLoop
@@ -106,16 +108,17 @@ class World:
             timers_per_batch_max=dice.pick([1, 3, 500]), sweep_per_batch_max=dice.pick([1, 500]),
             streams_cached_max=dice.pick([1, 4, 10_000]), snapshot_every=dice.pick([3, 15, 200]),
         )  # fmt: skip
-        self.engine = Engine(
-            loop, dice, path, limits, stepped=self._stepped, noted=self._noted,
+        path.write_bytes(_empty_store())
+        self.engine = Fleet(
+            loop, dice, path, limits, lanes=dice.pick([None, None, 2, 4]),
+            count=dice.pick([1, 2, 3]), stepped=self._stepped, noted=self._noted,
             answered=self.ledger.note,
         )  # fmt: skip
-        self.observer = Observer(self.engine.leases)
+        self.observer = Observer(self.engine.leases, self.engine.registry, self.books)
         self.network = Network(dice, self.engine)
         self.people = People(dice, self.network, self.engine, self.observer, self.books)
         self._with_partner = dice.chance(0.5)
         self._with_sign = dice.chance(0.4)
-        path.write_bytes(_empty_store())
 
     # --- its life --------------------------------------------------------------------------------
 
@@ -173,11 +176,12 @@ class World:
     async def _registered(self, document: Json) -> bool:
         document = orjson.loads(orjson.dumps(document))
         answer = await self.engine.submit(RegisterRequest(OPERATOR, document))
+        self.engine.learn()
         return not isinstance(answer, Refusal)
 
     def _machines(self) -> list[Machine]:
         journal = journal_database()
-        wait_s = self.dice.pick([15.0, 60.0, 600.0])
+        wait_s = self.dice.pick([30.0, 300.0, 900.0])
         app = pool.app_of(with_partner=self._with_partner, with_signature=self._with_sign)
         return [
             Machine(
@@ -245,18 +249,21 @@ class World:
             there = self.people.open_commitments()
             for c in there:
                 await self.people.fix(c)
-            if not there and self.engine.is_up and not self.engine.lane.parked:
+            if not there and self.engine.is_up and not self.engine.parked:
                 return
 
     def _stepped(self) -> None:
         try:
             self.observer.step(self.engine)
-            for found in (self.books.wrong, self.ledger.wrong, self.people.wrong):
+            for found in (self.books.wrong, self.ledger.wrong, self.people.wrong, self._fenced()):
                 if found:
                     raise Violation("answers", found[0])
         except Violation as violation:
             if not self._violation.done():
                 self._violation.set_exception(violation)
+
+    def _fenced(self) -> list[str]:
+        return self.engine.leases.wrong
 
     def failed(self, _: Any, context: dict[str, Any]) -> None:
         """What the loop reports: a callback that raised is a finding, a killed task is none."""
@@ -287,7 +294,7 @@ class World:
         for shadow in observer.streams.values():
             if getattr(shadow.state, "ended", None):
                 outcome.ends[shadow.state.status] += 1
-        seen = f"{observer.position} {observer.chain.hex()} {self.loop.time():.6f}"
+        seen = f"{observer.positions} {observer.chain.hex()} {self.loop.time():.6f}"
         outcome.fingerprint = hashlib.sha256(seen.encode()).hexdigest()[:16]
 
 
@@ -314,10 +321,19 @@ def _silent() -> Iterator[None]:
     logger = logging.getLogger("troth.worker")
     before = logger.level
     logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
+    with patch.object(times, "_log", _Nobody), patch.object(owning, "_log", _Nobody):
+        try:
+            yield
+        finally:
+            logger.setLevel(before)
+
+
+class _Nobody:
+    """Where an operator's log would be."""
+
+    @staticmethod
+    def warning(action: str, **what: Json) -> None:
+        """Said to nobody."""
 
 
 def _close(loop: SimLoop) -> None:

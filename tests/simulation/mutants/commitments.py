@@ -1,0 +1,425 @@
+"""Broken decisions of a commitment: effects, decisions of people, timers, undoing, locks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from domain import events as ev
+from domain import seats
+from sagas import decide
+from sagas.decide import (
+    approvals,
+    effects,
+    failures,
+    locks,
+    outcomes,
+    stopping,
+    timers,
+    undoing,
+)
+from sagas.decide.machine import Machine
+from tests.simulation.mutants.harness import mutant, replaced, wrapped
+
+Json = Any
+
+
+# --- undoing ---------------------------------------------------------------------------------------
+
+
+@mutant(seed=4)
+def undoes_in_forward_order() -> Iterator[None]:
+    """What was done first is undone first."""
+
+    def forward(real: Any, *args: Any) -> tuple[int, int]:
+        one, other = real(*args)
+        return -one, -other
+
+    with wrapped(undoing, "_order", forward):
+        yield
+
+
+@mutant(seed=1)
+def undoes_all_at_once() -> Iterator[None]:
+    """Nothing waits for what was completed after it."""
+    with replaced(undoing, "ready", lambda m, base, entries: list(entries)):
+        yield
+
+
+@mutant(seed=1)
+def commands_an_undo_again() -> Iterator[None]:
+    """An undo that is under way is commanded once more."""
+
+    def advance(m: Machine, target: str) -> None:
+        for path in undoing.ready(m, target, entries := undoing._under(m, target)):
+            if entries[path].state == "undoing":
+                undoing.command_again(m, path, m.c.undoing[target].why)
+        real(m, target)
+
+    real = undoing.advance
+    with replaced(undoing, "advance", advance):
+        yield
+
+
+@mutant(seed=1)
+def forgets_to_undo() -> Iterator[None]:
+    """Undoing ends at once, with everything as it stands."""
+    with replaced(undoing, "begin", stopping.after_undo):
+        yield
+
+
+@mutant(seed=1)
+def writes_no_undo_entry() -> Iterator[None]:
+    """What is done can not be undone later."""
+    with replaced(effects, "undo_entry", lambda *_: None):
+        yield
+
+
+@mutant(seed=1)
+def logs_a_failed_undo() -> Iterator[None]:
+    """An undo that failed for good opens no debt: nobody is asked."""
+    with replaced(undoing, "open_debt", lambda *_, **more: None):
+        yield
+
+
+@mutant(seed=1)
+def passes_a_failed_undo() -> Iterator[None]:
+    """An undo that failed for good counts as done."""
+
+    def failed(m: Machine, path: str, key: str, error: Json) -> None:
+        attempt = m.c.effects[key].attempt
+        m.emit(ev.EffectDone, node=path, effect=key, kind="undo", attempt=attempt, worker=None)
+        undoing.advance_over(m, path)
+        stopping.check_stops(m)
+
+    with replaced(undoing, "undo_failed", failed):
+        yield
+
+
+@mutant(seed=1)
+def seals_nothing() -> Iterator[None]:
+    """After a pivot what came before it can still be undone, and cancelled."""
+    with replaced(undoing, "seal", lambda m, path: None), \
+         replaced(stopping, "_past_pivot", lambda *_: False):  # fmt: skip
+        yield
+
+
+@mutant(seed=1)
+def goes_on_before_all_is_settled() -> Iterator[None]:
+    """A stop does not wait for what is in flight."""
+    with replaced(Machine, "busy", lambda self, *_: False):
+        yield
+
+
+@mutant(seed=1)
+def ignores_a_late_done() -> Iterator[None]:
+    """What was done after it was given up stands, and is only noted."""
+    with replaced(outcomes, "done_after_giving_up", lambda *_: None), \
+         wrapped(undoing, "may_enter", lambda real, m, path: path in m.c.nodes):  # fmt: skip
+        yield
+
+
+@mutant(seed=1)
+def drops_a_done_that_comes_late() -> Iterator[None]:
+    """A done of an attempt that was given up is told to be late, and dropped."""
+
+    def done(real: Any, m: Machine, message: Any, effect: Any) -> None:
+        if effect.state in ("offered", "started") and effect.attempt == message.attempt:
+            real(m, message, effect)
+        elif effect.kind == "do" and effect.state != "done":
+            effects._late(m, message, "too late")
+        else:
+            real(m, message, effect)
+
+    with wrapped(effects, "_done", done):
+        yield
+
+
+@mutant(seed=1)
+def accepts_a_late_no() -> Iterator[None]:
+    """A "failed" that comes late fails the effect, whatever became of it."""
+
+    def late(m: Machine, message: Any, effect: Any) -> None:
+        if message.outcome == "failed":
+            outcomes.business(m, message, effect)
+        else:
+            effects._transient(m, message, effect)
+
+    with replaced(effects, "_late_no", late):
+        yield
+
+
+# --- attempts --------------------------------------------------------------------------------------
+
+
+@mutant(seed=7)
+def retries_an_unknown_r2() -> Iterator[None]:
+    """No reply means: once more."""
+
+    def again(m: Machine, key: str, effect: Any, reason: str) -> None:
+        error = effects.error_of("timeout", "no_reply", reason, effect.node)
+        effects.attempt_over(m, key, effect, error, unanswered=True)
+
+    with replaced(effects, "unanswered", again):
+        yield
+
+
+@mutant(seed=1)
+def takes_no_reply_for_a_no() -> Iterator[None]:
+    """A lost attempt counts as surely not done."""
+
+    def lost(m: Machine, message: Any) -> None:
+        effect = m.c.effects.get(message.effect)
+        if effect is None or effect.state not in ("offered", "started"):
+            return
+        error = effects.error_of("transient", "lost", "no reply", effect.node)
+        effects.attempt_over(m, message.effect, effect, error)
+
+    with replaced(effects, "lost", lost):
+        yield
+
+
+@mutant(seed=1)
+def retries_for_ever() -> Iterator[None]:
+    """An attempt more than was declared."""
+
+    def retry(real: Any, m: Machine, effect: Any) -> Any:
+        found = real(m, effect)
+        return replace(found, attempts=found.attempts + 3)
+
+    with wrapped(effects, "_retry_of", retry):
+        yield
+
+
+@mutant(seed=1)
+def forgets_a_backoff() -> Iterator[None]:
+    """When the pause before the next attempt is over nothing happens."""
+
+    def due(m: Machine, key: str) -> None:
+        effect = m.c.effects[key]
+        name = "undo_retry" if effect.kind == "undo" else "retry"
+        m.emit(ev.TimerFired, node=effect.node, timer=name, due_us=m.now_us)
+
+    with replaced(effects, "retry_due", due):
+        yield
+
+
+@mutant(seed=1)
+def believes_a_probe_that_cannot_tell() -> Iterator[None]:
+    """A probe that does not know counts as: it did not happen."""
+
+    def failed(m: Machine, key: str, effect: Any, reason: str) -> None:
+        m.emit(ev.EffectProbed, effect=key, answer="absent", note=reason)
+        outcomes._absent(m, key)
+
+    with replaced(outcomes, "probe_failed", failed):
+        yield
+
+
+# --- decisions of people ---------------------------------------------------------------------------
+
+
+@mutant(seed=8)
+def ignores_an_expired_decision() -> Iterator[None]:
+    """A decision holds for ever."""
+
+    def without_end(real: Any, m: Any, path: str, node: Any, args: Any, actions: Any, _: Any,
+                    by: Any) -> None:  # fmt: skip
+        real(m, path, node, args, actions, None, by)
+
+    def usable(real: Any, m: Machine, binding: Any, action: str) -> bool:
+        return real(m, replace(binding, not_after_us=None), action)
+
+    with wrapped(effects, "command", without_end), wrapped(approvals, "usable", usable):
+        yield
+
+
+@mutant(seed=8)
+def asks_for_no_decision() -> Iterator[None]:
+    """Any decision will do."""
+    with replaced(approvals, "usable", lambda m, binding, action: True):
+        yield
+
+
+@mutant(seed=1)
+def skips_the_digest_of_a_decision() -> Iterator[None]:
+    """A decision about one action allows another one."""
+
+    def usable(real: Any, m: Machine, binding: Any, action: str) -> bool:
+        return real(m, replace(binding, digest=action), action)
+
+    with wrapped(approvals, "usable", usable):
+        yield
+
+
+@mutant(seed=1)
+def commands_without_an_approval() -> Iterator[None]:
+    """A gated step is dispatched like any other."""
+
+    def enter(m: Machine, path: str, node: Any) -> None:
+        args, actions = effects.action_of(m, path, node)
+        effects.command(m, path, node, args, actions, None, None)
+
+    with replaced(effects, "enter_step", enter):
+        yield
+
+
+@mutant(seed=1)
+def lets_one_person_take_two_seats() -> Iterator[None]:
+    """Nobody looks whether the second seat is the first one's."""
+
+    def refuse(real: Any, m: Machine, message: Any, found: Any) -> Any:
+        refused = real(m, message, found)
+        if refused is None or refused[0] != "decision.twice":
+            return refused
+        free = seats.free_seat(found[1].asked, message.seats)
+        return None if free is not None else ("decision.seat", "wanted: another one")
+
+    with wrapped(approvals, "_refuse", refuse):
+        yield
+
+
+@mutant(seed=1)
+def lets_an_agent_decide() -> Iterator[None]:
+    """Who may not decide does."""
+    with _not_refused("decision.actor"):
+        yield
+
+
+@mutant(seed=1)
+def takes_a_decision_about_something_else() -> Iterator[None]:
+    """The digest that a person saw is not compared."""
+    with _not_refused("decision.changed"):
+        yield
+
+
+def _not_refused(alias: str) -> Any:
+    def refuse(real: Any, *args: Any) -> Any:
+        found = real(*args)
+        return None if found is not None and found[0] == alias else found
+
+    return wrapped(approvals, "_refuse", refuse)
+
+
+@mutant(seed=1)
+def grants_with_a_seat_empty() -> Iterator[None]:
+    """One seat is enough."""
+    with replaced(approvals, "missing_seats", lambda asked: seats.missing_seats(asked)[1:]):
+        yield
+
+
+@mutant(seed=1)
+def takes_a_reject_for_a_grant() -> Iterator[None]:
+    """No is heard as yes."""
+
+    def reject(m: Machine, path: str, message: Any) -> None:
+        asked = m.c.nodes[path].asked
+        assert asked is not None
+        approvals._grant(m, path, asked, message)
+
+    with replaced(approvals, "_reject", reject):
+        yield
+
+
+# --- time ------------------------------------------------------------------------------------------
+
+
+@mutant(seed=2)
+def fires_timers_early() -> Iterator[None]:
+    """A minute before their time."""
+    with wrapped(timers, "fire_due", lambda real, m, now_us: real(m, now_us + 60_000_000)):
+        yield
+
+
+@mutant(seed=112)
+def forgets_to_fire_timers_first() -> Iterator[None]:
+    """A message that came after a timer was due goes before it."""
+
+    def only_on_wake(real: Any, m: Machine, now_us: int) -> None:
+        if m.ctx["actor"] == "troth":
+            real(m, now_us)
+
+    with wrapped(timers, "fire_due", only_on_wake):
+        yield
+
+
+@mutant(seed=1)
+def fires_a_timer_twice() -> Iterator[None]:
+    """What was due happens, and once more."""
+
+    def fire(real: Any, m: Machine, path: str, name: str, due_us: int) -> None:
+        real(m, path, name, due_us)
+        if not name.endswith("retry"):
+            m.emit(ev.TimerFired, node=path, timer=name, due_us=due_us)
+
+    with wrapped(timers, "_fire", fire):
+        yield
+
+
+@mutant(seed=1)
+def never_expires() -> Iterator[None]:
+    """What takes too long is let be."""
+    with replaced(timers, "_within", lambda *_: None):
+        yield
+
+
+# --- rests, stops and locks --------------------------------------------------------------------------
+
+
+@mutant(seed=1)
+def moves_while_paused() -> Iterator[None]:
+    """A pause stops nothing."""
+    with replaced(decide, "_is_at_rest", lambda c: False):
+        yield
+
+
+@mutant(seed=1)
+def forgets_what_came_during_a_pause() -> Iterator[None]:
+    """What came while it was paused is not recorded."""
+
+    def deferred(real: Any, m: Machine, message: Any, accepted_us: int) -> bool:
+        if decide._is_at_rest(m.c) and message.KIND in ("answered", "offer", "started", "lost"):
+            m.outcome = {"status": "deferred"}
+            return True
+        return real(m, message, accepted_us)
+
+    with wrapped(decide, "_deferred", deferred):
+        yield
+
+
+@mutant(seed=1)
+def ends_with_a_failure_uncaught() -> Iterator[None]:
+    """A failure is noted and the flow goes on as if nothing had been."""
+
+    def fail(m: Machine, path: str, error: Json) -> None:
+        return None
+
+    with replaced(failures, "fail", fail):
+        yield
+
+
+@mutant(seed=1)
+def releases_a_lock_before_all_is_settled() -> Iterator[None]:
+    """The next holder begins while the last one's effects are in flight."""
+
+    def stop(real: Any, m: Machine, target: str, *more: Any) -> None:
+        locks.let_go(m, target)
+        real(m, target, *more)
+
+    with wrapped(stopping, "_stop_effects", stop):
+        yield
+
+
+@mutant(seed=1)
+def keeps_a_lock_after_the_end() -> Iterator[None]:
+    """Who has ended holds what others wait for."""
+    with replaced(locks, "_release", lambda m, path: None):
+        yield
+
+
+@mutant(seed=1)
+def undoes_without_the_lock() -> Iterator[None]:
+    """What was done under a lock is undone without it."""
+    with replaced(locks, "may_undo", lambda m, path: True):
+        yield

@@ -1,0 +1,272 @@
+"""What no commitment may do, judged from its events and the state before each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from consumers.registry import Registry
+from domain import events as ev
+from domain.commitment import Commitment
+from domain.durations import duration_us
+from domain.ids import effect_id
+from domain.key_stream import KeyStream
+from domain.lock_stream import LockStream
+from domain.state import is_kept, is_under, template_of
+from domain.throttle_stream import ThrottleStream
+from sagas.decide.undoing import undo_retry
+from sagas.definition import Node
+from tests.simulation.books import Books
+from tests.simulation.pool import DESK
+from tests.simulation.store import Leases
+
+__all__ = ["Oracles", "unmet"]
+
+Json = Any
+SEATS = {"A0": 0, "A1": 1, "A2": 2, "A3": 1}
+_MOVES = (ev.EffectIntended, ev.EffectRetried, ev.TimerFired, ev.NodeEntered, ev.SeatTaken)
+
+
+@dataclass(slots=True)
+class Oracles:
+    """Sees every committed event once, in order."""
+
+    registry: Registry
+    leases: Leases
+    books: Books
+    open_runs: dict[tuple[str, str, str], UUID] = field(default_factory=dict)
+    ended: set[UUID] = field(default_factory=set)
+    covered: set[tuple[str, str]] = field(default_factory=set)
+
+    def opened(self, id_: UUID, event: Any) -> str | None:
+        """The first event of a commitment: one run of a key at a time."""
+        key = (event.tenant, event.saga, event.key)
+        before = self.open_runs.get(key)
+        self.open_runs[key] = id_
+        if before is not None and before != id_ and before not in self.ended:
+            return f"run {event.run} of {event.saga}/{event.key} begins while another one is open"
+        return None
+
+    def see(self, id_: UUID, before: Commitment, event: Any) -> str | None:
+        """What is wrong with an event, or None."""
+        if isinstance(event, ev.CommitmentEnded):
+            self.ended.add(id_)
+        self._cover(before, event)
+        if (before.paused or before.held is not None) and isinstance(event, _MOVES):
+            return f"{before.saga} moves while it rests: {event.TOPIC}"
+        match event:
+            case ev.LockReleased():
+                return _released(before, event)
+            case ev.AttemptFailed():
+                return self._was_told(before, event) or self._may_retry(before, event)
+            case ev.EffectLate() if event.outcome == "done":
+                # What was done in a part that is over is forgotten, and told again by a repeat.
+                effect = before.effects.get(event.effect)
+                if effect is not None and effect.kind == "do" and effect.state != "done":
+                    return f"a done of {effect.node} is only noted"
+            case ev.EffectProbed() if event.answer == "absent":
+                return self._was_absent(event)
+            case ev.PartStopped() if not event.refused:
+                return _at_rest(before, event)
+            case ev.ApprovalGranted():
+                return _granted(before, event)
+            case ev.EffectDone() if event.kind == "do":
+                return self._entered(before, event)
+            case ev.EffectIntended() if event.kind == "undo":
+                return _sealed(before, event) or self._locked(before, event) or _once(before, event)
+            case ev.EffectIntended() if event.kind == "do":
+                return _once(before, event)
+            case _:
+                pass
+        return None
+
+    # --- one rule each ---------------------------------------------------------------------------
+
+    def _may_retry(self, before: Commitment, event: Any) -> str | None:
+        effect = before.effects[event.effect]
+        if effect.kind == "undo":
+            entry = before.entries.get(effect.node)
+            retry = None if entry is None else undo_retry(entry)
+        else:
+            retry = self._node(before, effect.node).retry
+        if retry is not None and event.attempt >= retry.attempts:
+            return f"{effect.node} is to be tried more than {retry.attempts} times"
+        return None
+
+    def _entered(self, before: Commitment, event: Any) -> str | None:
+        """What has been done and could be undone is written down as such."""
+        node = self._node(before, event.node)
+        undo = before.effects.get(effect_id(before.id, event.node, "undo"))
+        entry = before.entries.get(event.node)
+        is_undone = undo is not None and undo.state == "done"
+        is_undoing = entry is not None and entry.state != "open"
+        if node.undo is None or event.undo is not None or is_undone or is_undoing:
+            return None
+        return f"{event.node} is done, and how to undo it is not written down"
+
+    def _was_told(self, before: Commitment, event: Any) -> str | None:
+        """That an attempt did nothing is known only from who was to do it."""
+        effect = before.effects[event.effect]
+        attempt = (event.effect, event.attempt, effect.kind)
+        if event.unanswered or effect.state not in ("offered", "started"):
+            return None
+        if attempt in self.leases.started and attempt not in self.leases.replied:
+            return f"{effect.node} was started, nobody replied, and it counts as not done"
+        return None
+
+    def _was_absent(self, event: Any) -> str | None:
+        if event.effect in self.books.absent or (event.note or "").startswith("by "):
+            return None
+        return f"{event.effect[:8]} counts as absent, and nobody said so"
+
+    def _locked(self, before: Commitment, event: Any) -> str | None:
+        definition = self.registry.by_hash(before.definition)
+        parts = event.node.split("/")
+        for end in range(1, len(parts)):
+            path = "/".join(parts[:end])
+            node = definition.by_template.get(template_of(path)) if definition else None
+            if isinstance(node, Node) and node.kind == "lock":
+                hold = before.locks.get(path)
+                if hold is None or hold.fence is None:
+                    return f"{event.node} is undone without {path}"
+        return None
+
+    def _node(self, c: Commitment, path: str) -> Node:
+        definition = self.registry.by_hash(c.definition)
+        assert definition is not None
+        return definition.node_at(path)
+
+    def _cover(self, before: Commitment, event: Any) -> None:
+        node = getattr(event, "node", None)
+        if node is None and (effect := getattr(event, "effect", None)) in before.effects:
+            node = before.effects[effect].node
+        if node is None:
+            return
+        definition = self.registry.by_hash(before.definition)
+        found = definition.by_template.get(template_of(node)) if definition and node else None
+        kind = found.kind if isinstance(found, Node) else "handler" if found else "root"
+        self.covered.add((kind, f"{before.status}:{event.TOPIC}"))
+
+
+def _released(before: Commitment, event: Any) -> str | None:
+    hold = before.locks.get(event.node)
+    if hold is None or hold.fence is None:
+        return None
+    for effect in before.effects.values():
+        busy = effect.state in ("offered", "started", "unknown")
+        if busy and is_under(effect.node, event.node):
+            return f"{event.node} is released while {effect.node} is {effect.state}"
+    return None
+
+
+def _at_rest(before: Commitment, event: Any) -> str | None:
+    """A part has stopped when nothing is in flight in it."""
+    stop = before.stops.get(event.target)
+    if stop is None or stop.pending:
+        return None
+    for effect in before.effects.values():
+        if effect.kind != "do" or effect.state not in ("offered", "started"):
+            continue
+        if is_under(effect.node, event.target) and not is_kept(effect.node, stop.keep):
+            return f"{event.target or 'the root'} stopped while {effect.node} is {effect.state}"
+    return None
+
+
+def _once(before: Commitment, event: Any) -> str | None:
+    """What is in flight is not commanded again."""
+    old = before.effects.get(event.effect)
+    if old is not None and old.state in ("offered", "started", "done"):
+        return f"{event.node} is commanded while it is {old.state}"
+    return None
+
+
+def _granted(before: Commitment, event: Any) -> str | None:
+    asked = before.nodes[event.node].asked
+    assert asked is not None
+    wanted = SEATS[asked.level] + len(asked.needs)
+    if len(asked.seats) < wanted:
+        return f"{event.node} is granted with {len(asked.seats)} of {wanted} seats"
+    return None
+
+
+def _sealed(before: Commitment, event: Any) -> str | None:
+    """What stands in one list before a pivot that is done is never undone."""
+    for pivot in before.pivots:
+        one, other = event.node.rpartition("/"), pivot.rpartition("/")
+        done = [e for e in before.effects.values() if e.node in (event.node, pivot)]
+        since = {e.node: before.trail[e.node].version for e in done if e.node in before.trail}
+        if one[0] == other[0] and "@" not in one[2] and len(since) == 2 and event.node != pivot:
+            entry = before.entries.get(event.node)
+            if entry is not None and entry.seq < since[pivot]:
+                return f"{event.node} is undone past the pivot {pivot}"
+    return None
+
+
+# --- of what rests -------------------------------------------------------------------------------
+
+
+def unmet(states: Iterable[Any], commitments: dict[str, Commitment], now_us: int) -> str | None:
+    """An event that is kept and an open wait for it; a lock or a place that nobody needs."""
+    for state in states:
+        if isinstance(state, LockStream):
+            found = _lock(state, commitments)
+        elif isinstance(state, ThrottleStream):
+            found = _throttle(state, commitments)
+        elif isinstance(state, KeyStream):
+            found = _key(state, commitments, now_us)
+        else:
+            continue
+        if found is not None:
+            return found
+    return None
+
+
+def _lock(state: LockStream, commitments: dict[str, Commitment]) -> str | None:
+    permits = [*state.holders.values()]
+    if permits and len(permits) > min(permits):
+        return f"lock {state.lock} has {len(permits)} holders"
+    if state.queue and not state.holders:
+        return f"lock {state.lock} is free, and {len(state.queue)} wait for it"
+    for claimant in (*state.holders, *state.queue):
+        c = commitments.get(claimant.commitment)
+        if c is not None and c.is_over:
+            return f"lock {state.lock} is kept for {c.saga} {c.key}, which is over"
+    return None
+
+
+def _throttle(state: ThrottleStream, commitments: dict[str, Commitment]) -> str | None:
+    per_us = duration_us(DESK.per)
+    for first, next_ in zip(state.given, state.given[DESK.max :], strict=False):
+        if next_ - first < per_us:
+            return f"throttle {state.throttle} gave more than {DESK.max} turns in {DESK.per}"
+    for asker in state.queue:
+        c = commitments.get(asker.commitment)
+        place = None if c is None else c.places.get(asker.node)
+        if place is None or place.ask != asker.ask:
+            return f"throttle {state.throttle} keeps a place for {asker.node}, which does not wait"
+    return None
+
+
+def _key(state: KeyStream, commitments: dict[str, Commitment], now_us: int) -> str | None:
+    for id_, subscriber in state.subscribers.items():
+        c = commitments.get(id_)
+        if c is None or c.is_over or c.paused or c.held is not None or not _is_plain(c):
+            continue
+        for path, wait in subscriber.waits.items():
+            sub = c.subs.get(path)
+            if sub is None or wait.transient or sub.key != state.key or "/" in path or c.stops:
+                continue
+            if path not in c.nodes:
+                continue  # a handler: it has bounds of its own
+            for kept in state.kept.values():
+                fits = kept.event["type"] in wait.types and subscriber.taker not in kept.takers
+                if fits and kept.expires_us > now_us:
+                    return f"{c.saga} {c.key} waits at {path} for an event that is kept"
+    return None
+
+
+def _is_plain(c: Commitment) -> bool:
+    """Whether its waits take any event of their type; those of the catalogue have guards."""
+    return c.saga.startswith("random-")
