@@ -228,6 +228,28 @@ class ReaderContract:
         assert reader.approval("north", "x1") == {"id": "x1", "version": 4}
         assert reader.approval("north", "none") is None
 
+    def test_approvals_and_tasks_are_listed_by_the_seat_that_was_called(
+        self, store: Store, reader: Reader
+    ) -> None:
+        common = {"tenant": "north", "commitment": stream("a"), "status": "open", "version": 4}
+        for number, called in enumerate([None, [], ["legal"], ["legal", "board"]]):
+            body = (
+                {"id": f"x{number}"}
+                if called is None
+                else {"id": f"x{number}", "escalated": called}
+            )
+            commit(store, rows(
+                ViewRow("approvals", {"id": body["id"]}, {**common, "asked_us": 1, "body": body}),
+                ViewRow("tasks", {"id": body["id"]}, {**common, "offered_us": 1, "body": body}),
+            ))  # fmt: skip
+        for listed in (reader.approvals, reader.tasks):
+            assert [i["id"] for i in pages(listed, status="open", escalated="legal")] == [
+                "x2",
+                "x3",
+            ]
+            assert [i["id"] for i in pages(listed, status=None, escalated="board")] == ["x3"]
+            assert pages(listed, status="closed", escalated="legal") == []
+
     def test_parked_events_are_listed_by_reason(self, store: Store, reader: Reader) -> None:
         for number in range(5):
             columns = {
