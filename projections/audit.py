@@ -336,6 +336,7 @@ _LINES: dict[str, Callable[[State], str]] = {
         f"{s['node']} waits for its turn in throttle {_throttle(s)}, "
         f"{s['max']} in {duration_text(s['per_us'])}"
     ),
+    "turn.refused": lambda s: f"{s['node']} gets no turn: too many wait",
     "turn.given": lambda s: f"it is the turn of {s['node']}",
     "throttles.opened": lambda s: f"first request for a turn in throttle {_throttle(s)}",
     "throttles.queued": lambda s: f"{s['node']} of {s['commitment'][:8]} waits for its turn",

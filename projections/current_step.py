@@ -15,7 +15,17 @@ from domain.events import Event
 from domain.evolve import in_flight
 from domain.ports import ViewRow
 from domain.seats import missing_seats
-from domain.state import ITS_TURN, Asked, Child, Debt, Effect, Instance, template_of
+from domain.state import (
+    HOURS,
+    ITS_TURN,
+    TURN,
+    Asked,
+    Child,
+    Debt,
+    Effect,
+    Instance,
+    template_of,
+)
 from projections.tasks import Forms, task_rows, tasks_in
 from projections.times import iso
 
@@ -178,11 +188,11 @@ def _wait_of(c: Commitment, path: str, instance: Instance) -> Json:
         return _wait(path, "condition", "its condition to hold", until_us)
     if instance.kind == "sleep":
         return _wait(path, "timer", "sleeps", c.timers.get(f"{path}:sleep"))
-    if f"{path}:hours" in c.timers:
-        return _wait(path, "hours", "office hours", c.timers[f"{path}:hours"])
-    if path in c.places:
-        detail = f"its turn in throttle {c.places[path].throttle}"
-        return _wait(path, "throttle", detail, until_us)
+    if f"{path}:hours" in c.timers or instance.branch == HOURS:
+        return _wait(path, "hours", "office hours", c.timers.get(f"{path}:hours"))
+    if path in c.places or instance.branch == TURN:
+        where = f" in throttle {c.places[path].throttle}" if path in c.places else ""
+        return _wait(path, "throttle", f"its turn{where}", until_us)
     if instance.kind == "step" and instance.effect in c.effects:
         return _effect_wait(c, path, c.effects[instance.effect])
     if instance.branch == ITS_TURN:

@@ -23,7 +23,8 @@ def turn_mail(
     """
     own = str(after.id)
     if before is not None and before.places:
-        answered = {event.node for event in events if isinstance(event, ev.TurnGiven)}
+        answers = (ev.TurnGiven, ev.TurnRefused)
+        answered = {event.node for event in events if isinstance(event, answers)}
         for node, place in before.places.items():
             now = after.places.get(node)
             if node not in answered and (now is None or now.ask != place.ask):

@@ -107,8 +107,10 @@ from domain.events.turns import (
     ThrottlePassed,
     ThrottleQueued,
     TurnGiven,
+    TurnRefused,
     TurnWanted,
 )
+from domain.events.undo_flows import UndoFlowBegun, UndoFlowEnded, UndoReplaced
 from domain.events.work import (
     AwaitOpened,
     TaskClaimed,
@@ -213,9 +215,13 @@ __all__ = [
     "TimerFired",
     "TimerMoved",
     "TurnGiven",
+    "TurnRefused",
     "TurnWanted",
     "UndoBegun",
     "UndoEnded",
+    "UndoFlowBegun",
+    "UndoFlowEnded",
+    "UndoReplaced",
     "UndoSealed",
     "UpdateAccepted",
     "VarsSet",

@@ -38,6 +38,13 @@ class TurnGiven(Event):
     node: str
 
 
+class TurnRefused(Event):
+    """Too many wait in the throttle."""
+
+    TOPIC: ClassVar[str] = "turn.refused"
+    node: str
+
+
 # --- of the stream of a throttle ---------------------------------------------------------------
 
 

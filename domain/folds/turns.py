@@ -8,7 +8,7 @@ from domain import events as ev
 from domain.folds.parts import arm
 from domain.state import HOURS, TURN, Instance, Place, changed
 
-__all__ = ["dispatched", "given", "hours_awaited", "wanted"]
+__all__ = ["dispatched", "given", "hours_awaited", "refused", "wanted"]
 
 
 def _waits(c: Any, node: str, branch: str, ends_us: int | None) -> None:
@@ -37,6 +37,10 @@ def wanted(c: Any, e: ev.TurnWanted) -> None:
 
 def given(c: Any, e: ev.TurnGiven) -> None:
     c.places[e.node] = changed(c.places[e.node], given=True)
+
+
+def refused(c: Any, e: ev.TurnRefused) -> None:
+    c.places.pop(e.node, None)
 
 
 def dispatched(c: Any, node: str) -> int:

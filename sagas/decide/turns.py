@@ -95,10 +95,11 @@ def heard(m: Machine, message: msg.YourTurn | msg.NoTurn) -> None:
     place = m.c.places.get(path)
     if place is None or place.ask != message.ask or place.given:
         return
-    m.emit(ev.TurnGiven, node=path)
     if isinstance(message, msg.YourTurn):
+        m.emit(ev.TurnGiven, node=path)
         again(m, path, m.node(path))
         return
+    m.emit(ev.TurnRefused, node=path)
     text = f"too many wait in throttle {place.throttle}"
     error = error_of("internal", "bound.throttle", text, path)
     if not retry_over(m, path, error):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.replay.flows import Stories, dd_room, pmi, prospecting, self_improvement
+from tests.replay.flows import Stories, dd_room, pmi, prospecting, self_improvement, times
 from tests.semantics.language import (
     Json,
     Story,
@@ -117,5 +117,6 @@ STORIES: Stories = {
     **dd_room.STORIES,
     **pmi.STORIES,
     **prospecting.STORIES,
+    **times.STORIES,
     **self_improvement.STORIES,
 }

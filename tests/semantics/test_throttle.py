@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from domain import throttle_stream
 from domain.durations import duration_us
 from domain.ids import throttle_id
 from tests.semantics.family import Family
@@ -168,6 +171,30 @@ def test_an_operator_does_not_ask_twice_for_one_retry() -> None:
     story.answers("ring", "transient", code="busy").then()
     story.control("retry", node="ring").then(events=["turn.wanted ring"])
     story.control("retry", node="ring").then(events=[], waits=["throttle"])
+
+
+def test_too_many_that_wait_hold_the_step_until_an_operator_tries_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(throttle_stream, "QUEUE_MAX", 0)
+    story = given(one()).done("first").then(status="held", held="ring", offered=[])
+    monkeypatch.undo()
+    story.control("retry").then(status="waiting", waits=["throttle"])
+    story.after("1h").then(offered=["ring"])
+
+
+def test_a_step_whose_arguments_err_when_its_turn_comes_wants_another_one() -> None:
+    ring = {"args": {"n": "vars.n + 1"}, "calendar": "always"}
+    everyday = {day: ["00:00-24:00"] for day in (*WEEK, "sat", "sun")}
+    document = saga(
+        step("first", throttle={"name": "crm", "max": 1, "per": "1h"}),
+        step("ring", throttle={"name": "crm", "max": 1, "per": "1h"}, **ring),
+        vars={"n": {"schema": {}, "initial": "no number"}},
+        calendars={"always": {"zone": "UTC", "hours": everyday}},
+    )
+    story = given(document).done("first").after("1h").then(status="held", held="ring", offered=[])
+    story.control("retry").then(status="waiting", waits=["throttle"])
+    story.after("1h").then(status="held", held="ring")
 
 
 def test_the_undo_of_a_step_does_not_wait() -> None:

@@ -81,8 +81,10 @@ def _work(where: Where, word: str, data: Any) -> None:
             where.effects[data["effect"]] = {"node": data["node"], "is_at_work": True}
         case "step.retrying" | "step.retried" | "step.unknown":
             where.effects[data["effect"]]["is_at_work"] = word != "step.unknown"
+            where.waits.pop(where.effects[data["effect"]]["node"], None)
         case _:
-            where.effects.pop(data["effect"], None)
+            effect = where.effects.pop(data["effect"], None)
+            where.waits.pop("" if effect is None else effect["node"], None)
             _clear_debts(where, word == "step.done", data)
 
 
