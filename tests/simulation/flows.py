@@ -144,6 +144,7 @@ class _Draw:
         with approve(
             self._name("gate"), level=level, within=rng.choice(["5m", "30m", "3h"]),
             on_reject=reject, on_expiry=expiry, valid=rng.choice([None, "2m", "1h"]),
+            escalate=rng.choice([(), (), [("2m", "executive")]]),
         ):  # fmt: skip
             for _ in range(rng.randint(1, 2)):
                 # What is approved must be known now: the steps inside do not see each other.
@@ -182,6 +183,7 @@ class _Draw:
             Paid, self._order.number, within=self._rng.choice(["2m", "20m", "1h"]),
             name=self._name("paid"), on_expiry=self._rng.choice(["fail", "continue"]),
             early=self._rng.choice([None, "transient"]),
+            peek=self._rng.choice([None, None, None, True]),
         )  # fmt: skip
 
     def _race(self, known: str, depth: int) -> None:
@@ -218,7 +220,8 @@ class _Draw:
 
     def _scope(self, known: str, depth: int) -> None:
         rng = self._rng
-        with scope(self._name("scope"), deadline=rng.choice([None, "3m", "30m"])):
+        holds: Any = rng.choice([None, None, None, self._counter < rng.randint(1, 4)])
+        with scope(self._name("scope"), deadline=rng.choice([None, "3m", "30m"]), while_=holds):
             if rng.random() < 0.8:
                 with on_failure(rng.choice(["*", "business:*"]), undo=rng.choice(["all", "none"])):
                     self._step(known, rng.choice([pool.look, pool.post]))

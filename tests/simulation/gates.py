@@ -25,6 +25,7 @@ class _Question:
     digests: dict[str, str]
     valid_us: int | None
     seats: dict[str, str] = field(default_factory=dict)
+    called: set[str] = field(default_factory=set)
     granted_us: int | None = None
     voided: set[str] = field(default_factory=set)
     uses: dict[str, int] = field(default_factory=dict)
@@ -47,8 +48,15 @@ class Gates:
             case ev.ApprovalAmended():
                 question = self.questions[event.approval]
                 question.digests, question.seats = dict(event.digests), {}
+            case ev.ApprovalEscalated():
+                self.questions[event.approval].called.add(event.to)
             case ev.SeatTaken():
                 seats = self.questions[event.approval].seats
+                if (
+                    event.held is not None
+                    and event.held not in self.questions[event.approval].called
+                ):
+                    return f"{event.by} stands in at {event.approval} as {event.held}, uncalled"
                 if event.by in seats.values():
                     return f"{event.by} took two seats of {event.approval}"
                 seats[event.seat] = event.by

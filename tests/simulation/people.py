@@ -57,6 +57,11 @@ PERSONS = (
 )
 
 
+def _is_asked(person: Person, body: Json) -> bool:
+    """By the level, or because it was escalated to a seat of theirs."""
+    return body["level"] in person.levels or bool({*body["escalated"]} & {*person.seats})
+
+
 class People:
     """All of them, over the network. `wrong` collects answers that nobody should have got."""
 
@@ -148,7 +153,7 @@ class People:
         dice = self._dice
         while not dice.is_calm:
             await asyncio.sleep(dice.between(2, 120))
-            mine = [a for a in self.approvals() if a[2]["level"] in person.levels]
+            mine = [a for a in self.approvals() if _is_asked(person, a[2])]
             if mine:
                 await self._decide(person, *dice.pick(mine))
 
