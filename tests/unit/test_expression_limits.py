@@ -219,3 +219,12 @@ def test_numbers_have_the_kind_of_their_schema() -> None:
     assert compile_expr("input.days + 1", ENV).evaluate(whole) == 4
     assert compile_expr("input.matrix.map(r, r[0] + 1)", ENV).evaluate(whole) == [2]
     assert compile_expr("dyn(input).parent.parent.amount + 0.5", ENV).evaluate(whole) == 2.5
+
+
+def test_what_goes_through_too_many_days_of_a_calendar_is_stopped() -> None:
+    """A calendar is read day by day, so a macro over it has the weight of all of them."""
+    once = "add_open_days('office', meta.now, 3650)"
+    assert value_of(f"{once} > meta.now") is True
+    assert failure(f"{list(range(60))}.all(n, {once} > meta.now)") == (
+        "cost", "the expression goes through too many elements"
+    )  # fmt: skip
