@@ -23,8 +23,7 @@ def order_laptop(hired: PersonHired) -> str:
 
 
 @office.step("install-laptop")
-def install_laptop(laptop: str) -> None:
-    del laptop
+def install_laptop(laptop: str) -> None: ...
 
 
 @office.step("open-mailbox")

@@ -19,18 +19,15 @@ insurer = Participant("insurer")
 
 
 @insurer.step("pay-at-once")
-def pay_at_once(damage: DamageClaimed) -> None:
-    del damage
+def pay_at_once(damage: DamageClaimed) -> None: ...
 
 
 @insurer.step("ask-for-photos")
-def ask_for_photos(damage: DamageClaimed) -> None:
-    del damage
+def ask_for_photos(damage: DamageClaimed) -> None: ...
 
 
 @insurer.step("send-surveyor")
-def send_surveyor(damage: DamageClaimed) -> None:
-    del damage
+def send_surveyor(damage: DamageClaimed) -> None: ...
 
 
 @saga("pattern-exclusive-choice", version=1, starts_on=DamageClaimed)

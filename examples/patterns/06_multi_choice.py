@@ -21,18 +21,15 @@ dispatcher = Participant("dispatcher")
 
 
 @dispatcher.step("send-ambulance")
-def send_ambulance(accident: str, injured: int) -> None:
-    del accident, injured
+def send_ambulance(accident: str, injured: int) -> None: ...
 
 
 @dispatcher.step("send-fire-engine")
-def send_fire_engine(accident: str) -> None:
-    del accident
+def send_fire_engine(accident: str) -> None: ...
 
 
 @dispatcher.step("send-police")
-def send_police(accident: str) -> None:
-    del accident
+def send_police(accident: str) -> None: ...
 
 
 @saga("pattern-multi-choice", version=1, starts_on=AccidentReported)

@@ -29,8 +29,7 @@ def inspect_pipes(building: str) -> str:
 
 
 @inspectors.step("repair")
-def repair(what: str) -> None:
-    del what
+def repair(what: str) -> None: ...
 
 
 @saga("pattern-multi-merge", version=1, starts_on=BuildingInspected, deadline="90d")

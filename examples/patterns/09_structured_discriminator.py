@@ -18,23 +18,19 @@ ward = Participant("ward")
 
 
 @ward.step("check-breathing")
-def check_breathing(patient: str) -> None:
-    del patient
+def check_breathing(patient: str) -> None: ...
 
 
 @ward.step("check-pulse")
-def check_pulse(patient: str) -> None:
-    del patient
+def check_pulse(patient: str) -> None: ...
 
 
 @ward.step("write-down-pulse")
-def write_down_pulse(patient: str) -> None:
-    del patient
+def write_down_pulse(patient: str) -> None: ...
 
 
 @ward.step("triage")
-def triage(patient: str) -> None:
-    del patient
+def triage(patient: str) -> None: ...
 
 
 @saga("pattern-discriminator", version=1, starts_on=PulseLost)

@@ -29,8 +29,7 @@ def write_fine(offence: Offence) -> str:
 
 
 @police.step("reset-camera")
-def reset_camera(camera: str) -> None:
-    del camera
+def reset_camera(camera: str) -> None: ...
 
 
 @saga("pattern-fine", version=1, starts_on=Offence, key="plate")

@@ -25,13 +25,12 @@ def sign_report(seat: str, report: str) -> str:
 
 
 @board.step("publish-report")
-def publish_report(report: str, signed: dict[str, str]) -> int:
-    del report
-    return len(signed)
+def publish_report(report: str, signed: dict[str, str]) -> str:
+    return f"{report}, signed by {len(signed)}"
 
 
 @saga("pattern-design-time-instances", version=1, starts_on=ReportWritten)
-def annual_report(written: ReportWritten) -> int:
+def annual_report(written: ReportWritten) -> str:
     signatures = each("signatures", SEATS, at_most=len(SEATS), key=lambda seat: seat)
     for seat in signatures:
         out(sign_report(seat, written.report))

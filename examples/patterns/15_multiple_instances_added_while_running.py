@@ -30,8 +30,7 @@ court = Participant("court")
 
 
 @court.step("hear-witness")
-def hear_witness(witness: str) -> None:
-    del witness
+def hear_witness(witness: str) -> None: ...
 
 
 @court.step("give-judgment")

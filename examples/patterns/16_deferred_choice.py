@@ -28,18 +28,15 @@ sales = Participant("sales")
 
 
 @sales.step("book-work")
-def book_work(quote: str) -> None:
-    del quote
+def book_work(quote: str) -> None: ...
 
 
 @sales.step("file-quote")
-def file_quote(quote: str) -> None:
-    del quote
+def file_quote(quote: str) -> None: ...
 
 
 @sales.step("call-customer")
-def call_customer(quote: str) -> None:
-    del quote
+def call_customer(quote: str) -> None: ...
 
 
 @saga("pattern-deferred-choice", version=1, starts_on=QuoteSent)

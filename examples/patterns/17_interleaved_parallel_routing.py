@@ -19,28 +19,23 @@ clinic = Participant("admission")
 
 
 @clinic.step("take-blood-sample")
-def take_blood_sample(patient: str) -> None:
-    del patient
+def take_blood_sample(patient: str) -> None: ...
 
 
 @clinic.step("measure-pressure")
-def measure_pressure(patient: str) -> None:
-    del patient
+def measure_pressure(patient: str) -> None: ...
 
 
 @clinic.step("prepare-x-ray")
-def prepare_x_ray(patient: str) -> None:
-    del patient
+def prepare_x_ray(patient: str) -> None: ...
 
 
 @clinic.step("take-x-ray")
-def take_x_ray(patient: str) -> None:
-    del patient
+def take_x_ray(patient: str) -> None: ...
 
 
 @clinic.step("examine")
-def examine(patient: str) -> None:
-    del patient
+def examine(patient: str) -> None: ...
 
 
 @saga("pattern-interleaved-parallel-routing", version=1, starts_on=PatientAdmitted)

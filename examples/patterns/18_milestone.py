@@ -40,18 +40,15 @@ university = Participant("university")
 
 
 @university.step("open-register")
-def open_register(student: str) -> None:
-    del student
+def open_register(student: str) -> None: ...
 
 
 @university.step("enrol")
-def enrol(student: str) -> None:
-    del student
+def enrol(student: str) -> None: ...
 
 
 @university.step("put-on-waiting-list")
-def put_on_waiting_list(student: str) -> None:
-    del student
+def put_on_waiting_list(student: str) -> None: ...
 
 
 @saga("pattern-milestone", version=1, starts_on=StudentApplied)

@@ -33,24 +33,20 @@ def take_off_market(fx: Effect, flat: str) -> str:
 
 
 @take_off_market.undo
-def put_back_on_market(fx: Effect, listing: str) -> None:
-    del fx, listing
+def put_back_on_market(fx: Effect, listing: str) -> None: ...
 
 
 @landlord.effect("order-keys", A0, R1, S1)
-def order_keys(fx: Effect, flat: str) -> int:
-    del fx
-    return len(flat)
+def order_keys(fx: Effect, flat: str) -> str:
+    return f"keys of {flat}, {fx.key[:8]}"
 
 
 @order_keys.undo
-def cancel_keys(fx: Effect, keys: int) -> None:
-    del fx, keys
+def cancel_keys(fx: Effect, keys: str) -> None: ...
 
 
 @landlord.step("write-lease")
-def write_lease(flat: str) -> None:
-    del flat
+def write_lease(flat: str) -> None: ...
 
 
 @saga("pattern-cancel-case", version=1, starts_on=FlatReserved)

@@ -19,15 +19,13 @@ publisher = Participant("publisher")
 
 
 @publisher.step("buy-picture")
-def buy_picture(article: str, missing: int) -> None:
-    del article, missing
+def buy_picture(article: str, missing: int) -> None: ...
 
 
 @publisher.step("proofread")
 def proofread(article: str, round: int) -> int:
     """The faults that are left."""
-    del article
-    return max(0, 2 - round)
+    return max(0, len(article) - round)
 
 
 @saga("pattern-structured-loop", version=1, starts_on=ArticleHandedIn)

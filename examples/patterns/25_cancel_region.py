@@ -42,28 +42,23 @@ def book_hall(fx: Effect, conference: str) -> str:
 
 
 @book_hall.undo
-def give_hall_back(fx: Effect, hall: str) -> None:
-    del fx, hall
+def give_hall_back(fx: Effect, hall: str) -> None: ...
 
 
 @organisers.step("order-food")
-def order_food(hall: str) -> None:
-    del hall
+def order_food(hall: str) -> None: ...
 
 
 @organisers.step("hire-waiters")
-def hire_waiters(hall: str) -> None:
-    del hall
+def hire_waiters(hall: str) -> None: ...
 
 
 @organisers.step("invite-speakers")
-def invite_speakers(conference: str) -> None:
-    del conference
+def invite_speakers(conference: str) -> None: ...
 
 
 @organisers.step("announce")
-def announce(conference: str) -> None:
-    del conference
+def announce(conference: str) -> None: ...
 
 
 @saga("pattern-cancel-region", version=1, starts_on=ConferencePlanned)

@@ -25,8 +25,7 @@ pollsters = Participant("pollsters")
 
 
 @pollsters.step("interview", timeout="20d")
-def interview(person: str) -> None:
-    del person
+def interview(person: str) -> None: ...
 
 
 @pollsters.step("publish-poll")

@@ -19,24 +19,20 @@ carriers = Participant("carriers")
 
 @carriers.effect("hold-lorry", A0, R1, S1)
 def hold_lorry(fx: Effect, load: str) -> str:
-    del fx
-    return f"lorry for {load}"
+    return f"lorry for {load}, {fx.key[:8]}"
 
 
 @hold_lorry.undo
-def release_lorry(fx: Effect, held: str) -> None:
-    del fx, held
+def release_lorry(fx: Effect, held: str) -> None: ...
 
 
 @carriers.effect("hold-wagon", A0, R1, S1)
 def hold_wagon(fx: Effect, load: str) -> str:
-    del fx
-    return f"wagon for {load}"
+    return f"wagon for {load}, {fx.key[:8]}"
 
 
 @hold_wagon.undo
-def release_wagon(fx: Effect, held: str) -> None:
-    del fx, held
+def release_wagon(fx: Effect, held: str) -> None: ...
 
 
 @carriers.step("confirm-driver")
@@ -50,8 +46,7 @@ def confirm_track(held: str) -> str:
 
 
 @carriers.step("bring-load")
-def bring_load(load: str) -> None:
-    del load
+def bring_load(load: str) -> None: ...
 
 
 @saga("pattern-cancelling-discriminator", version=1, starts_on=LoadReady)

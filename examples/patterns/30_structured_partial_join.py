@@ -18,23 +18,19 @@ buyers = Participant("buyers")
 
 
 @buyers.step("ask-budget", timeout="5d")
-def ask_budget(purchase: str) -> None:
-    del purchase
+def ask_budget(purchase: str) -> None: ...
 
 
 @buyers.step("ask-quality", timeout="5d")
-def ask_quality(purchase: str) -> None:
-    del purchase
+def ask_quality(purchase: str) -> None: ...
 
 
 @buyers.step("ask-security", timeout="5d")
-def ask_security(purchase: str) -> None:
-    del purchase
+def ask_security(purchase: str) -> None: ...
 
 
 @buyers.step("place-order")
-def place_order(purchase: str) -> None:
-    del purchase
+def place_order(purchase: str) -> None: ...
 
 
 @saga("pattern-partial-join", version=1, starts_on=PurchaseAsked)

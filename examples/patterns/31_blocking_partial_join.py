@@ -19,23 +19,19 @@ weather = Participant("weather")
 
 
 @weather.step("ask-coast")
-def ask_coast(season: str) -> None:
-    del season
+def ask_coast(season: str) -> None: ...
 
 
 @weather.step("ask-plain")
-def ask_plain(season: str) -> None:
-    del season
+def ask_plain(season: str) -> None: ...
 
 
 @weather.step("ask-mountain")
-def ask_mountain(season: str) -> None:
-    del season
+def ask_mountain(season: str) -> None: ...
 
 
 @weather.step("publish-forecast")
-def publish_forecast(season: str) -> None:
-    del season
+def publish_forecast(season: str) -> None: ...
 
 
 @saga("pattern-blocking-partial-join", version=1, starts_on=SeasonBegun)

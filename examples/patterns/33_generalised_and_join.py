@@ -31,8 +31,7 @@ assembly = Participant("assembly")
 
 
 @assembly.step("assemble")
-def assemble(frame: int, saddle: int) -> None:
-    del frame, saddle
+def assemble(frame: int, saddle: int) -> None: ...
 
 
 @saga("pattern-generalised-and-join", version=1, starts_on=BicyclesOrdered, deadline="60d")

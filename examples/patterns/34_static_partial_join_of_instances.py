@@ -19,13 +19,11 @@ safety = Participant("safety")
 
 
 @safety.step("test-in-lab", timeout="20d")
-def test_in_lab(lab: str) -> None:
-    del lab
+def test_in_lab(lab: str) -> None: ...
 
 
 @safety.step("warn-public")
-def warn_public(product: str) -> None:
-    del product
+def warn_public(product: str) -> None: ...
 
 
 @saga("pattern-static-join-of-instances", version=1, starts_on=ProductRecalled)

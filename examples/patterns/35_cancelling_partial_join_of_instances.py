@@ -20,18 +20,15 @@ clinic = Participant("clinic")
 
 @clinic.effect("call-in", A0, R1, S1)
 def call_in(fx: Effect, donor: str) -> str:
-    del fx
-    return f"appointment of {donor}"
+    return f"appointment of {donor}, {fx.key[:8]}"
 
 
 @call_in.undo
-def send_home(fx: Effect, appointment: str) -> None:
-    del fx, appointment
+def send_home(fx: Effect, appointment: str) -> None: ...
 
 
 @clinic.step("take-blood")
-def take_blood(appointment: str) -> None:
-    del appointment
+def take_blood(appointment: str) -> None: ...
 
 
 @clinic.step("treat-patient")

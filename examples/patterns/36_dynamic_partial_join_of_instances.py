@@ -32,13 +32,11 @@ biologists = Participant("biologists")
 
 
 @biologists.step("take-sample", timeout="30d")
-def take_sample(site: str) -> None:
-    del site
+def take_sample(site: str) -> None: ...
 
 
 @biologists.step("sequence-genome")
-def sequence_genome(species: str) -> None:
-    del species
+def sequence_genome(species: str) -> None: ...
 
 
 @saga("pattern-dynamic-join-of-instances", version=1, starts_on=SampleWanted)

@@ -20,33 +20,27 @@ lender = Participant("lender")
 
 
 @lender.step("check-income")
-def check_income(house: str) -> None:
-    del house
+def check_income(house: str) -> None: ...
 
 
 @lender.step("check-partner")
-def check_partner(house: str) -> None:
-    del house
+def check_partner(house: str) -> None: ...
 
 
 @lender.step("inspect-house")
-def inspect_house(house: str) -> None:
-    del house
+def inspect_house(house: str) -> None: ...
 
 
 @lender.step("ask-monument-office")
-def ask_monument_office(house: str) -> None:
-    del house
+def ask_monument_office(house: str) -> None: ...
 
 
 @lender.step("set-limit")
-def set_limit(house: str) -> None:
-    del house
+def set_limit(house: str) -> None: ...
 
 
 @lender.step("draw-up-deed")
-def draw_up_deed(house: str) -> None:
-    del house
+def draw_up_deed(house: str) -> None: ...
 
 
 @saga("pattern-local-synchronizing-merge", version=1, starts_on=MortgageAsked)

@@ -18,23 +18,19 @@ kitchen = Participant("kitchen")
 
 
 @kitchen.step("heat-oven")
-def heat_oven(dish: str) -> None:
-    del dish
+def heat_oven(dish: str) -> None: ...
 
 
 @kitchen.step("bake-bread")
-def bake_bread(dish: str) -> None:
-    del dish
+def bake_bread(dish: str) -> None: ...
 
 
 @kitchen.step("roast-meat")
-def roast_meat(dish: str) -> None:
-    del dish
+def roast_meat(dish: str) -> None: ...
 
 
 @kitchen.step("wash-salad")
-def wash_salad(dish: str) -> None:
-    del dish
+def wash_salad(dish: str) -> None: ...
 
 
 @saga("pattern-critical-section", version=1, starts_on=DishOrdered)

@@ -19,28 +19,23 @@ garage = Participant("garage")
 
 
 @garage.step("test-brakes")
-def test_brakes(car: str) -> None:
-    del car
+def test_brakes(car: str) -> None: ...
 
 
 @garage.step("test-lights")
-def test_lights(car: str) -> None:
-    del car
+def test_lights(car: str) -> None: ...
 
 
 @garage.step("warm-engine")
-def warm_engine(car: str) -> None:
-    del car
+def warm_engine(car: str) -> None: ...
 
 
 @garage.step("test-fumes")
-def test_fumes(car: str) -> None:
-    del car
+def test_fumes(car: str) -> None: ...
 
 
 @garage.step("issue-badge")
-def issue_badge(car: str) -> None:
-    del car
+def issue_badge(car: str) -> None: ...
 
 
 @saga("pattern-interleaved-routing", version=1, starts_on=CarArrived)

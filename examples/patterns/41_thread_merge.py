@@ -19,18 +19,15 @@ bottlers = Participant("bottlers")
 
 
 @bottlers.step("fill-bottle")
-def fill_bottle(bottle: int) -> None:
-    del bottle
+def fill_bottle(bottle: int) -> None: ...
 
 
 @bottlers.step("label-bottle")
-def label_bottle(bottle: int) -> None:
-    del bottle
+def label_bottle(bottle: int) -> None: ...
 
 
 @bottlers.step("close-crate")
-def close_crate(crate: str) -> None:
-    del crate
+def close_crate(crate: str) -> None: ...
 
 
 @saga("pattern-thread-merge", version=1, starts_on=CrateOrdered)

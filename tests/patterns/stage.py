@@ -13,6 +13,7 @@ only waits for its turn); or how it ended, with its result behind `=`.
 What may happen:
 
     start {...}                   a run begins; the JSON changes the input that the story gave
+    begins NODE                   its participant begins; from now on it may have happened
     done NODE                     its participant runs, and replies; `done NODE = JSON` says what
     refused NODE CODE             its participant says no
     undone NODE, NODE             the undos of these nodes run
@@ -146,6 +147,10 @@ class Stage(Family):
             case "start":
                 payload = self.given | (json.loads(rest) if rest else {})
                 self.start(self.saga, payload, self._name_of(payload)[1])
+            case "begins":
+                d = self.command(saga, key, rest)
+                self.started.add(d.effect)
+                self.send(d.stream, msg.Started(d.effect, d.attempt, "1.1.1", "w"))
             case "done":
                 node, equals, result = rest.partition("=")
                 self.does(saga, key, node.strip(), json.loads(result) if equals else ...)
@@ -249,7 +254,9 @@ class Stage(Family):
     def _step(self, to: UUID, message: Message) -> Json:
         """As in the family, but several commitments may have a node of the same name."""
         at = {"stream": to, "now_us": self.now_us, "ctx": dict(CTX)}
-        step = self.core.step(self.states.get(to), message, **at)
+        before = self.states.get(to)
+        step = self.core.step(before, message, **at)
+        assert self.core.step(before, message, **at).events == step.events
         if step.events:
             self.states[to] = step.state
             self.events.setdefault(to, []).extend(step.events)
@@ -260,6 +267,6 @@ class Stage(Family):
         for offered in step.offered:
             self.desk[offered.dispatch.effect] = offered.dispatch
         for effect in step.withdraw:
-            if self.desk.pop(effect, None) is not None:
+            if effect not in self.started and self.desk.pop(effect, None) is not None:
                 self.mail.append((to, msg.Withdrawn(effect)))
         return step.outcome

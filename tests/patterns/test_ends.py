@@ -31,6 +31,17 @@ def test_19_a_task_that_runs_is_withdrawn_and_the_case_goes_on() -> None:
     assert stage.did == ["check_identity", "decide_loan"]
 
 
+def test_19_a_task_that_a_participant_has_begun_is_awaited_until_it_has_settled() -> None:
+    """A call that went out cannot be un-sent."""
+    tell("19_cancel_task", {"loan": "l1"}, """
+        start
+        done check_identity
+        begins value_house
+        event guarantee.found -> value_house
+        done value_house      -> decide_loan
+    """)  # fmt: skip
+
+
 def test_19_a_task_that_is_done_is_left_alone() -> None:
     tell("19_cancel_task", {"loan": "l1"}, """
         start

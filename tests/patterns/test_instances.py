@@ -34,7 +34,7 @@ signatures[secretary]/sign_report
         done signatures[secretary]/sign_report
         done signatures[chair]/sign_report     -> signatures[treasurer]/sign_report
         done signatures[treasurer]/sign_report -> publish_report
-        done publish_report                    -> fulfilled = 3
+        done publish_report                    -> fulfilled = "2026, signed by 3"
     """)  # fmt: skip
 
 

@@ -5,17 +5,7 @@ from typing import Any
 
 import pytest
 
-from sagas.checks import check
-from tests.unit.sdk.world import (
-    Order,
-    Paid,
-    Withdrawn,
-    check_stock,
-    document_of,
-    nodes_of,
-    reserve,
-    tell,
-)
+from tests.unit.sdk.world import Order, Paid, Withdrawn, check_stock, nodes_of, reserve, tell
 from troth import (
     A1,
     approve,
@@ -78,16 +68,6 @@ def a_choice(order: Order) -> None:
             pass
         with otherwise():
             fail("odd")
-    tell(order.number, chosen.out)
-
-
-def a_choice_that_always_gives(order: Order) -> None:
-    with choose("size") as chosen:
-        with branch("big", order.amount > 60):
-            out("b")
-        with otherwise():
-            tell.named("one")(order.number, "x")
-            out("s")
     tell(order.number, chosen.out)
 
 
@@ -180,26 +160,6 @@ CASES: list[tuple[Callable[[Order], None], list[Any]]] = [
                     {"name": "small", "when": "input.amount < 5", "flow": []},
                 ],
                 "else": [end("odd")],
-            },
-            step("tell", "results.size.out"),
-        ],
-    ),
-    (
-        a_choice_that_always_gives,
-        [
-            {
-                "node": "choose",
-                "name": "size",
-                "branches": [
-                    {"name": "big", "when": "input.amount > 60", "flow": [], "out": "'b'"},
-                    {
-                        "name": "size_otherwise",
-                        "when": "true",
-                        "flow": [step("one")],
-                        "out": "'s'",
-                    },
-                ],
-                "else": [],
             },
             step("tell", "results.size.out"),
         ],
@@ -424,10 +384,3 @@ def test_an_event_of_a_race_is_typed_as_a_union() -> None:
 
     branches = nodes_of(flow)[0]["branches"]
     assert branches[0]["flow"][0]["args"]["number"] == "events.order_paid.data.number"
-
-
-def test_an_out_of_every_way_may_be_read_and_one_of_some_may_not() -> None:
-    """What no way gives for sure would hold the commitment where it is read."""
-    assert check(document_of(a_choice_that_always_gives)) == []
-    (problem,) = check(document_of(a_choice))
-    assert "given only on some ways through size" in str(problem)
