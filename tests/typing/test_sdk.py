@@ -65,7 +65,7 @@ def test_an_editor_finds_all_eight_wrong_lines(tmp_path: Path) -> None:
     assert 'Argument missing for parameter "key"' in messages[21]
 
 
-@pytest.mark.parametrize("name", ["steps", "family", "parties", "touches"])
+@pytest.mark.parametrize("name", ["steps", "family", "parties", "people", "touches"])
 def test_an_editor_finds_the_lines_that_are_marked_and_no_others(tmp_path: Path, name: str) -> None:
     path = f"tests/typing/wrong/{name}.py"
     lines = (ROOT / path).read_text("utf-8").splitlines()
