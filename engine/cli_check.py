@@ -11,6 +11,7 @@ import typer
 
 from domain.errors import refusal
 from engine.cli_errors import Exit
+from engine.cli_explore import EXPLORE_S, explored, told
 
 __all__ = ["check"]
 
@@ -23,9 +24,15 @@ def check(
     draw: Annotated[
         Path | None, typer.Option(help="Folder to draw into what is right: SAGA.vN.svg and .mmd.")
     ] = None,
+    explore: Annotated[
+        bool, typer.Option("--explore", help="Try every run of what is right, within bounds.")
+    ] = False,
+    limit_s: Annotated[
+        float, typer.Option("--explore-seconds", min=1, help="Longest time for each.")
+    ] = EXPLORE_S,
 ) -> None:
     """Check definitions as registering would; exit 1 when one has a fault."""
-    found = [_checked(path, draw) for path in _files(files)]
+    found = [_checked(path, draw, limit_s if explore else None) for path in _files(files)]
     if json:
         typer.echo(orjson.dumps(found))
     else:
@@ -45,7 +52,7 @@ def _files(given: list[Path]) -> list[Path]:
     return found
 
 
-def _checked(path: Path, draw: Path | None) -> dict[str, Json]:
+def _checked(path: Path, draw: Path | None, explore_s: float | None) -> dict[str, Json]:
     # The checks bring the type checker of expressions along: only where it is wanted.
     from sagas.checks import check as faults_of
 
@@ -57,7 +64,11 @@ def _checked(path: Path, draw: Path | None) -> dict[str, Json]:
     except OSError as error:
         raise refusal("http.not_found", f"{path}: {error.strerror}") from None
     faults = [_placed(fault.as_json(), path, text) for fault in faults_of(document)]
-    return {"file": str(path), "faults": faults, **_facts(document, draw, is_right=not faults)}
+    one = {"file": str(path), "faults": faults, **_facts(document, draw, is_right=not faults)}
+    if explore_s is not None and not faults:
+        one["explored"] = explored(document, explore_s)
+        one["faults"] = one["explored"].pop("faults")
+    return one
 
 
 def _placed(fault: dict[str, Json], path: Path, text: str) -> dict[str, Json]:
@@ -122,6 +133,7 @@ def _tell(one: dict[str, Json]) -> None:
     path, faults = one["file"], one["faults"]
     if not faults:
         typer.echo("   ".join([f"✓ {path}", *one["drawn"]]))
+        _tell_explored(one)
         return
     for fault in faults:
         place = f"{fault['file']}:{fault['line']}" if fault["line"] else str(path)
@@ -129,5 +141,11 @@ def _tell(one: dict[str, Json]) -> None:
         typer.echo(f"error {fault['code']} {fault['alias']}: {fault['message']}")
         typer.echo(f"  where  {place}{node}")
         typer.echo(f"  do     {fault['do']}")
+    _tell_explored(one)
     count = f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"
     typer.echo(f"✗ {path}: {count}, nothing was registered · docs/errors.md")
+
+
+def _tell_explored(one: dict[str, Json]) -> None:
+    for line in told(one["explored"]) if "explored" in one else ():
+        typer.echo(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from sagas import defaults
 from sagas.checks.gates import Gate, gates_of
@@ -160,10 +160,11 @@ def _shown(value: Json) -> str:
     """A member as text; an object as its members."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return " ".join(f"{k} {_shown(v)}" for k, v in value.items())  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, dict):
+        members = cast(dict[str, Json], value)
+        return " ".join(f"{name} {_shown(one)}" for name, one in members.items())
     if isinstance(value, list):
-        return ", ".join(_shown(one) for one in value)  # pyright: ignore[reportUnknownVariableType]
+        return ", ".join(_shown(one) for one in cast(list[Json], value))
     return str(value)
 
 

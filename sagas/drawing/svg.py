@@ -25,9 +25,11 @@ text { font: 11px "DejaVu Sans", Verdana, Helvetica, sans-serif; fill: #1a202c }
 .name { font-weight: bold; font-size: 12px } .kind { fill: #4a5568 } .mark { fill: #9b2c2c }
 rect { fill: #fff; stroke: #4a5568; stroke-width: 1.2 } .frame { fill: #f7fafc }
 .effect { fill: #e8f1fb; stroke: #2b6cb0 } .gate { fill: #fdf3dc; stroke: #b7791f }
-.pivot { fill: #fde8e8; stroke: #c53030; stroke-width: 2.6 } .wait { fill: #eef7ee; stroke: #2f855a }
+.pivot { fill: #fde8e8; stroke: #c53030; stroke-width: 2.6 }
+.wait { fill: #eef7ee; stroke: #2f855a }
 .end { fill: #edf2f7; stroke: #1a202c; stroke-width: 2.2 }
-.lane { fill: none; stroke: #cbd5e0 } .aside { fill: #fafafa; stroke: #718096; stroke-dasharray: 5 4 }
+.lane { fill: none; stroke: #cbd5e0 }
+.aside { fill: #fafafa; stroke: #718096; stroke-dasharray: 5 4 }
 .arrow { stroke: #4a5568; stroke-width: 1.4; fill: none; marker-end: url(#tip) }
 """
 
@@ -162,9 +164,8 @@ def _draw(box: _Box, x: float, y: float, out: list[str]) -> None:
         )
     for index, (kind, text) in enumerate(box.head):
         line_y = y + PAD_PX + LINE_PX * index + LINE_PX / 2 + 1
-        out.append(
-            f'<text class="{kind}" x="{x + PAD_PX:.1f}" y="{line_y:.1f}">{escape(_cut(text))}</text>'
-        )
+        place = f'x="{x + PAD_PX:.1f}" y="{line_y:.1f}"'
+        out.append(f'<text class="{kind}" {place}>{escape(_cut(text))}</text>')
     before: tuple[float, float] | None = None
     for left, top, inner in box.inner:
         middle, upper = x + left + inner.width / 2, y + top

@@ -20,6 +20,8 @@ from ._project import tell
 
 __all__ = ["check"]
 
+EXPLORE_S = 60.0
+
 Targets = Annotated[
     list[str] | None,
     typer.Argument(
@@ -38,6 +40,12 @@ def check(
     draw: Annotated[
         Path | None, typer.Option(help="Folder to draw the flows into: SAGA.vN.svg and .mmd.")
     ] = None,
+    explore: Annotated[
+        bool, typer.Option("--explore", help="Try every run of each saga, within bounds.")
+    ] = False,
+    explore_s: Annotated[
+        float, typer.Option("--explore-seconds", min=1, help="Longest time for each saga.")
+    ] = EXPLORE_S,
 ) -> None:
     """Trace the sagas and hold them against every rule; registers nothing.
 
@@ -56,7 +64,8 @@ def check(
             check_frozen(session.folder, one)
     else:
         app, found = App(), [_read(file, session.folder) for file in files]
-    rules(find_engine(folder=session.folder), app, found, draw=draw)
+    engine = find_engine(folder=session.folder)
+    rules(engine, app, found, draw=draw, explore_s=explore_s if explore else None)
     if against_url is not None:
         session.url = against_url
         with session.client() as client:

@@ -22,7 +22,10 @@ FOLDER = "definitions"
 
 @dataclass
 class Traced:
-    """One saga: its document, or what is wrong with it. `file`: it was read from there, `shown` its name."""
+    """One saga: its document, or what is wrong with it.
+
+    `file`: it was read from there, `shown` its name; `explored`: what trying every run found.
+    """
 
     name: str
     version: int
@@ -31,6 +34,7 @@ class Traced:
     hash: str = ""
     notes: list[str] = field(default_factory=list[str])
     drawn: list[str] = field(default_factory=list[str])
+    explored: dict[str, Any] = field(default_factory=dict[str, Any])
     file: Path | None = None
     shown: str = ""
 
@@ -95,7 +99,10 @@ def freeze(folder: Path, traced: Traced) -> bool:
     return True
 
 
-def rules(engine: str, app: App, found: Sequence[Traced], *, draw: Path | None = None) -> None:
+def rules(
+    engine: str, app: App, found: Sequence[Traced], *, draw: Path | None = None,
+    explore_s: float | None = None,
+) -> None:  # fmt: skip
     """Add what the engine's own command finds: faults, or the gates and the order of undoing."""
     traced = [one for one in found if one.document or one.file is not None]
     if not traced:
@@ -107,12 +114,13 @@ def rules(engine: str, app: App, found: Sequence[Traced], *, draw: Path | None =
             if one.file is None:
                 file.write_text(json.dumps(one.document), "utf-8")
             files.append(file)
-        answers = check_documents(engine, files, draw=draw)
+        answers = check_documents(engine, files, draw=draw, explore_s=explore_s)
         for one, file, answer in zip(traced, files, answers, strict=True):
             one.faults += [_placed(fault, one, file) for fault in answer["faults"]]
             one.hash = str(answer.get("hash") or "")
             one.notes += _promises(answer, app)
             one.drawn = list(answer.get("drawn", ()))
+            one.explored = answer.get("explored") or {}
 
 
 def _placed(fault: dict[str, Any], one: Traced, file: Path) -> dict[str, Any]:

@@ -19,6 +19,8 @@ __all__ = ["DevEngine", "check_documents", "find_engine", "start_dev"]
 
 NAME = "troth-engine"
 CHECK_TIMEOUT_S = 60.0
+EXPLORED_TOLD_S = 10.0
+"""For each definition that is explored: what lies between its end and its time."""
 STOP_TIMEOUT_S = 30.0
 """How long an engine may drain before it is killed."""
 TOLD_MAX = 2_000
@@ -62,18 +64,22 @@ def _missing(detail: str) -> EngineError:
 
 
 def check_documents(
-    engine: str, files: Sequence[Path], *, draw: Path | None = None
+    engine: str, files: Sequence[Path], *, draw: Path | None = None, explore_s: float | None = None
 ) -> list[dict[str, Any]]:
     """What the rules of registration say of definition files: `file`, `faults`, perhaps `hash`.
 
-    With `draw` it also draws them into that folder. Raises EngineError TR999 when the engine gives
-    no answer.
+    With `draw` it also draws them into that folder, with `explore_s` it tries every run of each, in
+    so many seconds at most. Raises EngineError TR999 when the engine gives no answer.
     """
-    drawing = [] if draw is None else ["--draw", str(draw)]
-    command = [engine, "check", "--json", *drawing, *map(str, files)]
+    more = [] if draw is None else ["--draw", str(draw)]
+    timeout_s = CHECK_TIMEOUT_S
+    if explore_s is not None:
+        more += ["--explore", "--explore-seconds", str(explore_s)]
+        timeout_s += (explore_s + EXPLORED_TOLD_S) * len(files)
+    command = [engine, "check", "--json", *more, *map(str, files)]
     try:
         done = subprocess.run(  # noqa: S603  the engine the user installed or named
-            command, capture_output=True, text=True, timeout=CHECK_TIMEOUT_S, check=False
+            command, capture_output=True, text=True, timeout=timeout_s, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _broken(str(error)) from error

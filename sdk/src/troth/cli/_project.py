@@ -78,7 +78,7 @@ def tell(session: Session, found: Sequence[Traced], kept: str) -> None:
         {
             "saga": one.name, "version": one.version, "hash": one.hash or None,
             "faults": [_public(fault) for fault in one.faults], "notes": one.notes,
-            "drawn": one.drawn,
+            "drawn": one.drawn, "explored": one.explored or None,
         }
         for one in found
     ]  # fmt: skip
@@ -93,10 +93,13 @@ def told(found: Sequence[Traced], kept: str) -> list[str]:
     for one in found:
         for fault in one.faults:
             lines += fault_lines(fault, one.title)
+        if one.faults:
+            lines += explored_lines(one.explored)
         if not one.faults:
             digest = f" {one.hash[:HASH_DIGITS]}" if one.hash else ""
             lines.append(f"✓ {one.title}{digest}   {'   '.join(one.notes)}".rstrip())
             lines += [f"  drawn  {file}" for file in one.drawn]
+            lines += explored_lines(one.explored)
     count = sum(len(one.faults) for one in found)
     if count:
         first = next(fault["code"] for one in found for fault in one.faults)
@@ -104,6 +107,20 @@ def told(found: Sequence[Traced], kept: str) -> list[str]:
         more = f"troth explain {first} · docs/errors.md#{first}"
         lines.append(f"✗ {faults} · {kept} · {more}")
     return lines or ["the app has no sagas"]
+
+
+def explored_lines(found: dict[str, Any]) -> list[str]:
+    """What trying every run of a saga found; the shortest run that breaks it, if one does."""
+    if not found:
+        return []
+    counted = f"{found['states']:,} states, {found['moves']:,} moves in {found['seconds']} s"
+    if found["lines"]:
+        run = [f"  {line}" for line in found["lines"]]
+        return [f"  explored {counted}; the shortest run that breaks it:", *run]
+    which = "every run within the bounds" if found["complete"] else "every run that was looked at"
+    ends = f"ends or waits, undoes all in order, obeys its gates (ends: {', '.join(found['ends'])})"
+    bounds = [f"  bound    {one}" for one in found["reached"]]
+    return [f"  explored {counted}: {which} {ends}", *bounds]
 
 
 def fault_lines(fault: dict[str, Any], title: str) -> list[str]:

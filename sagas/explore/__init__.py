@@ -1,0 +1,81 @@
+"""Every run of a definition, tried on the real `decide`: what holds for all, or one that breaks.
+
+A run is a start and then any of the things that may happen, in any order: each outcome of each
+step (done with every value that decides something, failed with each declared code, failed for now,
+unknown, no reply, never started), each decision, each event or none, each time that may pass, and a
+cancel at each point. States with the same future are looked at once (`alike`); what may be left out
+without losing a run that matters is said in `search`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any, cast
+
+from sagas.explore.moves import Bounds
+from sagas.explore.samples import Samples
+from sagas.explore.search import Result, search
+from sagas.explore.story import as_lines, as_mermaid
+from sagas.loading import load
+
+__all__ = ["Bounds", "Result", "Samples", "as_lines", "as_mermaid", "bounded", "explore"]
+
+Json = Any
+
+
+def explore(
+    document: Mapping[str, Json], bounds: Bounds | None = None,
+    *, over: Callable[[], bool] = lambda: False,
+) -> Result:  # fmt: skip
+    """Explore a definition document that passed the checks."""
+    bounds = bounds or Bounds()
+    limited, reached = bounded(document, bounds)
+    d = load(limited, "0" * 64)
+    samples = Samples(d)
+    result = search(d, samples, bounds, over=over)
+    result.reached += reached
+    result.reached += [
+        f"{what}: only some of its values were tried" for what in sorted(samples.cut)
+    ]
+    result.reached += [f"{what}: no value was found for it" for what in sorted(samples.none)]
+    return result
+
+
+def bounded(document: Mapping[str, Json], bounds: Bounds) -> tuple[dict[str, Json], list[str]]:
+    """The document with as many attempts and rounds as are explored, and what that leaves out."""
+    made = deepcopy(dict(document))
+    reached: list[str] = []
+
+    def walk(value: Json) -> None:
+        if isinstance(value, list):
+            for one in cast(list[Json], value):
+                walk(one)
+        elif isinstance(value, dict):
+            node = cast(dict[str, Json], value)
+            _limit(node, bounds, reached)
+            for name, one in node.items():
+                if name not in ("schemas", "contracts", "events", "source"):
+                    walk(one)
+
+    walk(made)
+    return made, list(dict.fromkeys(reached))
+
+
+def _limit(node: dict[str, Json], bounds: Bounds, reached: list[str]) -> None:
+    kind = node.get("node")
+    if kind == "step":
+        node["retry"] = _attempts(node, bounds, reached)
+    if kind in ("step", "child") and node.get("undo"):
+        node["undo"] = {**node["undo"], "retry": _attempts(node["undo"], bounds, reached)}
+    if kind == "repeat" and node.get("max", 0) > bounds.rounds:
+        reached.append(f"rounds of {node['name']}: {bounds.rounds} of {node['max']:,}")
+        node["max"] = bounds.rounds
+
+
+def _attempts(given: Mapping[str, Json], bounds: Bounds, reached: list[str]) -> Json:
+    retry = dict(given.get("retry") or {})
+    if retry.get("attempts", bounds.attempts + 1) > bounds.attempts:
+        reached.append(f"attempts: {bounds.attempts} of each step and undo")
+        retry["attempts"] = bounds.attempts
+    return retry

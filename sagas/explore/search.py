@@ -1,0 +1,299 @@
+"""The search: every state of a commitment that its moves lead to, breadth first.
+
+**Partial order.** While the whole commitment is undone nothing else goes on in it: handlers,
+updates and deadlines of a part that undoes are off, a cancel changes nothing, and no undo is ever
+stopped. The undos that are commanded at one time lie in different branches or items; each move of
+one of them reads and writes its own effect, entry and debt only, and what comes after it in its own
+list. So moves of two such undos commute, none disables another, and what is asked of the runs (each
+list in order, all of it in the end) never compares two of these lists. It is enough to look at the
+moves of one of them at each state (a persistent set). The one condition left is that no other is
+put off for ever: where one of these moves leads to a state that was seen before, all are looked at.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain import events as ev
+from domain import messages as msg
+from domain.commitment import Commitment
+from domain.events import Ctx, Event
+from domain.ids import commitment_id
+from domain.state import binding_paths, changed
+from sagas.decide import decide
+from sagas.definition import Definition
+from sagas.explore.alike import Alike
+from sagas.explore.gated import GateOracle
+from sagas.explore.moves import Bounds, Move, Moves
+from sagas.explore.samples import Samples
+from sagas.explore.undone import Broken, UndoOracle
+from sagas.outputs import outputs
+
+__all__ = ["MAIL_MAX", "START_US", "Result", "Seen", "search"]
+
+Json = Any
+START_US = 1_767_780_000_000_000  # Wednesday, 7 January 2026, 10:00 UTC
+MAIL_MAX = 1_000
+"""Messages that may follow from one move."""
+_CTX: Ctx = {
+    "tenant": "explored", "actor": "explorer", "actor_type": "automated_workflow",
+    "correlation": "", "causation": "", "trace": None,
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Seen:
+    """A state that was come to: from which other one, by which move, with which events."""
+
+    number: int
+    parent: Seen | None
+    move: Move | None
+    events: Sequence[Event]
+    status: str = ""
+    into: list[int] = field(default_factory=list[int])
+
+    def way(self) -> list[Seen]:
+        """From the start to here."""
+        found: list[Seen] = []
+        at: Seen | None = self
+        while at is not None:
+            found.append(at)
+            at = at.parent
+        return found[::-1]
+
+
+@dataclass(slots=True)
+class _State:
+    seen: Seen
+    c: Commitment
+    undone: UndoOracle
+    gated: GateOracle
+    used: Mapping[str, int]
+
+
+@dataclass(slots=True)
+class Result:
+    """What a search found: how much it looked at, how runs end, and the shortest run that breaks.
+
+    `ends` counts states by how they end; `broken` is the last state of that run, `why` what it
+    breaks. `reached` says which bounds were reached, in words; `is_complete` that within them
+    nothing was left.
+    """
+
+    states: int = 0
+    moves: int = 0
+    ends: dict[str, int] = field(default_factory=dict[str, int])
+    waits: int = 0
+    broken: Seen | None = None
+    why: str = ""
+    reached: list[str] = field(default_factory=list[str])
+    is_complete: bool = False
+
+
+def search(
+    d: Definition, samples: Samples, bounds: Bounds, *, over: Callable[[], bool] = lambda: False
+) -> Result:
+    """Look at every state; stops at the first, and so the shortest, run that breaks a promise.
+
+    `over` is asked now and then whether to give up, which the result then says.
+    """
+    return _Search(d, samples, bounds, over).run()
+
+
+class _Search:
+    def __init__(
+        self, d: Definition, samples: Samples, bounds: Bounds, over: Callable[[], bool]
+    ) -> None:
+        self.d = d
+        self.samples = samples
+        self.bounds = bounds
+        self.moves = Moves(d, samples, bounds)
+        self.alike = Alike(d, bounds.attempts)
+        self.over = over
+        self.result = Result()
+        self.known: dict[bytes, Seen] = {}
+        self.todo: deque[_State] = deque()
+        self.all: list[Seen] = []
+        self.stream = commitment_id("explored", d.saga, "k", 1)
+
+    def run(self) -> Result:
+        try:
+            for value in self.samples.inputs():
+                self._open(value)
+            while self.todo:
+                if len(self.all) > self.bounds.states or self.over():
+                    text = f"{len(self.all):,} states were looked at, and more were left"
+                    self.result.reached.append(text)
+                    break
+                self._expand(self.todo.popleft())
+            else:
+                self._all_end()
+                self.result.is_complete = True
+        except _Found as found:
+            self.result.broken, self.result.why = found.seen, found.why
+        self.result.states = len(self.all)
+        return self.result
+
+    # --- one state ---------------------------------------------------------------------------
+
+    def _open(self, value: Json) -> None:
+        message = msg.Open("explored", self.d.saga, self.d.version, self.d.hash, "k", 1, value)
+        move = Move("events", "the start", message)
+        empty = Seen(0, None, None, ())
+        self._step(None, empty, UndoOracle(self.d.document), GateOracle(self.d), {}, move)
+
+    def _expand(self, state: _State) -> None:
+        """All moves of a state, or those of one undo where they stand for all (see above)."""
+        moves = list(self.moves.of(state.c, state.used))
+        alone = self._alone(state, moves)
+        if alone is not None:
+            before = len(self.all)
+            fresh = [self._move(state, move) for move in alone]
+            if all(fresh) or len(self.all) == before + len(alone):
+                return
+            moves = [move for move in moves if move not in alone]
+        for move in moves:
+            self._move(state, move)
+
+    def _alone(self, state: _State, moves: Sequence[Move]) -> list[Move] | None:
+        c = state.c
+        beside = any(not move.agent for move in moves) or any(
+            e.kind == "do" and e.state in ("offered", "started", "backoff", "unknown")
+            for e in c.effects.values()
+        )
+        if "" not in c.undoing or beside or len(c.undoing) > 1 or c.children or c.locks:
+            return None
+        first = min(move.agent or "" for move in moves) if moves else ""
+        found = [move for move in moves if move.agent == first]
+        return found if len(found) < len(moves) else None
+
+    def _move(self, state: _State, move: Move) -> bool:
+        """Make one move; whether it came to a state that nobody had seen."""
+        used = dict(state.used)
+        if move.use is not None:
+            used[move.use] = used.get(move.use, 0) + 1
+        c = state.c
+        if move.timer is not None or move.stale is not None:
+            c = _passed(c.fork(), move)
+        return self._step(c, state.seen, state.undone.fork(), state.gated.fork(), used, move)
+
+    def _step(
+        self, c: Commitment | None, parent: Seen, undone: UndoOracle, gated: GateOracle,
+        used: Mapping[str, int], move: Move,
+    ) -> bool:  # fmt: skip
+        self.result.moves += 1
+        events: list[Event] = []
+        seen = Seen(0, parent if c is not None else None, move, events)
+        try:
+            after = self._decided(c, move.message, events)
+            undone.read(events)
+            self._entered(undone, events)
+            gated.read(move.message, events)
+        except Broken as broken:
+            raise _Found(seen, str(broken)) from None
+        seen.status = after.status
+        key = self.alike.key(after, undone.signature(), gated.signature(), used)
+        old = self.known.get(key)
+        if old is not None:
+            old.into.append(parent.number)
+            return False
+        seen.number = len(self.all)
+        seen.into.append(parent.number if c is not None else 0)
+        self.known[key] = seen
+        self.all.append(seen)
+        self._rest(_State(seen, after, undone, gated, used))
+        return True
+
+    def _entered(self, undone: UndoOracle, events: Sequence[Event]) -> None:
+        """A step that is done, and has an undo, stands to be undone unless that is done already."""
+        for event in events:
+            if isinstance(event, ev.EffectDone) and event.kind == "do" and event.undo is None:
+                node = self.d.node_at(event.node)
+                if node.undo is not None and event.node not in undone.undone:
+                    raise Broken(f"{event.node} is done, and nothing is kept to undo it")
+
+    def _decided(
+        self, c: Commitment | None, message: msg.Message, events: list[Event]
+    ) -> Commitment:
+        """The state after a message and all the mail that follows from it without choice."""
+        mail = [message]
+        for _ in range(MAIL_MAX):
+            if not mail:
+                assert c is not None
+                return c
+            now = decide(self.d, c, mail.pop(0), stream=self.stream, now_us=START_US, ctx=_CTX)
+            events.extend(now.events)
+            out = outputs(c, now.state, now.events)
+            before = c.effects if c is not None else {}
+            mail += [
+                msg.Withdrawn(effect) for effect in out.withdraw
+                if effect not in before or before[effect].state == "offered"
+            ]  # fmt: skip
+            mail += [
+                msg.ChildOver(to.node, to.ask, "cancelled") for _, to in out.mail
+                if isinstance(to, msg.Recall) and now.state.children[to.node].id is None
+            ]  # fmt: skip
+            c = now.state
+        raise Broken("mail without end")
+
+    def _rest(self, state: _State) -> None:
+        """A state at rest: over, or something moves it."""
+        c = state.c
+        if c.is_over:
+            self._count(c.status)
+            left = [e.node for e in c.effects.values() if e.state in ("offered", "backoff")]
+            if left:
+                raise _Found(state.seen, f"it is {c.status}, and {left[0]} is still commanded")
+            return
+        if c.held is not None:
+            self._count("held for an operator")
+            return
+        if not self._waits(state):
+            raise _Found(state.seen, f"it is {c.status}, and nothing moves it any more")
+        self.todo.append(state)
+
+    def _waits(self, state: _State) -> bool:
+        """Whether a participant, a person, an event or a time will move it; not only a cancel."""
+        c = state.c
+        if c.subs or c.timers or c.debts or c.children or c.locks:
+            return True
+        return any(move.text != "cancel" for move in self.moves.of(c, state.used))
+
+    def _count(self, how: str) -> None:
+        self.result.ends[how] = self.result.ends.get(how, 0) + 1
+
+    def _all_end(self) -> None:
+        """From every state some run goes on to an end: none only turns round and round."""
+        ends = {one.number for one in self.all if one.status in _OVER}
+        todo = list(ends)
+        while todo:
+            for before in self.all[todo.pop()].into:
+                if before not in ends:
+                    ends.add(before)
+                    todo.append(before)
+        for one in self.all:
+            if one.number not in ends:
+                raise _Found(one, "no run goes on from here to an end")
+
+
+def _passed(c: Commitment, move: Move) -> Commitment:
+    """The state as it is when the time has come that the move is about."""
+    if move.timer is not None:
+        c.timers[move.timer] = START_US - 1
+    for path in binding_paths(move.stale or ""):
+        if path in c.bindings:
+            c.bindings[path] = changed(c.bindings[path], not_after_us=START_US - 1)
+    return c
+
+
+_OVER = frozenset({"fulfilled", "compensated", "failed", "cancelled", "held"})
+
+
+class _Found(Exception):
+    def __init__(self, seen: Seen, why: str) -> None:
+        super().__init__(why)
+        self.seen = seen
+        self.why = why

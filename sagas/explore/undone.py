@@ -1,0 +1,375 @@
+"""What the text of the semantics says about undoing, read from the log alone.
+
+It knows the document and the recorded events, and nothing of the code that decides: which part of a
+list was completed last comes from `node.done` and `effect.done`, branches from the document.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+from domain import events as ev
+from domain.events import Event
+
+__all__ = ["Broken", "Parallel", "Standing", "UndoOracle", "parallels"]
+
+Json = Any
+UNFINISHED = 1 << 60
+_MARKS = r"[#@]\d+|\[[^\]]*\]"
+
+
+_Undoing = tuple[str, frozenset[str] | None]
+
+
+class Broken(AssertionError):
+    """What the semantics forbids has happened; the message says what."""
+
+
+def _hold(holds: object, message: object) -> None:
+    if not holds:
+        raise Broken(str(message))
+
+
+@dataclass
+class Parallel:
+    """The branches of a parallel, by the name that their paths begin with, and what they follow."""
+
+    after: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Something done that may have to be undone. `version`: when it was entered."""
+
+    version: int
+    done: bool
+    is_debt: bool = False
+
+
+def parallels(document: Mapping[str, Json]) -> dict[str, Parallel]:
+    """Every parallel of a definition by its path without instance marks."""
+    found: dict[str, Parallel] = {}
+    _walk(document["flow"], "", found)
+    for handler in document.get("handlers", ()):
+        _walk(handler["flow"], handler["name"], found)
+    return found
+
+
+def _walk(flow: Json, base: str, found: dict[str, Parallel]) -> None:
+    for node in flow:
+        path = f"{base}/{node['name']}" if base else node["name"]
+        branches = node.get("branches", ())
+        if node["node"] == "parallel":
+            direct = {_name(b): set[str](b.get("after", ())) for b in branches}
+            found[path] = Parallel({n: _closure(n, direct) for n in direct})
+        for branch in branches:
+            _walk(branch["flow"], f"{path}/{branch['name']}" if "name" in branch else path, found)
+        for inner in (node.get("flow", ()), node.get("else", ())):
+            _walk(inner, path, found)
+        for clause in node.get("on_failure", ()):
+            _walk(clause["flow"], path, found)
+        for handler in node.get("handlers", ()):
+            _walk(handler["flow"], f"{path}/{handler['name']}", found)
+
+
+def _lines(document: Json) -> frozenset[str]:
+    """Every part that says `undo_order: reverse`, by its path without marks; '' is the root."""
+    found: set[str] = set()
+
+    def look(holder: Json, path: str) -> None:
+        if "undo_order" in holder:
+            found.add(path)
+        for node in (*holder.get("flow", ()), *holder.get("else", ())):
+            look(node, f"{path}/{node['name']}" if path else node["name"])
+        for part in (*holder.get("branches", ()), *holder.get("handlers", ())):
+            look(part, f"{path}/{part['name']}".lstrip("/") if "name" in part else path)
+        for clause in holder.get("on_failure", ()):
+            look({"flow": clause["flow"]}, path)
+
+    look(document, "")
+    return frozenset(found)
+
+
+def _name(branch: Json) -> str:
+    """A branch without a name is called by its node's."""
+    return branch["name"] if "name" in branch else branch["flow"][0]["name"]
+
+
+def _closure(name: str, direct: dict[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    for before in direct[name]:
+        found |= {before} | _closure(before, direct)
+    return found
+
+
+class UndoOracle:
+    """Reads the log of a commitment, and objects to what the semantics forbids."""
+
+    def __init__(self, document: Json) -> None:
+        self.parallels = parallels(document)
+        self.lines = _lines(document)
+        self.on_debt = document.get("on_debt", "hold")
+        self.standing: dict[str, Standing] = {}
+        self.completed: dict[str, int] = {}
+        self.undone: dict[str, int] = {}
+        self.debts: dict[str, tuple[str, str]] = {}
+        self.undoing: list[_Undoing] = []
+        self.ended: str | None = None
+        self.nodes: dict[str, str] = {}
+        self.begun: dict[str, int] = {}
+        self.stops: list[tuple[int, str, tuple[str, ...]]] = []
+        self.items: dict[str, dict[str, set[str]]] = {}
+        self.ran_on: frozenset[str] = frozenset()
+
+    def fork(self) -> UndoOracle:
+        """An independent copy; what it holds is never changed, only replaced."""
+        copy = object.__new__(UndoOracle)
+        vars(copy).update(vars(self))
+        for name in ("standing", "completed", "undone", "debts", "nodes", "begun", "items"):
+            setattr(copy, name, dict(getattr(self, name)))
+        copy.undoing, copy.stops = list(self.undoing), list(self.stops)
+        return copy
+
+    def signature(self) -> Json:
+        """What the order of the past still means: in each list, which part was done before which.
+
+        The parts of a parallel and of a for_each have no order between each other.
+        """
+        lists: dict[str, dict[str, tuple[int, int]]] = {}
+        if self.lines:
+            lists["in line"] = {path: self._when(path) for path in self.standing}
+        for path in self.standing:
+            base = ""
+            for part in parts_of(path):
+                if not self._is_beside(base):
+                    lists.setdefault(base, {}).setdefault(part, self._when(part))
+                base = part
+        ordered = {base: sorted(parts, key=parts.__getitem__) for base, parts in lists.items()}
+        return [{b: p for b, p in ordered.items() if len(p) > 1}, sorted(self.undone)]
+
+    def _is_beside(self, base: str) -> bool:
+        return base in self.items or re.sub(_MARKS, "", base) in self.parallels
+
+    def read(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._read(event)
+
+    def _read(self, e: Event) -> None:
+        version = e.originator_version
+        for path in {getattr(e, "run", None), getattr(e, "node", None)}:
+            for part in parts_of(path) if isinstance(path, str) else ():
+                self.begun.setdefault(part, version)
+        _hold(self.ended is None or isinstance(e, _AFTER_THE_END), e)
+        read = _READ.get(type(e))
+        if read is not None:
+            getattr(self, read)(e, version)
+
+    def _done(self, e: ev.NodeDone | ev.NodeFailed, version: int) -> None:
+        if e.node not in self.ran_on:  # it was done when it joined
+            self.completed[e.node] = version
+
+    def _runs_on(self, e: ev.NodeRunsOn, version: int) -> None:
+        self.completed[e.node] = version
+        self.ran_on |= {e.node}
+
+    def _items(self, e: ev.ItemsAdded, _: int) -> None:
+        """Which items an item follows, directly or not, by their paths."""
+        known = self.items[e.node] = dict(self.items.get(e.node, {}))
+        direct = {item["key"]: set[str](item.get("after", ())) for item in e.items}
+        for key in direct:
+            known[f"{e.node}[{key}]"] = {f"{e.node}[{k}]" for k in _closure(key, direct)}
+
+    def _stopping(self, e: ev.PartStopping, version: int) -> None:
+        if not e.pending:
+            self.stops.append((version, e.target, tuple(e.keep or ())))
+
+    def _intended(self, e: ev.EffectIntended, version: int) -> None:
+        self.nodes[e.effect] = e.node
+        if e.kind == "undo":
+            self._commanded(e.node)
+        elif e.kind == "do" and e.undo is not None:
+            self.standing[e.node] = Standing(version, False)
+
+    def _child(self, e: ev.ChildOpened | ev.ChildEnded, version: int) -> None:
+        """A child that was fulfilled, or that nobody waits for, is one entry."""
+        if isinstance(e, ev.ChildEnded) or e.done:
+            self.completed[e.node] = version
+        if e.undo is not None:
+            _hold(e.node not in self.undone, f"{e.node} is entered after it was undone")
+            self.standing[e.node] = Standing(version, True)
+
+    def _effect_done(self, e: ev.EffectDone, version: int) -> None:
+        if e.kind == "undo":
+            self.standing.pop(e.node, None)
+            self.undone[e.node] = self.undone.get(e.node, 0) + 1
+            _hold(self.undone[e.node] == 1, f"{e.node} was undone twice")
+            return
+        self.completed[e.node] = version
+        if e.undo is not None:
+            _hold(e.node not in self.undone, f"{e.node} is entered after it was undone")
+            self.standing[e.node] = Standing(version, True)
+
+    def _effect_failed(self, e: ev.EffectFailed, version: int) -> None:
+        if e.kind == "do":
+            self.completed[e.node] = version
+            if e.undo is not None:
+                self.standing.setdefault(e.node, Standing(version, False))
+
+    def _sealed(self, e: ev.UndoSealed, _: int) -> None:
+        for path in e.dropped:
+            del self.standing[path]
+
+    def _begun(self, e: ev.UndoBegun, _: int) -> None:
+        """An undo that the flow asked for is of what stood then; else it is of all in the part."""
+        paths = e.cause.get("paths")
+        self.undoing.append((e.target, None if paths is None else frozenset(paths)))
+
+    def _undo_ended(self, e: ev.UndoEnded, _: int) -> None:
+        found = next(u for u in self.undoing if u[0] == e.target)
+        self.undoing.remove(found)
+        left = [p for p in self.standing if _is_of(p, found)]
+        _hold(not left, f"{left} still stand in {e.target or 'the root'}")
+
+    def _debt(self, e: ev.DebtOpened, _: int) -> None:
+        self.debts[e.debt] = (e.kind, e.node)
+        if e.kind == "undo":
+            self.standing[e.node] = replace(self.standing[e.node], is_debt=True)
+
+    def _debt_retried(self, e: ev.DebtRetried, _: int) -> None:
+        node = self.debts[e.debt][1]
+        self.standing[node] = replace(self.standing[node], is_debt=False)
+
+    def _debt_settled(self, e: ev.DebtSettled, _: int) -> None:
+        kind, node = self.debts[e.debt]
+        if kind == "undo":
+            del self.standing[node]
+
+    def _over(self, e: ev.CommitmentEnded, _: int) -> None:
+        self.ended = e.status
+        if e.status in ("compensated", "failed", "cancelled"):
+            _hold(not self.standing, f"{e.status}, and {list(self.standing)} stand")
+
+    def _may_be_gone(self, e: ev.EffectWithdrawn | ev.EffectProbed, _: int) -> None:
+        if isinstance(e, ev.EffectProbed) and e.answer != "absent":
+            return
+        entry = self.standing.get(self.nodes[e.effect])
+        if entry is not None and not entry.done:
+            del self.standing[self.nodes[e.effect]]
+
+    def _commanded(self, path: str) -> None:
+        """At the command of an undo nothing may stand that has to be undone before it."""
+        _hold(path in self.standing, f"{path} is undone and does not stand")
+        parts = [part for part in self.undoing if _is_of(path, part)]
+        _hold(parts, f"{path} is undone, and nothing undoes there")
+        innermost = max(parts, key=lambda part: len(part[0]))
+        for other, entry in self.standing.items():
+            if other == path or not _is_of(other, innermost):
+                continue
+            passed = self.on_debt == "continue" and self._passed(other, path)
+            if self._goes_first(other, path) and not passed:
+                raise Broken(f"{path} is undone while {other} stands ({entry})")
+
+    def _in_line(self, base: str) -> bool:
+        """Whether all in a part is undone in one line, however it was ordered."""
+        return any(re.sub(_MARKS, "", part) in self.lines for part in ("", *parts_of(base)))
+
+    def _passed(self, other: str, path: str) -> bool:
+        """Whether the part of `other`, seen from `path`, is nothing but debts."""
+        if self._in_line(_parting(path, other)[0]):
+            return self.standing[other].is_debt
+        group = _parting(other, path)[1]
+        return all(e.is_debt for p, e in self.standing.items() if _under(p, group))
+
+    def _goes_first(self, other: str, path: str) -> bool:
+        """Whether `other` must be undone before `path`."""
+        base, mine, its = _parting(path, other)
+        if self._in_line(base):
+            return self._when(other) > self._when(path)
+        if its in self.items.get(base, ()):
+            return mine in self.items[base][its]
+        block = self.parallels.get(re.sub(_MARKS, "", base))
+        if block is not None:
+            mine_name, its_name = mine.rpartition("/")[2], its.rpartition("/")[2]
+            return mine_name in block.after[its_name]
+        return self._when(its) > self._when(mine)
+
+    def _when(self, group: str) -> tuple[int, int]:
+        newest = max(e.version for p, e in self.standing.items() if _under(p, group))
+        if group.rpartition("/")[2].partition("#")[1]:
+            return newest, newest
+        entry = self.standing.get(group)
+        if entry is not None:
+            at = entry.version if entry.done else self.completed.get(group, UNFINISHED)
+            return at, newest
+        if group in self.completed:
+            return self.completed[group], newest
+        return self._stopped(group) or newest, newest
+
+    def _stopped(self, group: str) -> int | None:
+        """When a block that was never done stopped: the first stop of a part around it."""
+        for version, target, keep in self.stops:
+            if version < self.begun[group]:
+                continue
+            if (
+                group != target
+                and _under(group, target)
+                and not any(_under(group, k) for k in keep)
+            ):
+                return version
+        return None
+
+
+_READ: dict[type[Event], str] = {
+    ev.NodeDone: "_done",
+    ev.NodeFailed: "_done",
+    ev.NodeRunsOn: "_runs_on",
+    ev.PartStopping: "_stopping",
+    ev.ItemsAdded: "_items",
+    ev.ChildOpened: "_child",
+    ev.ChildEnded: "_child",
+    ev.EffectIntended: "_intended",
+    ev.EffectDone: "_effect_done",
+    ev.EffectFailed: "_effect_failed",
+    ev.EffectWithdrawn: "_may_be_gone",
+    ev.EffectProbed: "_may_be_gone",
+    ev.UndoSealed: "_sealed",
+    ev.UndoBegun: "_begun",
+    ev.UndoEnded: "_undo_ended",
+    ev.DebtOpened: "_debt",
+    ev.DebtRetried: "_debt_retried",
+    ev.DebtSettled: "_debt_settled",
+    ev.CommitmentEnded: "_over",
+}
+_AFTER_THE_END = (
+    ev.EffectLate, ev.EffectDone, ev.EffectContradicted, ev.DebtOpened, ev.DebtSettled,
+    ev.MessageRefused,
+)  # fmt: skip
+
+
+def _is_of(path: str, undoing: _Undoing) -> bool:
+    """Whether an entry is undone with a part."""
+    target, paths = undoing
+    return _under(path, target) and (paths is None or path in paths)
+
+
+def _under(path: str, target: str) -> bool:
+    return not target or path == target or (path.startswith(target) and path[len(target)] in "/#@[")
+
+
+def _parting(a: str, b: str) -> tuple[str, str, str]:
+    """Where two paths part: the common part, and the next part of each."""
+    left, right = parts_of(a), parts_of(b)
+    common = 0
+    while left[common] == right[common]:
+        common += 1
+    return (left[common - 1] if common else ""), left[common], right[common]
+
+
+@lru_cache(maxsize=4_096)
+def parts_of(path: str) -> Sequence[str]:
+    """All prefixes of a path that are parts: nodes, branches, rounds, and runs as a whole."""
+    return tuple(path[: match.start()] for match in re.finditer(r"(?=[/#\[])|$", path))
