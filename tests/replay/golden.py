@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +14,10 @@ from domain import messages as msg
 from domain.commitment import Commitment, CommitmentSnapshot
 from domain.events import Event
 from domain.mapper import event_mapper
+from domain.ports import Dispatch
 from sagas.decide import decide
 from sagas.loading import load
+from tests.semantics.family import Family
 from tests.semantics.language import Story
 from tests.semantics.world import CTX
 
@@ -25,17 +28,52 @@ LOST = {"class": "business", "code": "no", "message": "no"}
 _MAPPER = event_mapper()
 
 
-def record(story: Story) -> Json:
-    """A history as JSON: definition, stored events, state, and the next decisions."""
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """One commitment of several that talk to each other."""
+
+    family: Family
+    saga: str
+    key: str = "acme"
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a story left behind: the stream, and what may come next to it."""
+
+    document: Json
+    stream: UUID
+    events: list[Event]
+    state: Commitment
+    now_us: int
+    open: list[Dispatch]
+    kids: dict[tuple[str, int], Json]
+
+
+def _told(story: Story | Kin) -> _Told:
+    if isinstance(story, Kin):
+        f, stream = story.family, story.family.id_of(story.saga, 1, story.key)
+        definition, state = f.registry.of_saga(story.saga), f.of(story.saga, 1, story.key)
+        assert definition is not None
+        work = [d for d in f.work.values() if d.stream == stream]
+        document = dict(definition.document)
+        return _Told(document, stream, f.events[stream], state, f.now_us, work, {})
     w = story.w
+    work = list(w.dispatches.values())
+    return _Told(dict(w.d.document), w.id, w.events, w.now, w.now_us, work, w.kids)
+
+
+def record(story: Story | Kin) -> Json:
+    """A history as JSON: definition, stored events, state, and the next decisions."""
+    told = _told(story)
     following = [
         {"message": {"kind": m.KIND, "body": msg.to_body(m)}, "now_us": now_us}
-        for m, now_us in _next_messages(story)
+        for m, now_us in _next_messages(told)
     ]
     history: Json = {
-        "definition": w.d.document,
-        "stream": str(w.id),
-        "events": [_stored(e) for e in w.events],
+        "definition": told.document,
+        "stream": str(told.stream),
+        "events": [_stored(e) for e in told.events],
     }
     state = fold(history)
     history["state"] = state_of(state)
@@ -43,30 +81,29 @@ def record(story: Story) -> Json:
     return orjson.loads(orjson.dumps(history))
 
 
-def _next_messages(story: Story) -> list[tuple[msg.Message, int]]:
+def _next_messages(told: _Told) -> list[tuple[msg.Message, int]]:
     """One of every kind that may come next."""
-    w = story.w
-    now_us = w.now_us + 1
+    now_us = told.now_us + 1
     found: list[msg.Message] = [msg.Control("cancel", "ops", "so be it")]
-    for d in w.dispatches.values():
+    for d in told.open:
         found += [
             msg.Answered(d.effect, d.attempt, "1.9.1", d.kind, outcome, "w1", {"id": "c-1"})
             for outcome in ("done", "failed", "transient", "unknown")
         ]
         found.append(msg.Lost(d.effect, d.attempt, d.kind, "lease"))
-    for debt in w.now.debts:
+    for debt in told.state.debts:
         found.append(msg.Control("settle", "ops", "so be it", debt, "done", None, ["letter"]))
         found.append(msg.Control("retry", "ops", "so be it", debt))
-    for path, sub in w.now.subs.items():
+    for path, sub in told.state.subs.items():
         event = {"id": path, "source": "s", "type": sub.types[0], "time": None, "data": {}}
         found.append(msg.Offer(sub.key, 999, event, now_us))
-    found += [*_of_people(story), *_of_children(story)]
+    found += [*_of_people(told), *_of_children(told)]
     return [*((m, now_us) for m in found), (msg.Wake(now_us), now_us + 90 * DAY_US)]
 
 
-def _of_people(story: Story) -> Iterator[msg.Message]:
+def _of_people(told: _Told) -> Iterator[msg.Message]:
     """What persons may say: yes and no to every question, and whatever a task takes."""
-    for instance in story.w.now.nodes.values():
+    for instance in told.state.nodes.values():
         asked, task = instance.asked, instance.task
         if asked is not None and not instance.branch:
             for answer in ("approve", "reject"):
@@ -79,11 +116,11 @@ def _of_people(story: Story) -> Iterator[msg.Message]:
                 yield msg.TaskAct(task.id, action, by, "human", tuple(task.roles), {"claimed": "x"})
 
 
-def _of_children(story: Story) -> Iterator[msg.Message]:
+def _of_children(told: _Told) -> Iterator[msg.Message]:
     """How each child may begin, or end."""
-    for (node, ask), kid in story.w.kids.items():
+    for (node, ask), kid in told.kids.items():
         if kid["id"] is None:
-            yield msg.ChildStarted(node, ask, str(story.w.id), 1, 1)
+            yield msg.ChildStarted(node, ask, str(told.stream), 1, 1)
             yield msg.ChildOver(node, ask, "conflict", error=LOST)
         else:
             yield msg.ChildOver(node, ask, "fulfilled", kid["id"], {"name": "x"})

@@ -7,14 +7,28 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from tests.replay.golden import record
 from tests.replay.stories import STORIES
 
+Json = Any
 HISTORIES = Path(__file__).parent / "histories"
-OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+
+
+def written(history: Json) -> bytes:
+    """A history as it is written: a line for each event, and for each next decision."""
+    parts = [b'"%s": %s' % (n.encode(), _lines(history[n])) for n in sorted(history)]
+    return b"{\n" + b",\n".join(parts) + b"\n}\n"
+
+
+def _lines(value: Json) -> bytes:
+    if not isinstance(value, list):
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    lines = [b"  " + orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in value]
+    return b"[\n" + b",\n".join(lines) + b"\n]"
 
 
 def main(names: list[str]) -> int:
@@ -27,7 +41,7 @@ def main(names: list[str]) -> int:
         elif path.exists():
             sys.stdout.write(f"{name}: recorded already; add a story with another name" + "\n")
         else:
-            path.write_bytes(orjson.dumps(record(STORIES[name]()), option=OPTIONS))
+            path.write_bytes(written(record(STORIES[name]())))
             sys.stdout.write(f"{name}: recorded" + "\n")
             continue
         refused += 1

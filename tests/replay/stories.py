@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tests.replay.flows import Stories, dd_room, pmi, prospecting, self_improvement, times
+from tests.replay.flows import (
+    Stories,
+    dd_room,
+    partner_activation,
+    pmi,
+    prospecting,
+    self_improvement,
+    signature,
+    times,
+)
+from tests.replay.kinds import STORIES as KINDS
 from tests.semantics.language import (
     Json,
     Story,
@@ -115,8 +125,11 @@ STORIES: Stories = {
     "refused": refused,
     "caught": caught,
     **dd_room.STORIES,
+    **partner_activation.STORIES,
     **pmi.STORIES,
     **prospecting.STORIES,
-    **times.STORIES,
     **self_improvement.STORIES,
+    **signature.STORIES,
+    **times.STORIES,
+    **KINDS,
 }

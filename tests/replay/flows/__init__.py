@@ -9,10 +9,11 @@ from typing import Any
 
 import orjson
 
+from tests.replay.golden import Kin
 from tests.semantics.language import Story, given
 
 Json = Any
-Stories = dict[str, Callable[[], Story]]
+Stories = dict[str, Callable[[], Story] | Callable[[], Kin]]
 _CATALOGUE = Path(__file__).parents[3] / "sagas" / "catalogue"
 
 
