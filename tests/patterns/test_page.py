@@ -43,6 +43,12 @@ def test_the_page_judges_every_pattern_once() -> None:
     assert len(table) == PATTERNS, "a row that is not read"
 
 
+def test_the_page_counts_its_verdicts_right() -> None:
+    found = [verdict for _, verdict, _, _ in ROWS.values()]
+    direct, combined, no = (found.count(verdict) for verdict in ("direct", "combined", "no"))
+    assert f"{direct} are direct, {combined} combined, {no} is not there" in PAGE
+
+
 def test_every_pattern_that_must_be_there_has_an_example_and_a_story() -> None:
     assert sorted((MUST | SOON) - BY_NUMBER.keys()) == []
     assert sorted(BY_NUMBER.keys() - stories()) == []
