@@ -140,6 +140,11 @@ def _child_opened(s: _Data) -> _Data | None:
     return _closed("done")(s) if s.get("done") else None
 
 
+def _undo_flow_ended(s: _Data) -> _Data:
+    closed = _closed("failed" if s.get("error") else "done")(s)
+    return {**closed, "nodes": [s["run"], *(s.get("nodes") or ())]}
+
+
 def _child_revoked(s: _Data) -> _Data:
     return _closed("done" if s["status"] == "revoked" else "failed")(s)
 
@@ -236,6 +241,7 @@ _TOLD: dict[str, tuple[str, Callable[[_Data], _Data | None]]] = {
     "child.ended": ("node.closed", _child_ended),
     "child.revoke_asked": ("waiting", _child_awaited),
     "child.revoke_ended": ("node.closed", _child_revoked),
+    "undo.flow_ended": ("node.closed", _undo_flow_ended),
     "node.entered": ("block.entered", _entered),
     "event.taken": ("event.taken", _taken),
     "node.done": ("node.closed", _closed("done")),

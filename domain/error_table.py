@@ -97,6 +97,8 @@ TR236 def.own_flow 422  A scope cannot be cancelled by what runs because it stop
   use fail, or name a block inside
 TR239 def.revoke 422  A child cannot undo itself once a pivot of it is done
   write on_undo none, or a step that takes its result
+TR240 def.undo_flow 422  This cannot stand in a flow that undoes
+  undo by steps that need nobody and no undo of their own
 TR235 def.locks 422  Locks are taken in two orders
   take them in the same order everywhere
 TR237 def.escalate 422  An escalation calls too late, or a seat that may not decide

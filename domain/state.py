@@ -12,11 +12,11 @@ from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 __all__ = [
-    "ITS_TURN", "RUN_ON",
+    "ITS_TURN", "RUN_ON", "UNDO_RUN",
     "Asked", "Binding", "Child", "Debt", "Effect", "Entry", "Hold", "Instance", "Stop", "Sub",
     "Task", "Trail", "Undoing",
-    "binding_paths", "changed", "frame_of", "frames_of", "in_flight", "is_kept", "is_under",
-    "item_path", "restore", "template_of",
+    "binding_paths", "changed", "frame_of", "frames_of", "in_flight", "is_kept", "is_spared",
+    "is_under", "item_path", "restore", "template_of", "undo_run_of",
 ]  # fmt: skip
 
 Json = Any
@@ -196,7 +196,8 @@ class Hold:
 class Entry:
     """What is to be undone. `state` is open, undoing or debt; `seq` orders completions.
 
-    `child`: the commitment that is asked to undo itself; there is no contract then.
+    `child`: the commitment that is asked to undo itself; `flow`: the undo_flow of the scope runs,
+    and reads `args`. There is no contract then.
     """
 
     seq: int
@@ -211,6 +212,7 @@ class Entry:
     classes: Mapping[str, str] | None
     state: str = "open"
     child: str | None = None
+    flow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +284,26 @@ def is_under(path: str, target: str) -> bool:
     if not path.startswith(target):
         return False
     return len(path) == len(target) or path[len(target)] in "/#@["
+
+
+UNDO_RUN = "@0"
+"""Marks the run of a scope's undo_flow; those of handlers count from 1."""
+
+
+def undo_run_of(path: str) -> str | None:
+    """The run of an undo_flow that an instance path lies in."""
+    if UNDO_RUN not in path:
+        return None
+    end = path.find(UNDO_RUN + "/")
+    if end >= 0:
+        return path[: end + len(UNDO_RUN)]
+    return path if path.endswith(UNDO_RUN) else None
+
+
+def is_spared(path: str, target: str) -> bool:
+    """Whether a stop of `target` leaves it alone: an undo in it that has begun is finished."""
+    run = undo_run_of(path)
+    return run is not None and is_under(run, target)
 
 
 def is_kept(path: str, keep: tuple[str, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""The lines of the audit trail about children that undo themselves."""
+"""The lines of the audit trail about children that undo themselves, and scopes with an undo_flow."""
 
 from __future__ import annotations
 
@@ -43,6 +43,11 @@ LINES: Mapping[str, Callable[[_State], str]] = {
     ),
     "child.revoke_ended": _ended,
     "commitment.revoke_asked": _asked,
+    "undo.replaced": lambda s: f"{s['node']} is undone by its undo_flow from now on",
+    "undo.flow_begun": lambda s: f"the undo_flow of {s['node']} runs",
+    "undo.flow_ended": lambda s: (
+        f"the undo_flow of {s['node']} {'has failed' if s.get('error') else 'is done'}{_because(s)}"
+    ),
     "commitment.revoke_waived": lambda s: (
         f"parent {s['parent'][:8]} is final: what would undo this is forgotten"
     ),

@@ -24,7 +24,7 @@ Json = Any
 
 @dataclass(slots=True, eq=False)
 class Flow:
-    """A list of nodes. `role`: main, branch, else, clause or handler of its owner."""
+    """A list of nodes. `role`: main, branch, else, clause, handler or undo of its owner."""
 
     owner: Node
     role: str
@@ -143,7 +143,10 @@ class EventSpec:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A node. `template` is its path without instance marks; `x` its expressions."""
+    """A node. `template` is its path without instance marks; `x` its expressions.
+
+    `undo_reads` is what the expressions in its undo_flow read of what was there before.
+    """
 
     kind: str
     name: str
@@ -164,6 +167,8 @@ class Node:
     clauses: tuple[Clause, ...] = ()
     handlers: tuple[Handler, ...] = ()
     updates: tuple[Update, ...] = ()
+    undo_flow: Flow | None = None
+    undo_reads: tuple[tuple[str, str | None], ...] = ()
     covers: tuple[Node, ...] = ()
 
     @property
@@ -188,6 +193,8 @@ class Node:
             yield clause.flow
         for handler in (*self.handlers, *self.updates):
             yield handler.flow
+        if self.undo_flow is not None:
+            yield self.undo_flow
 
 
 @dataclass(slots=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from domain.canonical import canonical
@@ -189,6 +189,9 @@ class Loader:
         )
         node.handlers = tuple(self._handler(node, h) for h in doc.get("handlers", ()))
         node.updates = tuple(self._update(node, u) for u in doc.get("updates", ()))
+        if "undo_flow" in doc:
+            node.undo_flow = self._flow(doc["undo_flow"], Flow(node, "undo"), base)
+            node.undo_reads = undo_reads(node.undo_flow)
         if isinstance(doc.get("join"), dict):
             node.x["join.until"] = _expr(doc["join"]["until"], "bool")
         deadline: dict[str, Any] = doc.get("deadline") or {}
@@ -290,6 +293,31 @@ _KINDS = {
     "add": Loader.leaf, "await": Loader.leaf, "child": Loader.undone_by,
     "sleep": Loader.leaf, "emit": Loader.leaf, "fulfil": Loader.leaf, "fail": Loader.leaf,
 }  # fmt: skip
+
+
+_REMEMBERED = frozenset({"results", "events", "decisions", "vars", "each", "event", "args"})
+
+
+def undo_reads(flow: Flow) -> tuple[tuple[str, str | None], ...]:
+    """What an undo_flow reads that was there before it ran: (root, name), each once."""
+    inside = list(_nodes_in(flow))
+    own = {node.name for node in inside}
+    found: dict[tuple[str, str | None], None] = {}
+    for node in inside:
+        exprs = [*node.x.values(), *(expr for _, expr in node.args)]
+        exprs += [e for b in node.branches for e in (b.when, b.out) if e is not None]
+        for expr in exprs:
+            for root, name in expr.reads:
+                if root in _REMEMBERED and name not in own:
+                    found[root, name] = None
+    return tuple(found)
+
+
+def _nodes_in(flow: Flow) -> Iterator[Node]:
+    for node in flow.nodes:
+        yield node
+        for inner in node.flows():
+            yield from _nodes_in(inner)
 
 
 def moves_of(update: Mapping[str, Any]) -> list[dict[str, str]]:

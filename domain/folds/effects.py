@@ -52,7 +52,7 @@ def enter(c: Any, node: str, effect: str, undo: Json, seq: int) -> None:
     c.entries[node] = Entry(
         seq, effect, undo["contract"], undo["participant"], undo["args"], undo["digest"],
         undo["when"], undo["timeout_us"], undo.get("retry"), undo.get("classes"),
-        child=undo.get("child"),
+        child=undo.get("child"), flow=undo.get("flow", False),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from domain import events as ev
 from domain.folds.parts import close
-from domain.state import Debt, Stop, Undoing, changed, in_flight, is_kept, is_under
+from domain.state import Debt, Stop, Undoing, changed, in_flight, is_kept, is_spared, is_under
 
 __all__ = [
     "ALSO_MAX", "begun", "debt_opened", "debt_settled", "ended", "sealed", "stopped", "stopping",
@@ -27,6 +27,8 @@ def stopping(c: Any, e: ev.PartStopping) -> None:
     busy |= c.children.keys()
 
     def goes(path: str) -> bool:
+        if is_spared(path, e.target):
+            return False
         return is_under(path, e.target) and not is_kept(path, keep)
 
     for path in [p for p in c.nodes if goes(p) and p != e.target and p not in busy]:

@@ -29,6 +29,7 @@ from sagas.checks.targets import check_targets
 from sagas.checks.tree import Document
 from sagas.checks.types import Typing
 from sagas.checks.undo import plan_of, undo_order
+from sagas.checks.undo_flows import check_undo_flows
 from sagas.checks.values import check_schemas
 from sagas.checks.waits import check_waits
 from sagas.expressions import Expr
@@ -54,6 +55,7 @@ def check(document: Any) -> list[Fault]:
     check_events(d, report)
     check_children(d, report)
     check_locks(d, report)
+    check_undo_flows(d, report)
     check_calendars(d, report)
     check_bounds(d, report)
     check_waits(d, report)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sagas.checks.report import Report, Where
 from sagas.checks.tree import Contract, Document, Node
+from sagas.checks.undo_flows import in_undo_flow
 from sagas.schema_fit import declared
 from sagas.schema_refs import closest
 
@@ -67,7 +68,7 @@ def _undo(step: Node, contract: Contract, report: Report) -> None:
     """An external step has an undo, or says that it is irreversible; an undo is never R3."""
     irreversible = step.doc.get("irreversible")
     silent = "undo" not in step.doc and irreversible is None
-    if contract.external and silent and contract.r != "R3":
+    if contract.external and silent and contract.r != "R3" and not in_undo_flow(step):
         report.add("def.no_undo", step, f"{step.name} has neither undo nor irreversible")
     if "undo" in step.doc and irreversible is not None:
         text = f"{step.name} has an undo and is irreversible: {irreversible}"

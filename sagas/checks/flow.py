@@ -326,6 +326,8 @@ class _Walker:
             return None
         after = after.with_maybe(after_handlers)
         self._place(node, "out", after, node.flow)
+        if node.undo_flow is not None:
+            self.flow(node.undo_flow, after.with_maybe(inner))
         return after.with_sure(*yields(node))
 
     def _update(self, update: Update, entry: State) -> None:

@@ -10,6 +10,7 @@ from sagas.checks.flow import Walk
 from sagas.checks.paths import selections_of
 from sagas.checks.report import Report
 from sagas.checks.tree import Contract, Document, Node, frame_of, objects
+from sagas.checks.undo_flows import in_undo_flow
 from sagas.expressions import Expr, Read
 
 __all__ = ["Gate", "check_gates", "gates_of"]
@@ -46,7 +47,7 @@ def check_gates(
 ) -> None:
     """Add gated steps that some path reaches without a decision, and decisions asked too early."""
     for step in d.steps:
-        gated = _gated_by(step)
+        gated = None if in_undo_flow(step) else _gated_by(step)  # refused there altogether
         if gated is not None and ("covered", step.name) not in found.before[step].sure:
             _no_approval(d, found, step, *gated, report)
     for approve in d.nodes:

@@ -129,6 +129,8 @@ def _goes_somewhere(node: Node, failure: _Failure, top: Flow | None = None) -> b
             return True
         if flow is top:
             return False
+        if flow.role == "undo":  # there it is a debt
+            return True
         interrupts = flow.handler is not None and flow.handler.interrupts
         if flow.owner.kind == "scope" and flow.role != "clause" and not interrupts:
             clause = _clause(flow.owner, failure)

@@ -27,12 +27,10 @@ FORM = 1
 SCHEMA = "definition.v1.json"
 WALK_DEPTH_MAX = 4 * defaults.DEPTH_MAX
 
-_NOT_YET_MEMBERS: Mapping[str, frozenset[str]] = {
-    "": frozenset({"undo_flow"}),
-    "scope": frozenset({"undo_flow"}),
-}
+_NOT_YET_MEMBERS: Mapping[str, frozenset[str]] = {"": frozenset({"undo_flow"})}
 _LIMITS = frozenset({"maximum", "maxLength", "maxItems", "maxProperties"})
-_FLOWS = ("flow", "else", "branches", "on_failure", "handlers", "updates", "on")
+_FLOWS = ("flow", "else", "branches", "on_failure", "handlers", "updates", "on",
+          "undo_flow")  # fmt: skip
 _DURATIONS = frozenset({
     "timeout", "heartbeat", "within", "max_hold", "valid", "first", "cap", "quiet", "after",
     "period", "for", "per",

@@ -29,7 +29,10 @@ Json = Any
 
 @dataclass(slots=True, eq=False)
 class Flow:
-    """A list of nodes. `role`: main, branch, else, trigger, clause or handler of its owner."""
+    """A list of nodes.
+
+    `role`: main, branch, else, trigger, clause, handler or undo of its owner.
+    """
 
     owner: Node
     role: str
@@ -115,6 +118,7 @@ class Node:
     clauses: tuple[Clause, ...] = ()
     handlers: tuple[Handler, ...] = ()
     updates: tuple[Update, ...] = ()
+    undo_flow: Flow | None = None
     covers: tuple[Node, ...] = ()
 
     @property
@@ -149,6 +153,8 @@ class Node:
             yield clause.flow
         for handler in (*self.handlers, *self.updates):
             yield handler.flow
+        if self.undo_flow is not None:
+            yield self.undo_flow
 
     def inside(self) -> Iterator[Node]:
         """All nodes inside this block, in document order."""
@@ -243,6 +249,8 @@ class Document:
         node.clauses = tuple(self._clause(node, i, c) for i, c in enumerate(clauses))
         node.handlers = tuple(self._handler(node, h) for h in doc.get("handlers", ()))
         node.updates = tuple(self._update(node, u) for u in doc.get("updates", ()))
+        if "undo_flow" in doc:
+            node.undo_flow = self._flow(doc["undo_flow"], Flow(node, "undo"), template)
         return node
 
     def _branch(self, node: Node, index: int, doc: Mapping[str, Json]) -> Branch:

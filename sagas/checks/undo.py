@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sagas.checks.children import is_revoked
 from sagas.checks.tree import Document, Flow, Node
 
 __all__ = ["plan_of", "undo_order"]
@@ -74,6 +75,8 @@ def _line(plan: list[Json], at: str) -> list[Json]:
 
 def _inside(node: Node) -> list[Json]:
     match node.kind:
+        case "child" if is_revoked(node.doc):
+            return [{"node": node.template, "contract": "revoke", "participant": node.doc["saga"]}]
         case "step" | "child":
             if node.undo is None:
                 return []
@@ -94,7 +97,26 @@ def _inside(node: Node) -> list[Json]:
         case "for_each":
             plan = _scope(node)
             return [{"items": node.template, "plan": plan}] if plan else []
+        case "scope" if node.undo_flow is not None:
+            return _forward(node.undo_flow)
         case "scope" | "approve" | "lock":
             return _scope(node)
         case _:
             return []
+
+
+def _forward(flow: Flow) -> list[Json]:
+    """An undo_flow: its steps in their own order."""
+    plan: list[Json] = []
+    for node in flow.nodes:
+        if node.contract is not None:
+            named = {"contract": node.contract.name, "participant": node.contract.participant}
+            plan.append({"node": node.template, **named})
+        elif node.kind == "choose":
+            flows = [branch.flow for branch in node.branches]
+            flows += [node.otherwise] if node.otherwise is not None else []
+            plans = [inner for one in flows if (inner := _forward(one))]
+            plan += [] if not plans else plans[0] if len(plans) == 1 else [{"one_of": plans}]
+        elif node.flow is not None:
+            plan += _forward(node.flow)
+    return plan

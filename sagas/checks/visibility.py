@@ -55,7 +55,9 @@ def args_at(place: Place) -> Json:
 
 
 def error_at(place: Place) -> bool:
-    return any(around.clause is not None for around in _flows(place.inside))
+    return any(
+        around.clause is not None or around.role == "undo" for around in _flows(place.inside)
+    )
 
 
 def _flows(flow: Flow | None) -> Iterator[Flow]:

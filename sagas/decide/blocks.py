@@ -7,7 +7,18 @@ from typing import Any
 from domain import events as ev
 from domain.durations import duration_us
 from domain.state import is_under
-from sagas.decide import endings, flow, for_each, joins, locks, repeats, run_on, updates, waits
+from sagas.decide import (
+    endings,
+    flow,
+    for_each,
+    joins,
+    locks,
+    repeats,
+    run_on,
+    undo_flows,
+    updates,
+    waits,
+)
 from sagas.decide.machine import Machine, container_of, join_path, to_us
 from sagas.definition import Branch, Flow, Node, Update
 
@@ -28,6 +39,8 @@ def flow_ended(m: Machine, container: str, ended: Flow) -> None:
         _run_ended(m, container, ended)
     elif ended.role == "clause":
         complete_scope(m, container, owner)
+    elif ended.role == "undo":
+        undo_flows.over(m, container)
     elif owner.kind == "scope":
         _main_ended(m, container, owner)
     elif owner.kind == "repeat":

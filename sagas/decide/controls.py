@@ -17,6 +17,7 @@ from sagas.decide import (
     outcomes,
     stopping,
     targets,
+    undo_flows,
     undoing,
     waits,
 )
@@ -166,7 +167,7 @@ def _retry_debt(m: Machine, number: str, debt: Debt, message: msg.Control) -> _R
         target = next((t for t in m.c.undoing if is_under(debt.node, t)), None)
         if entry is None or target is None:
             return "control.target", "nothing is to be undone there"
-        if entry.state != "debt":
+        if entry.state != "debt" or undo_flows.is_at_work(m, debt.node):
             return "control.target", "it is being undone again"
         m.emit(ev.DebtRetried, debt=number, reason=message.reason)
         undoing.command_again(m, debt.node, m.c.undoing[target].why)

@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from domain import events as ev
-from domain.state import RUN_ON, is_under, template_of
-from sagas.decide import for_each, joins, locks, stopping, undoing
+from domain.state import RUN_ON, UNDO_RUN, is_under, template_of
+from sagas.decide import for_each, joins, locks, stopping, undo_flows, undoing
 from sagas.decide.machine import Machine, hold
 from sagas.definition import Clause, Flow, Node
 
@@ -71,6 +71,8 @@ def fail(m: Machine, path: str, error: Json) -> None:
         m.emit(ev.NodeFailed, node=path, error=error)
         if not m.busy(path):
             locks.let_go(m, path)
+    if catcher is None and undo_flows.failed(m, path, error):
+        return
     if catcher is None:
         _uncaught(m, path, error)
         return
@@ -126,7 +128,7 @@ def _forward(m: Machine, path: str, error: Json) -> None:
 def _catcher(m: Machine, path: str, error: Json) -> _Catcher | None:
     """Walk outwards from the failing node. The flow it lies in says what its owner may catch."""
     flow_, container = flow_of(m, path)
-    while flow_ is not None:
+    while flow_ is not None and flow_.role != "undo":  # a failure there is a debt
         owner, block = flow_.owner, block_path(flow_, container)
         if owner.kind in ("parallel", "for_each"):
             name = _part_name(m, flow_, container)
@@ -200,6 +202,8 @@ def goes_on(m: Machine, path: str, node: Node) -> bool:
     flow_ = node.parent
     assert flow_ is not None
     container = path[: -len(node.name) - 1]
+    if flow_.role == "undo":
+        return path not in m.c.nodes and container in m.c.nodes
     block = block_path(flow_, container)
     if path in m.c.nodes or not is_open(m, block):
         return False
@@ -217,6 +221,8 @@ def block_path(flow_: Flow, container: str) -> str:
     """The path of the block whose flow has this container."""
     if flow_.role == "handler":
         return container.rpartition("/")[0]
+    if flow_.role == "undo":
+        return container.removesuffix(UNDO_RUN)
     if flow_.owner.kind == "repeat":
         return container[: container.rfind("#")]
     if flow_.owner.kind == "for_each":

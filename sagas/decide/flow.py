@@ -12,7 +12,7 @@ from domain.durations import duration_us
 from domain.ids import fact_id
 from domain.state import RUN_ON, is_under
 from sagas import defaults
-from sagas.decide import blocks, endings, exclusive, kinds, run_on
+from sagas.decide import blocks, endings, exclusive, kinds, run_on, undo_flows
 from sagas.decide.machine import Machine, NodeFault, error_of, from_us, join_path, to_us
 from sagas.definition import Flow, Node
 
@@ -64,6 +64,7 @@ def finish(m: Machine, path: str, node: Node, value: Json = None) -> None:
     """Close a node with what it yields, and go on."""
     value = bounded(path, value)
     keep_for_good(m, path, node)
+    undo_flows.replace(m, path, node)
     m.emit(ev.NodeDone, node=path, value=value)
     done(m, path, node)
 

@@ -13,7 +13,16 @@ from uuid import UUID
 
 from domain.commitment import Commitment
 from domain.events import CommitmentHeld, CommitmentOpened, Ctx, Event
-from domain.state import RUN_ON, frames_of, in_flight, is_kept, is_under, template_of
+from domain.state import (
+    RUN_ON,
+    UNDO_RUN,
+    frames_of,
+    in_flight,
+    is_kept,
+    is_spared,
+    is_under,
+    template_of,
+)
 from sagas import defaults
 from sagas.definition import Definition, Flow, Handler, Node
 from sagas.expressions import MISSING, Expr, ExprError
@@ -120,7 +129,9 @@ class Machine:
         """Take every move of a part that stops off the agenda."""
         self.agenda = [
             item for item in self.agenda
-            if not is_under(place := _place(item), target) or is_kept(place, keep)
+            if not is_under(place := _place(item), target)
+            or is_kept(place, keep)
+            or is_spared(place, target)
         ]  # fmt: skip
 
     def run(self, fail: Fail) -> None:
@@ -187,6 +198,10 @@ class Machine:
                 return reader(self, path, name)
             if root == "input":
                 return c.input
+            if root == "vars" and UNDO_RUN in path:  # as they were when the scope was done
+                found = _VARS(self, path, name)
+                if found is not MISSING:
+                    return found
             values: Any = {"vars": c.vars, "params": c.params}.get(root, {})
             return values.get(name, MISSING)
 
@@ -335,6 +350,7 @@ def _calendar(m: Machine, _: str, name: str | None) -> Any:
     return m.d.calendars.get(name or "", MISSING)
 
 
+_VARS = _from_frames("vars")
 _READERS: dict[str, Callable[[Machine, str, str | None], Any]] = {
     "each": _from_frames("each"),
     "results": _from_frames("results"), "events": _events, "args": _args, "decisions": _decisions,

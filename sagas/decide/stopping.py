@@ -6,7 +6,7 @@ from typing import Any
 
 from domain import events as ev
 from domain.folds.undoing import ALSO_MAX
-from domain.state import Effect, Stop, in_flight, is_kept, is_under
+from domain.state import Effect, Stop, in_flight, is_kept, is_spared, is_under
 from sagas.decide import (
     children,
     effects,
@@ -35,6 +35,7 @@ def stop_over(m: Machine, path: str) -> str | None:
     over = [
         t for t, s in m.c.stops.items()
         if is_under(path, t) and not s.pending and not is_kept(path, s.keep)
+        and not is_spared(path, t)
     ]  # fmt: skip
     return max(over, key=len, default=None)
 
@@ -104,7 +105,7 @@ def _stop_effects(m: Machine, target: str, keep: tuple[str, ...]) -> None:
     asked: list[str] = []
     for key, effect in list(m.c.effects.items()):
         inside = is_under(effect.node, target) and not is_kept(effect.node, keep)
-        if effect.kind != "do" or not inside:
+        if effect.kind != "do" or not inside or is_spared(effect.node, target):
             continue
         if effect.state in ("offered", "started") and not effect.stop:
             asked.append(key)

@@ -9,7 +9,7 @@ from domain import events as ev
 from domain.ids import effect_id
 from domain.state import RUN_ON, Entry, in_flight, is_under, item_path, template_of
 from sagas import defaults
-from sagas.decide import joins, locks, revoking, run_on, stopping
+from sagas.decide import joins, locks, revoking, run_on, stopping, undo_flows
 from sagas.decide.machine import Machine, error_of
 from sagas.definition import Branch, Node
 from sagas.loading import retry_of
@@ -53,7 +53,10 @@ def advance(m: Machine, target: str) -> None:
         m.emit(ev.UndoEnded, target=target)
         stopping.after_undo(m, target, undoing.cause)
         return
-    for path in ready(m, target, entries):
+    turn = ready(m, target, entries)
+    flows = [path for path in turn if m.c.entries[path].flow]
+    # Of what is put on the agenda the last moves first: the flows of scopes begin in their order.
+    for path in (*(path for path in turn if path not in flows), *reversed(flows)):
         if m.c.entries[path].state == "open" and locks.may_undo(m, path):
             command_again(m, path, m.c.undoing[target].why)
 
@@ -223,6 +226,9 @@ def command_again(m: Machine, path: str, why: Json) -> None:
     if entry.child is not None:
         revoking.ask(m, path, entry, why)
         return
+    if entry.flow:
+        undo_flows.ask(m, path, why)
+        return
     key = effect_id(m.c.id, path, "undo")
     args = entry.args
     contract = m.d.contracts[entry.contract]
@@ -254,6 +260,8 @@ def deadline_over(m: Machine, target: str) -> None:
     for path, entry in _under(m, target).items():
         if entry.child is not None and entry.state == "undoing":
             revoking.late(m, path)
+        elif entry.flow and entry.state == "undoing":
+            undo_flows.late(m, path)
         key = effect_id(m.c.id, path, "undo")
         effect = m.c.effects.get(key)
         if effect is not None and in_flight(effect):

@@ -29,7 +29,7 @@ from ._forms import (
     var,
     wait_for,
 )
-from ._handling import on, on_failure, refused
+from ._handling import on, on_failure, refused, undo_flow
 from ._journal import Journal
 from ._lease import cancelled, heartbeat_now
 from ._locks import lock
@@ -129,6 +129,7 @@ __all__ = [
     "sleep",
     "task",
     "undo",
+    "undo_flow",
     "update",
     "var",
     "wait_for",

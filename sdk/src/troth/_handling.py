@@ -16,7 +16,7 @@ from ._tracer import Block, Tracer, current
 from ._types import union_of
 from ._values import Failure
 
-__all__ = ["on", "on_failure", "refused", "scope_here"]
+__all__ = ["on", "on_failure", "refused", "scope_here", "undo_flow"]
 
 E = TypeVar("E", bound=BaseModel)
 
@@ -92,6 +92,23 @@ def on_failure(
     part = tracer.part("clause", name).give(name=name, on=[*patterns], undo=undo)
     scope.part.flow("on_failure").append(part)
     return tracer.open(Block("on_failure", part, part.flow(), _failure(tracer), tracer))
+
+
+def undo_flow() -> Block[Failure]:
+    """What undoes the scope it stands in once that is done, in place of the undo of its parts.
+
+    It reads what could be read when the scope was done. Steps in it have no undo of their own and
+    need no decision; what fails in it is a debt, which a person settles.
+    """
+    tracer = current("undo_flow")
+    scope = scope_here(tracer, "undo_flow")
+    if scope.kind == "root":
+        raise tracer.wrong("TR123", "undo_flow stands in no scope", 'with scope("NAME"): around it')
+    if "undo_flow" in scope.part.members:
+        raise tracer.wrong("TR123", f"`{scope.part.name}` has two undo_flows", "one undo_flow")
+    part = tracer.part("clause", None)
+    block = Block("on_failure", part, scope.part.flow("undo_flow"), _failure(tracer), tracer)
+    return tracer.open(block)
 
 
 def _check_pattern(tracer: Tracer, pattern: str) -> None:

@@ -57,16 +57,10 @@ def test_blocks_have_a_depth() -> None:
 
 def test_what_is_not_built_yet_is_named_wherever_it_stands() -> None:
     """Each with its own name, so that nobody looks for a typing error."""
-    document = of(
-        {"node": "lock", "name": "parties", "lock": "press", "within": "1h",
-         "flow": [{"node": "child", "name": "kid", "saga": "kid", "key": "'x'", "input": "1"}]},
-        scope("part", sleep("pause"), undo_flow=[]),
-    )  # fmt: skip
+    document = of(sleep("pause"), undo_flow=[step("back")])
     faults = check(document)
     assert {fault.alias for fault in faults} == {"def.not_yet"}
-    assert [fault.message.removesuffix(" is not built yet") for fault in faults] == [
-        "undo_flow of scope",
-    ]
+    assert [fault.message for fault in faults] == ["undo_flow of a saga is not built yet"]
 
 
 def test_a_wrong_member_is_told_with_the_one_that_was_meant() -> None:
