@@ -8,6 +8,8 @@
 - steps of participant `shop`: `shop/look@1` (nothing outside), `shop/book@1` (R1, with an undo)
   and, inside an approve, `shop/pay@1` (A1 R2, with an undo); each takes `value` (anything), gives
   `{"n": integer}` and may refuse with the code `no`;
+- children `kid`, which yield `{"n": integer}`, locks, acts on other parts, and updates `told` and
+  `asked`, whose args are an object;
 - events `e0` to `e3`, whose data is an object with the key `id`; all keys are `input.id`;
 - the input `{"id": text, "n": integer}`, which decides guards, and one var `v`.
 
@@ -17,15 +19,13 @@ has() those that maybe are. So whoever runs one meets every promise the checks m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
 
-from sagas.checks.facts import Fact, yields
-from sagas.checks.flow import Place, Walk, walk
-from sagas.checks.tree import Document, Node
-from sagas.checks.visibility import error_at, events_at, lists_at, rounds_at
+from tests.strategies.acts import UPDATES, add_acts, add_updates
+from tests.strategies.reads import fill
 
 __all__ = ["EVENTS", "KINDS", "definitions", "inputs"]
 
@@ -33,14 +33,13 @@ Json = Any
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 EVENTS = ("e0", "e1", "e2", "e3")
-LEAVES = ("step", "approve", "wait_for", "sleep", "await", "task", "set", "emit")
-BLOCKS = ("choose", "race", "parallel", "repeat", "for_each", "scope", "approve_flow")
+LEAVES = ("step", "approve", "wait_for", "sleep", "await", "task", "set", "emit", "child")
+BLOCKS = ("choose", "race", "parallel", "repeat", "for_each", "scope", "lock", "approve_flow")
 ENDS = ("fulfil", "fail")
-KINDS = frozenset({*LEAVES, *BLOCKS, *ENDS})
+KINDS = frozenset({*LEAVES, *BLOCKS, *ENDS, "act", "update"})
 
 DEPTH_MAX = 4
 FLOW_MAX = 4
-READS_MAX = 6
 
 
 def inputs() -> st.SearchStrategy[Json]:
@@ -53,7 +52,11 @@ def definitions(draw: Draw, *, nodes_max: int = 12, kinds: frozenset[str] = KIND
     """A definition document with at most about `nodes_max` nodes of these kinds."""
     sketch = _Sketch(draw, nodes_max, kinds)
     document = {**_head(), **sketch.scope(0), "vars": {"v": {"schema": {}, "initial": 0}}}
-    _fill(draw, document)
+    if "update" in kinds:
+        add_updates(draw, document, sketch.updates())
+    if "act" in kinds:
+        add_acts(draw, document, "'k0'")
+    fill(draw, document)
     return document
 
 
@@ -190,7 +193,8 @@ class _Sketch:
     # Blocks.
 
     def _choose(self, depth: int) -> Json:
-        branches = [self._branch(depth) | {"when": "true"} for _ in range(self._few())]
+        # No guard is always true before it is filled in: else the branches behind it were dead.
+        branches = [self._branch(depth) | {"when": "input.n > 0"} for _ in range(self._few())]
         return {"branches": branches, "else": self.flow(depth) if self._flip() else []}
 
     def _few(self) -> int:
@@ -241,6 +245,18 @@ class _Sketch:
             node |= self._some(on_expiry="continue")
         return node
 
+    def _lock(self, depth: int) -> Json:
+        """Each of its own name, so that none waits for another the wrong way round."""
+        more = self._some(out="0", max_hold="2d", on_expiry="continue")
+        return {"lock": self._name("key"), "within": "1d", "flow": self.flow(depth), **more}
+
+    def _child(self, _: int) -> Json:
+        result = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+        return {
+            "saga": "kid", "key": "input.id", "input": "0", "on_undo": "none", "within": "5d",
+            "result": result, **self._some(on_expiry="continue", on_stop="leave"),
+        }  # fmt: skip
+
     def _scope(self, depth: int) -> Json:
         more = self._some(out="0", within="20d", on_expiry="continue")
         return self.scope(depth) | more
@@ -264,6 +280,14 @@ class _Sketch:
             **self._some(deadline={"after": "30d"}),
         }
 
+    def updates(self) -> list[Json]:
+        """The updates of the root."""
+        given: list[Json] = []
+        for name in UPDATES[: self._draw(st.integers(0, 2))]:
+            update: Json = {"name": name, "schema": {"type": "object"}, "flow": self.flow(2)}
+            given.append(update | self._some(when="true", set={"v": "0"}, answer="0"))
+        return given
+
     def _handler(self, depth: int, event: str) -> Json:
         mode = self._draw(st.sampled_from(["beside", "interrupt"]))
         handler = {"name": self._name("handler"), "events": [event], "key": "input.id"}
@@ -272,125 +296,3 @@ class _Sketch:
 
 
 _ON = st.sampled_from(["*", "business", "business:no", "timeout", "rejected", "deadline"])
-
-
-# --- the expressions: all that may be read at a place --------------------------------------------
-
-
-def _fill(draw: Draw, document: Json) -> None:
-    d = Document(document)
-    found = walk(d)
-    for place in found.places:
-        holder, member = _holder(place)
-        kind = place.node.kind if place.node is not None else ""
-        is_list = kind == "for_each" and member in ("items", "key", "after")
-        if not is_list and member in ("key", "after", "at"):
-            continue
-        reads = list(_reads(d, found, place))
-        chosen = draw(st.lists(st.sampled_from(reads), max_size=READS_MAX)) if reads else []
-        if is_list and place.node is not None:
-            # A read more or less makes one item more or less; keys stay unique.
-            holder[member] = _of_list(place.node.name, member, chosen[:3])
-            continue
-        asleep = kind == "sleep" and member == "until"
-        holder[member] = _text("moment" if asleep else member, chosen, draw(st.integers(0, 9)))
-
-
-def _holder(place: Place) -> tuple[Json, str]:
-    """The object of the document that holds the expression, and its member there."""
-    parts = place.member.split(".")
-    if place.handler is not None:
-        return place.handler.doc, parts[-1]
-    assert place.node is not None
-    if parts[0] == "branches":
-        branch = next(b for b in place.node.branches if b.name == parts[1])
-        return branch.doc, parts[-1]
-    holder: Json = place.node.doc
-    for part in parts[:-1]:
-        holder = holder[part]
-    return holder, parts[-1]
-
-
-def _text(member: str, reads: list[str], bound: int) -> str:
-    listed = f"[{', '.join(reads)}]"
-    match member:
-        case "when" | "while" | "until" | "close_when":
-            return f"size({listed}) + input.n > {bound}"
-        case "moment":
-            return f"size({listed}) > {bound} ? meta.now : meta.started_at"
-        case "message":
-            return f"string(size({listed}))"
-        case "data":
-            return f"{{'all': {listed}}}"
-        case _:
-            return listed
-
-
-def _of_list(name: str, member: str, reads: list[str]) -> str:
-    if member == "items":
-        return f"[{', '.join(reads)}]"
-    if member == "key":
-        return f"'k' + string(each.{name}.index)"
-    return f"each.{name}.index == 1 ? ['k0'] : []"
-
-
-def _reads(d: Document, found: Walk, place: Place) -> Iterator[str]:
-    """Everything that the expression of a place may read, guarded where it must be."""
-    sure, maybe = _known(found, place)
-    for root, name in sorted(maybe):
-        if root in ("results", "events", "decisions"):
-            read = f"{root}.{name}"
-            yield f"dyn({read})" if (root, name) in sure else _guarded(read)
-            if (root, name) in sure and (field := _field(d.by_name[name])) is not None:
-                yield f"dyn({read}.{field})"
-    yield from (f"dyn(round.{name})" for name in rounds_at(place.inside))
-    for node in lists_at(place.inside):
-        yield from (f"dyn(each.{node.name}.{part})" for part in ("item", "key", "index"))
-    if place.member != "set":
-        yield "dyn(vars.v) == dyn(0)"
-    if events_at(place) is not None:
-        yield "dyn(event.type)"
-    if error_at(place):
-        yield "dyn(error.code)"
-    if place.member.startswith("undo."):
-        attempted = place.node is not None and place.node.doc["undo"].get("when") == "attempted"
-        yield _guarded("result") if attempted else "dyn(result)"
-    yield from (f"done('{node.name}')" for node in d.nodes[:2])
-
-
-def _field(node: Node) -> str | None:
-    """A field that what the node yields surely has."""
-    if node.continues or "collect" in node.doc:
-        return None
-    return {
-        "choose": "branch",
-        "race": "branch",
-        "parallel": "failed",
-        "for_each": "done",
-        "step": "n",
-        "wait_for": "type",
-        "approve": "decision",
-        "task": "by",
-        "repeat": "rounds",
-    }.get(node.kind)
-
-
-def _guarded(read: str) -> str:
-    if read == "result":
-        return "has(result.n) ? dyn(result) : dyn(0)"
-    return f"has({read}) ? dyn({read}) : dyn(0)"
-
-
-def _known(found: Walk, place: Place) -> tuple[frozenset[Fact], frozenset[Fact]]:
-    """What is sure and maybe; what a decision binds reads only what is known when it is asked."""
-    sure, maybe = place.state.sure, place.state.maybe
-    if place.node is not None and place.member.startswith("args."):
-        for approve in _covering(place.node):
-            sure &= found.before[approve].sure | frozenset(yields(approve))
-            maybe = sure
-    return sure, maybe
-
-
-def _covering(node: Node) -> Iterator[Node]:
-    if node.contract is not None and node.contract.gated:
-        yield from (flow.owner for flow in node.above() if flow.owner.kind == "approve")

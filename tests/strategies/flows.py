@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.semantics import language as say
+from tests.strategies.acts import UPDATES, add_acts, add_updates
 
 Json = Any
 NODES_MAX = 14
@@ -45,7 +46,12 @@ def documents(draw: st.DrawFn) -> Json:
     flow = _flow(draw, names, 0)
     if draw(st.integers(0, 3)) == 0:
         members["handlers"] = [_handler(draw, names, 1)]
-    return say.saga(*flow, calendars={"mornings": MORNINGS}, **members)
+    asked = UPDATES[: draw(st.sampled_from([0, 0, 1, 2]))]
+    members["updates"] = [say.update(n, *_flow(draw, names, 1, 0)) for n in asked]
+    document = say.saga(*flow, calendars={"mornings": MORNINGS}, **members)
+    add_updates(draw, document, document.pop("updates"))
+    add_acts(draw, document)
+    return document
 
 
 def _flow(draw: st.DrawFn, names: _Names, depth: int, least: int = 1) -> list[Json]:

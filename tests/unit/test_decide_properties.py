@@ -59,7 +59,7 @@ class Driver:
         w = self.w
         kinds = ["answer"] * 8 * bool(w.dispatches) + ["start"] * 2 * bool(w.dispatches)
         kinds += ["time", "ping", "poke", "late", "decide", "decide", "pause", "resume", "settle"]
-        kinds += ["kid"] * 3 * bool(w.kids)
+        kinds += ["kid"] * 3 * bool(w.kids) + ["ask"] * bool(w.d.updates)
         kind = draw(st.sampled_from([*kinds, "cancel"]))
         if kind in ("answer", "start"):
             d = draw(st.sampled_from(list(w.dispatches.values())))
@@ -84,6 +84,10 @@ class Driver:
             result = draw(st.sampled_from([None, None, 7]))
             w.send(msg.Answered(d.effect, d.attempt, "1.1.1", "do", outcome, "w2", result,
                                 current=False))  # fmt: skip
+        elif kind == "ask":
+            name = draw(st.sampled_from([update.name for update in w.d.updates]))
+            note(f"update {name}")
+            w.send(msg.Update(name, f"u{w.now.version}", "ann", {}))
         elif kind == "decide":
             self.decide(draw(st.sampled_from(["approve", "approve", "reject"])))
         else:

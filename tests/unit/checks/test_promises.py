@@ -52,6 +52,8 @@ def turn(world: World, chance: Random) -> None:
     kinds += ["answer"] * 4 if world.dispatches else []
     kinds += ["decide"] * 3 if asked else []
     kinds += ["time"] if world.wake_us is not None else []
+    kinds += ["kid"] * 2 if world.kids else []
+    kinds += ["update"] if world.d.updates else []
     match chance.choice(kinds):
         case "answer":
             answer(world, chance)
@@ -67,6 +69,12 @@ def turn(world: World, chance: Random) -> None:
         case "time":
             assert world.wake_us is not None
             world.pass_time(world.wake_us)
+        case "kid":
+            said = chance.choice(["begins", "fulfilled", "fulfilled", "failed", "conflict"])
+            world.kid_says(chance.choice(sorted(world.kids)), said, {"n": chance.randint(0, 9)})
+        case "update":
+            name = chance.choice([update.name for update in world.d.updates])
+            world.send(msg.Update(name, f"u{world.now.version}", "ann", {}))
         case "cancel":
             world.send(msg.Control("cancel", "ops", "no longer wanted"))
         case _:
