@@ -114,6 +114,8 @@ def _lanes(node: Node, gates: Mapping[str, Gate]) -> tuple[Lane, ...]:
         title = f"on failure {', '.join(clause.on)}"
         undo = node.doc["on_failure"][clause.number - 1].get("undo", "all")
         found.append(lane(title, "clause", clause.flow, f"undo {undo}"))
+    if node.undo_flow is not None:
+        found.append(lane("instead of its undos", "clause", node.undo_flow))
     for handler in node.handlers:
         found.append(lane(f"on {handler.name}", "handler", handler.flow, *_handler_notes(handler)))
     for update in node.updates:

@@ -29,11 +29,14 @@ __all__ = ["Alike"]
 Json = Any
 PERMUTATIONS_MAX = 24
 """Orders of equal branches and items that are tried for one state."""
-_KEPT = ("nodes", "locks", "entries", "subs", "bindings", "stops", "undoing", "debts", "vars",
-         "frames", "deciders", "runs", "queues", "errors", "item_after", "pivots", "deferred",
-         "held", "cancelling")  # fmt: skip
+# What no future move reads: who and when it was, counts, and what is written beside it anyway.
+_PAST = frozenset({
+    "tenant", "saga", "saga_version", "definition", "key", "run", "input", "params", "parent", "start",
+    "started_us", "clock_us", "taken", "trail", "effects", "timers", "events_taken", "undone",
+    "debt_count", "ended",
+})  # fmt: skip
 # What is left of them once the whole commitment undoes, and its flow never goes on.
-_UNDOING = ("nodes", "locks", "entries", "stops", "undoing", "debts", "cancelling")
+_UNDOING = ("nodes", "locks", "entries", "stops", "undoing", "debts", "cancelling", "revoking")
 _ENDING = frozenset({"failure", "cancel"})
 _DIGESTS = frozenset({"digest", "digests", "result_digest", "approval", "timers"})
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
@@ -47,6 +50,7 @@ class Alike:
         self.attempts = attempts
         self._groups = list(_equal_branches(d.root))
         self._lists = [n for n in d.by_name.values() if n.kind == "for_each" and _unordered(d, n)]
+        self._undoes_by_flow = "undo_flow" in str(d.document)
         self._reads_errors = "error." in str(d.document.get("flow", ()))
         self.is_symmetric = bool(self._groups or self._lists)
 
@@ -58,7 +62,9 @@ class Alike:
         if c.ended is not None:
             return c.status.encode()
         flow_is_over = self._flow_is_over(c)
-        parts = {name: getattr(c, name) for name in (_UNDOING if flow_is_over else _KEPT)}
+        state = vars(c)
+        names = _UNDOING if flow_is_over else [n for n in state if n[0] != "_" and n not in _PAST]
+        parts: dict[str, Json] = {name: state[name] for name in names}
         parts["effects"] = {key: self._effect(effect) for key, effect in c.effects.items()}
         if flow_is_over:
             open_ = {k: e for k, e in c.effects.items() if in_flight(e)}
@@ -68,6 +74,7 @@ class Alike:
             parts["gated"] = gated
         parts["entries"] = {path: changed(entry, seq=0) for path, entry in c.entries.items()}
         parts["children"] = {path: changed(child, ask=0) for path, child in c.children.items()}
+        parts["places"] = {path: changed(place, ask=0) for path, place in c.places.items()}
         parts["locks"] = {path: changed(hold, ask=0) for path, hold in c.locks.items()}
         if not self._reads_errors:
             parts["stops"] = {p: [_brief(s.cause), s.keep, s.pending] for p, s in c.stops.items()}
@@ -81,7 +88,7 @@ class Alike:
         return sha256(text).digest()
 
     def _flow_is_over(self, c: Commitment) -> bool:
-        root = c.undoing.get("")
+        root = None if self._undoes_by_flow else c.undoing.get("")
         return root is not None and root.cause["kind"] in _ENDING and "clause" not in root.cause
 
     def _effect(self, effect: Effect) -> Json:

@@ -87,6 +87,10 @@ class Moves:
             if hold.fence is None:
                 text = f"lock {hold.lock} is granted to {path}"
                 yield Move(SYSTEM, text, msg.Granted(path, hold.ask, 1))
+        for path, place in c.places.items():
+            yield Move(SYSTEM, f"it is the turn of {path}", msg.YourTurn(path, place.ask))
+            yield Move(SYSTEM, f"too many wait before {path}", msg.NoTurn(path, place.ask))
+        yield from self._revoked(c)
         yield from self._updates(used)
         yield from self._debts(c, used)
         for timer in c.timers:
@@ -297,6 +301,17 @@ class Moves:
                     yield over("fulfilled", result)
                 yield over("failed", error=error)
                 yield over("cancelled", error=error)
+
+    def _revoked(self, c: Commitment) -> Iterator[Move]:
+        """A child that is to undo itself does so, or says that it cannot."""
+        for path, entry in c.entries.items():
+            if entry.child is None or entry.state == "open":
+                continue
+            error = {"class": "business", "code": "cancel.past_pivot", "message": "", "node": ""}
+            for status, why in (("revoked", None), ("refused", error)):
+                if status == "revoked" or entry.state == "undoing":
+                    message = msg.ChildRevoked(path, entry.child, status, why)
+                    yield Move(f"child {path}", f"is {status}", message, agent=path)
 
     def _of_child(self, path: str) -> list[Json]:
         schema = self._node(path).doc.get("result")

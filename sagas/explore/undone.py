@@ -245,8 +245,17 @@ class UndoOracle:
 
     def _debt_settled(self, e: ev.DebtSettled, _: int) -> None:
         kind, node = self.debts[e.debt]
-        if kind == "undo":
+        if kind == "undo" and node not in self.undone:  # a child may undo itself after all
             del self.standing[node]
+
+    def _revoke_asked(self, e: ev.ChildRevokeAsked, _: int) -> None:
+        self._commanded(e.node)
+
+    def _revoke_ended(self, e: ev.ChildRevokeEnded, _: int) -> None:
+        if e.status == "revoked":
+            self.standing.pop(e.node, None)
+            self.undone[e.node] = self.undone.get(e.node, 0) + 1
+            _hold(self.undone[e.node] == 1, f"{e.node} was undone twice")
 
     def _over(self, e: ev.CommitmentEnded, _: int) -> None:
         self.ended = e.status
@@ -339,6 +348,8 @@ _READ: dict[type[Event], str] = {
     ev.UndoSealed: "_sealed",
     ev.UndoBegun: "_begun",
     ev.UndoEnded: "_undo_ended",
+    ev.ChildRevokeAsked: "_revoke_asked",
+    ev.ChildRevokeEnded: "_revoke_ended",
     ev.DebtOpened: "_debt",
     ev.DebtRetried: "_debt_retried",
     ev.DebtSettled: "_debt_settled",
