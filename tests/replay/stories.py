@@ -13,6 +13,7 @@ from tests.replay.flows import (
     times,
 )
 from tests.replay.kinds import STORIES as KINDS
+from tests.replay.people import STORIES as PEOPLE
 from tests.semantics.language import (
     Json,
     Story,
@@ -132,4 +133,5 @@ STORIES: Stories = {
     **signature.STORIES,
     **times.STORIES,
     **KINDS,
+    **PEOPLE,
 }
