@@ -17,7 +17,7 @@ from engine.cli_kafka import kafka
 from engine.cli_keys import keys
 from engine.cli_replay import rebuild, replay
 from engine.cli_run import dev, serve, work
-from engine.cli_store import export, migrate, verify
+from engine.cli_store import export, migrate, restored, verify
 
 __all__ = ["app", "main"]
 
@@ -44,6 +44,7 @@ app.command()(export)
 app.command()(copy)
 app.command()(doctor)
 app.command()(rebuild)
+app.command()(restored)
 app.command()(replay)
 
 

@@ -14,17 +14,19 @@ import orjson
 import typer
 
 from domain.chain import ChainReport, Verifier
+from domain.durations import duration_us
 from domain.errors import refusal
 from engine.exports import header_of_lane, header_of_stream, line_of, read_export
 from engine.migrating import migrated
-from engine.offline import open_offline
+from engine.offline import mark_restored, name_of, open_offline
 from engine.settings import read_settings
 
 if TYPE_CHECKING:
     from adapters.sql.offline import OfflineStore
 
 __all__ = [
-    "Json", "Store", "export", "migrate", "opened_store", "stream_of", "verify", "verify_lane",
+    "Json", "Store", "export", "migrate", "opened_store", "restored", "stream_of", "verify",
+    "verify_lane",
 ]  # fmt: skip
 
 Store = Annotated[
@@ -49,6 +51,33 @@ def migrate(
     settings = read_settings({"store_url": store, "lanes": lanes})
     for line in migrated(settings):
         typer.echo(line)
+
+
+def restored(
+    store: Store = None,
+    doubt: Annotated[
+        str,
+        typer.Option(help="How long what is commanded anew is looked into first: 24h, 3d."),
+    ] = "24h",
+) -> None:
+    """Tell a store that it was restored from a backup, before an engine starts on it.
+
+    What its lost future gave out is refused. Effects that may not be repeated and may have happened
+    then are probed, or a person is asked: those that wait now, and those commanded until the doubt
+    ends. Take at least the time between the backup and now.
+    """
+    settings = read_settings({"store_url": store})
+    try:
+        doubt_us = duration_us(doubt)
+    except ValueError as error:
+        raise refusal("settings.value", f"--doubt {doubt!r}: {error}") from None
+    found = mark_restored(settings.store_url, doubt_us)
+    typer.echo(f"{name_of(settings.store_url)}: incarnation {found.incarnation}")
+    typer.echo(
+        f"  {found.unsure} effects will be probed, or a person is asked (troth inbox, debts)"
+    )
+    typer.echo("  next   troth-engine verify, doctor --full, start the engine; have producers send")
+    typer.echo("         again what they sent since the backup (same ids: nothing is taken twice)")
 
 
 def verify(

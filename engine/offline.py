@@ -9,8 +9,11 @@ from domain.ports import StoreFailed
 if TYPE_CHECKING:
     from adapters.sql.offline import OfflineStore
     from adapters.sql.rebuilding import ViewWriter
+    from adapters.sql.restoring import Restored
 
-__all__ = ["bring_forward", "is_postgres", "name_of", "open_offline", "open_views"]
+__all__ = [
+    "bring_forward", "is_postgres", "mark_restored", "name_of", "open_offline", "open_views",
+]  # fmt: skip
 
 
 def is_postgres(url: str) -> bool:
@@ -50,6 +53,15 @@ def open_views(url: str) -> ViewWriter:
     from adapters.sqlite.rebuilding import SqliteViews
 
     return SqliteViews(url)
+
+
+def mark_restored(url: str, doubt_us: int) -> Restored:
+    """Tell a store that it was restored (adapters.sql.restoring). Raises StoreFailed."""
+    if is_postgres(url):
+        from adapters.postgres.restoring import mark_restored as mark
+    else:
+        from adapters.sqlite.restoring import mark_restored as mark
+    return mark(url, doubt_us)
 
 
 def bring_forward(url: str, lanes: int | None) -> tuple[str | None, str]:

@@ -27,13 +27,13 @@ from adapters.sql.copying import Identity, Place
 from adapters.sql.offline import LaneRow
 from domain.ports import StoreConflict, StoreFailed
 
-__all__ = ["PostgresSource", "PostgresTarget"]
+__all__ = ["SETTINGS", "PostgresSource", "PostgresTarget", "keep_out"]
 
 WAIT_FOR_TABLES_MS = 5_000
 """How long a copy waits for a table that somebody else uses."""
 
 # Nothing of a copy may end it in the middle because it takes long.
-_SETTINGS = (
+SETTINGS = (
     f"-c lock_timeout={WAIT_FOR_TABLES_MS} -c idle_in_transaction_session_timeout=0"
     " -c statement_timeout=0 -c synchronous_commit=on"
 )
@@ -43,7 +43,7 @@ LEFT JOIN lanes l ON l.owner = p.process
 WHERE p.beat_us >= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - %s
 GROUP BY p.process, p.host, p.pid ORDER BY p.process LIMIT 1
 """
-_IDENTITY = "SELECT id, incarnation, created_us FROM store"
+_IDENTITY = "SELECT id, incarnation, created_us, doubt_until_us FROM store"
 _ANY = "SELECT 1 FROM {} LIMIT 1"
 _LAST = "SELECT last_value, is_called FROM {}"
 _NUMBER_FROM = "SELECT setval(pg_get_serial_sequence(%s, 'id'), %s, %s)"
@@ -52,7 +52,8 @@ SELECT e.stream, e.version, e.lane, e.position FROM unnest(%s, %s) AS n (stream,
 JOIN events e ON e.stream = n.stream AND e.version = n.version
 """
 _STORE = """
-INSERT INTO store (one, id, lanes, incarnation, created_us, routing) VALUES (1, %s, %s, %s, %s, 0)
+INSERT INTO store (one, id, lanes, incarnation, created_us, doubt_until_us, routing)
+VALUES (1, %s, %s, %s, %s, %s, 0)
 """
 _PRESENT = "SELECT name FROM unnest(%s) AS n (name) WHERE to_regclass(name) IS NOT NULL"
 _TYPES = {"INTEGER": "int4", "BIGINT": "int8", "BOOLEAN": "bool", "BYTEA": "bytea",
@@ -80,6 +81,27 @@ def _lock(db: Db, path: str, tables: Iterable[str], mode: str) -> None:
         raise StoreFailed("store.locked", detail) from error
 
 
+def keep_out(db: Db, path: str) -> None:
+    """Refuse where an engine lives; then begin a transaction in which nobody else can write.
+
+    Raises StoreFailed (store.locked). `db` gives a lock up after a while (WAIT_FOR_TABLES_MS).
+    """
+    # Heartbeats go on, so that an engine that starts meanwhile says why it waits.
+    written = [name for name in metadata.tables if name not in ("processes", "answers")]
+    _refuse_living(db, path)
+    db.execute("BEGIN")
+    _lock(db, path, written, "SHARE ROW EXCLUSIVE")
+    _refuse_living(db, path)
+
+
+def _refuse_living(db: Db, path: str) -> None:
+    row = db.execute(_LIVING, (SILENCE_MAX_US,)).fetchone()
+    if row is not None:
+        process, host, pid, lanes = row
+        detail = f"{path}: an engine runs on it: {process}, process {pid} of {host}"
+        raise StoreFailed("store.locked", f"{detail}, with {lanes} lanes")
+
+
 class PostgresSource:
     """Implements `adapters.sql.copying.Source`.
 
@@ -92,36 +114,20 @@ class PostgresSource:
         # Also says clearly what is no store, or one of another form.
         PostgresOffline(url).close()
         try:
-            self._hold = connect(url, "troth copy", _SETTINGS)
+            self._hold = connect(url, "troth copy", SETTINGS)
         except FAULTS as error:
             raise store_failed(error, path) from error
         try:
-            self._keep_out(path)
+            keep_out(self._hold, path)
             self.store = PostgresOffline(url)
-            ((id_, incarnation, created_us),) = self.store.each(_IDENTITY)
-            self.identity = Identity(id_, incarnation, created_us)
+            (found,) = self.store.each(_IDENTITY)
+            self.identity = Identity(*found)
         except psycopg.Error as error:
             self._hold.close()
             raise _failed(error, path) from error
         except BaseException:
             self._hold.close()
             raise
-
-    def _keep_out(self, path: str) -> None:
-        """Refuse where an engine lives; then let nobody begin to write."""
-        # Heartbeats go on, so that an engine that starts meanwhile says why it waits.
-        written = [name for name in metadata.tables if name not in ("processes", "answers")]
-        self._refuse_living(path)
-        self._hold.execute("BEGIN")
-        _lock(self._hold, path, written, "SHARE")
-        self._refuse_living(path)
-
-    def _refuse_living(self, path: str) -> None:
-        row = self._hold.execute(_LIVING, (SILENCE_MAX_US,)).fetchone()
-        if row is not None:
-            process, host, pid, lanes = row
-            detail = f"{path}: an engine runs on it: {process}, process {pid} of {host}"
-            raise StoreFailed("store.locked", f"{detail}, with {lanes} lanes")
 
     def columns(self, table: str) -> Sequence[str]:
         return tuple(_types(table))
@@ -154,7 +160,7 @@ class PostgresTarget:
         self.path = where(url)
         self._url = url
         try:
-            self._db = connect(url, "troth copy", _SETTINGS)
+            self._db = connect(url, "troth copy", SETTINGS)
         except FAULTS as error:
             raise store_failed(error, self.path) from error
 
@@ -180,7 +186,7 @@ class PostgresTarget:
         if revision is None:
             upgrade(self._db)
             if self._db.closed:
-                self._db = connect(self._url, "troth copy", _SETTINGS)
+                self._db = connect(self._url, "troth copy", SETTINGS)
         tables = tuple(metadata.tables)
         self._db.execute("BEGIN")
         _lock(self._db, self.path, tables, "ACCESS EXCLUSIVE")
@@ -241,7 +247,10 @@ class PostgresTarget:
         ]
         self.add("lanes", columns, rows)
         try:
-            values = (identity.id, len(lanes), identity.incarnation, identity.created_us)
+            values = (
+                identity.id, len(lanes), identity.incarnation, identity.created_us,
+                identity.doubt_until_us,
+            )  # fmt: skip
             self._db.execute(_STORE, values)
             self._db.execute("COMMIT")
         except FAULTS as error:

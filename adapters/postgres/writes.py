@@ -68,12 +68,19 @@ SELECT * FROM unnest(%s, %s, %s, %s, %s, %s) ON CONFLICT (topic, partition) DO U
 SET topic_id = excluded.topic_id, next_offset = excluded.next_offset, digest = excluded.digest
 """
 _SETTLED = "DELETE FROM dispatches WHERE effect = ANY(%s)"
+# In doubt it stands as started, with a lease that is over: nobody gets it, the sweep says that its
+# outcome is unknown, and it is looked into before it is commanded again.
 _OFFER = """
 INSERT INTO dispatches (effect, lane, stream, tenant, participant, contract, kind, attempt,
   position, body, needs_start, offered_us, start_by_us, timeout_us, not_after_us, state,
-  reservation, cancelled)
-SELECT *, 'offered', 0, false
+  lease_until_us, ends_us, reservation, cancelled)
+SELECT n.*, CASE WHEN doubted THEN 'started' ELSE 'offered' END,
+  CASE WHEN doubted THEN n.offered_us END, CASE WHEN doubted THEN n.offered_us END, 0, false
 FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+  AS n (effect, lane, stream, tenant, participant, contract, kind, attempt, position, body,
+  needs_start, offered_us, start_by_us, timeout_us, not_after_us),
+  LATERAL (SELECT n.needs_start AND n.kind = 'do' AND n.attempt = 1
+    AND n.offered_us < (SELECT doubt_until_us FROM store) AS doubted) d
 """
 _TIMER = """
 INSERT INTO timers (stream, lane, due_us) SELECT * FROM unnest(%s, %s, %s)

@@ -31,7 +31,7 @@ The target is one transaction: until it is whole there is no store in it (see th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Protocol
 from uuid import UUID
@@ -88,6 +88,7 @@ class Identity:
     id: str
     incarnation: int
     created_us: int
+    doubt_until_us: int
 
 
 class Source(Protocol):
@@ -169,7 +170,7 @@ class Copying:
         self._tell = tell
         old = source.identity
         self._old = source.store.lanes()
-        self._copied = Copied(Identity(old.id, old.incarnation + 1, old.created_us))
+        self._copied = Copied(replace(old, incarnation=old.incarnation + 1))
         self._heads = [Checkpoint(0, GENESIS)] * lanes
         self._clocks = [0] * lanes
         self._published: dict[int, int] = {}

@@ -35,10 +35,11 @@ _INBOX_TRIED = "UPDATE inbox SET tries = tries + 1 WHERE id = ?"
 _SETTLED = "DELETE FROM dispatches WHERE effect = ?"
 _OFFER = """
 INSERT INTO dispatches (effect, lane, stream, tenant, participant, contract, kind, attempt,
-  position, state, body, needs_start, offered_us, start_by_us, timeout_us, not_after_us,
-  reservation, cancelled)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'offered', ?, ?, ?, ?, ?, ?, 0, 0)
+  position, body, needs_start, offered_us, start_by_us, timeout_us, not_after_us,
+  state, lease_until_us, ends_us, reservation, cancelled)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)
 """
+_DOUBT = "SELECT doubt_until_us FROM store"
 _TIMER = """
 INSERT INTO timers VALUES (?, ?, ?) ON CONFLICT (stream) DO UPDATE SET due_us = excluded.due_us
 """
@@ -94,7 +95,10 @@ def rest(db: sqlite3.Connection, after: LaneBelief, write: LaneWrite) -> None:
     _receipts(db, write)
     _mail(db, lane, write)
     _many(db, _SETTLED, ((bytes.fromhex(effect),) for effect in write.settled))
-    _many(db, _OFFER, [_offer(d, lane, clock_us) for d in write.offered])
+    if write.offered:
+        doubt_until_us = db.execute(_DOUBT).fetchone()[0]
+        rows = [_offer(d, lane, clock_us, doubt_until_us) for d in write.offered]
+        db.executemany(_OFFER, rows)
     timers = write.timers.items()
     _many(db, _TIMER, [(s.bytes, lane, due) for s, due in timers if due is not None])
     _many(db, _TIMER_OFF, [(s.bytes,) for s, due in timers if due is None])
@@ -146,11 +150,15 @@ def _letter(mail: Mail, lane: int) -> tuple[Any, ...]:
     return (lane, mail.root, mail.tenant, stream, message.KIND, body, mail.accepted_us)
 
 
-def _offer(d: Dispatch, lane: int, clock_us: int) -> tuple[Any, ...]:
+def _offer(d: Dispatch, lane: int, clock_us: int, doubt_until_us: int) -> tuple[Any, ...]:
+    # In doubt it stands as started, with a lease that is over: nobody gets it, the sweep says that
+    # its outcome is unknown, and it is looked into before it is commanded again.
+    is_doubted = d.needs_start and (d.kind, d.attempt) == ("do", 1) and clock_us < doubt_until_us
+    state = ("started", clock_us, clock_us) if is_doubted else ("offered", None, None)
     return (
         bytes.fromhex(d.effect), lane, d.stream.bytes, d.tenant, d.participant, d.contract, d.kind,
         d.attempt, d.position, orjson.dumps(d.body), int(d.needs_start), clock_us, d.start_by_us,
-        d.timeout_us, d.not_after_us,
+        d.timeout_us, d.not_after_us, *state,
     )  # fmt: skip
 
 
