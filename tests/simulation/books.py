@@ -52,11 +52,13 @@ class Books:
     absent: set[str] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
 
-    def called(self, lease: Lease, at_us: int, told: bool) -> None:
+    def called(self, lease: Lease, at_us: int, told: bool, repeated: bool) -> None:
         """A handler begins. What may never begin any more is noted as wrong."""
         before = self.calls.setdefault(lease.effect, [])
         if lease.kind == "do" and lease.effect in self.undone:
             self.wrong.append(f"{lease.contract} runs after it was undone: {lease.effect[:8]}")
+        if lease.kind != "probe" and lease.effect in self.acts and not repeated:
+            self.wrong.append(f"{lease.contract} has happened and is not told so")
         if lease.kind != "probe" and before and not told:
             self.wrong.append(f"{lease.contract} is not told that it repeats: {lease.effect[:8]}")
         if lease.kind != "probe":

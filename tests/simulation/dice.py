@@ -21,6 +21,8 @@ RATES: dict[str, float] = {
     # the engine, for each round
     "engine stalled": 0.004, "timer late": 0.1, "timers held": 0.01, "clock jumped": 0.002,
     "notice lost": 0.05,
+    # a stream, for each message that it decides on
+    "stream broken": 0.0015,
     # participants, at each await
     "worker crashed": 0.006, "worker paused": 0.006, "worker drained": 0.002,
     "worker cut off": 0.003, "journal failed": 0.003,

@@ -14,6 +14,7 @@ from domain.commitment import Commitment
 from domain.ids import lane_of
 from domain.key_stream import KeyStream
 from domain.mapper import event_mapper
+from domain.saga_key import SagaKey
 from domain.streams import us_of
 from projections import current_step, parked_events
 from tests.simulation.books import Books
@@ -56,6 +57,7 @@ def check_end(world: Ended) -> None:
     _acknowledged(world)
     _views(world)
     _books(world)
+    _all_told(world)
     for shadow in _commitments(world):
         check_undone(world.engine.registry.by_hash(shadow.state.definition), shadow)
 
@@ -176,6 +178,22 @@ def _starts_once(world: Ended) -> None:
         if event and key in seen:
             raise Violation("starts once", f"{key} opened two runs")
         seen.add(key)
+
+
+def _all_told(world: Ended) -> None:
+    """With everything over no stream waits for a commitment, or believes that it runs."""
+    known = {str(id_) for id_, s in world.observer.streams.items() if s.version}
+    for shadow in world.observer.streams.values():
+        match shadow.state:
+            case KeyStream(subscribers=there) if any(s.waits for s in there.values()):
+                raise Violation("all told", f"key {shadow.state.key} has subscribers: {[*there]}")
+            case SagaKey(latest=latest) if latest is not None and latest.status is None:
+                raise Violation("all told", f"{shadow.state.saga}/{shadow.state.key} runs")
+            case _:
+                pass
+        for _, event in shadow.events:
+            if isinstance(event, ev.RunOpened) and event.commitment not in known:
+                raise Violation("all told", f"run {event.run} was opened and never began")
 
 
 # --- views ---------------------------------------------------------------------------------------

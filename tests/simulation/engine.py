@@ -23,11 +23,12 @@ from domain.requests import ClaimRequest, Request
 from sagas.definition import Definition
 from sagas.loading import load
 from tests.simulation.dice import Dice
+from tests.simulation.ledger import BROKEN
 from tests.simulation.loop import EPOCH_US, SimLoop
 from tests.simulation.network import Unreachable
 from tests.simulation.store import EngineCrash, FaultyStore, Leases
 
-__all__ = ["Decided", "Engine", "Home", "compiled"]
+__all__ = ["BROKEN", "Decided", "Engine", "Home", "compiled"]
 
 Json = Any
 ROUND_S = 0.001
@@ -46,6 +47,8 @@ SKEW_MAX_S = 5.0
 JUMP_S_MAX = 7200.0
 JUMPED_S_MAX = 300.0
 
+BROKEN_US_MAX = 300e6
+
 Decided = dict[UUID, dict[int, int]]
 """By stream and first version: the last version that the same decide made."""
 
@@ -53,11 +56,17 @@ Decided = dict[UUID, dict[int, int]]
 class WatchedCore(Core):
     """The real core, which notes where one decide ends and the next begins."""
 
-    def __init__(self, registry: Registry, decided: Decided) -> None:
+    def __init__(self, registry: Registry, home: Home, dice: Dice) -> None:
         super().__init__(registry)
-        self._decided = decided
+        self._decided = home.decided
+        self._broken_until_us = home.broken_until_us
+        self._dice = dice
 
     def step(self, state: Any, message: Any, *, stream: UUID, now_us: int, ctx: Any) -> Step:
+        if self._dice.hits("stream broken"):
+            self._broken_until_us[stream] = now_us + int(self._dice.between(1e6, BROKEN_US_MAX))
+        if self._broken_until_us.get(stream, 0) > now_us and not self._dice.is_calm:
+            raise RuntimeError(BROKEN)
         done = super().step(state, message, stream=stream, now_us=now_us, ctx=ctx)
         if done.events:
             first, last = (done.events[i].originator_version for i in (0, -1))
@@ -71,6 +80,7 @@ class Home(Protocol):
 
     leases: Leases
     decided: Decided
+    broken_until_us: dict[UUID, int]
 
     def open_store(self, engine: Engine) -> Store: ...
     def cluster(self, engine: Engine) -> Cluster | None: ...
@@ -121,7 +131,7 @@ class Engine:
         self.store = self.home.open_store(self)
         store = FaultyStore(self.store, self._dice, self.home.leases, self._stopped)
         registry = Registry(compiled)
-        core = WatchedCore(registry, self.home.decided)
+        core = WatchedCore(registry, self.home, self._dice)
         self._cluster = self.home.cluster(self)
         lanes = (0,) if self._cluster is None else ()
         process = f"{self.name}.{self.lives}"

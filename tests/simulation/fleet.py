@@ -56,6 +56,7 @@ class Fleet:
         self._answered = answered
         self.leases = Leases()
         self.decided: Decided = {}
+        self.broken_until_us: dict[UUID, int] = {}
         self.registry = Registry(compiled)
         self._silent: dict[str, int | None] = {}
         self._database = None if lanes is None else SharedDatabase(lanes, path.read_bytes())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
 from tests.simulation import pool
+from tests.simulation.kids import child_of
 from tests.simulation.pool import Noted, Ordered, Paid, Ref, Withdrawn
 from troth import (
     A2,
@@ -33,6 +34,7 @@ from troth import (
     set_,
     sleep,
     task,
+    undo_flow,
     var,
     wait_for,
     when,
@@ -44,16 +46,21 @@ NODES_MAX = 12
 DEPTH_MAX = 3
 KINDS = ("step", "step", "step", "look", "gate", "gate", "parallel", "when", "wait", "race",
          "repeat", "each", "scope", "lock", "sleep", "await", "task", "emit", "set")  # fmt: skip
+KIN = 4
+"""One of so many sagas starts children, and has scopes with an undo_flow."""
+KINDS_OF_KIN = ("child", "child", "child", "trip", "trip")
 BLOCKS = frozenset({"parallel", "when", "race", "repeat", "each", "scope", "lock"})
 
 
 def random_saga(rng: Random, name: str) -> Saga[Any, Any]:
     """A saga of a few nodes. It may break a rule of registration; then another one is drawn."""
     seed = rng.getrandbits(64)
+    # Some start children; the draws of all others stay what they were.
+    kinds = KINDS if seed % KIN else (*KINDS, *KINDS_OF_KIN)
 
     def flow(order: Ordered) -> None:
         # A flow may be traced more than once: each time the same.
-        _Draw(Random(seed), order).flow()
+        _Draw(Random(seed), order, kinds).flow()
 
     policy: Any = rng.choice([("return", "after_failure"), ("refuse", "allow"),
                                     ("replace", "allow"), ("return", "refuse")])  # fmt: skip
@@ -69,23 +76,28 @@ def random_saga(rng: Random, name: str) -> Saga[Any, Any]:
 class _Draw:
     """Draws a flow while it is being traced."""
 
-    def __init__(self, rng: Random, order: Ordered) -> None:
+    def __init__(self, rng: Random, order: Ordered, kinds: Sequence[str]) -> None:
         self._rng = rng
+        self._kinds = kinds
         self._order = order
         self._names = 0
         self._left = rng.randint(3, NODES_MAX)
         self._counter: Any = None
+        self._label: Any = None
 
     def flow(self) -> None:
         rng, order = self._rng, self._order
         self._counter = var("counter", int, 0)
+        self._label = var("label", str, "new")
         if rng.random() < 0.35:
             undo: Any = rng.choice(["all", "none"])
             with on("withdrawal", Withdrawn, order.number, interrupt=True, undo=undo):
                 self._ending("gone")
-        if rng.random() < 0.3:
+        if rng.random() < 0.4:
             with on("note", Noted, order.number, width=rng.choice([1, 2]), max=20):
                 self._step(order.number, rng.choice([pool.look, pool.post]))
+                # A decision that was asked for before is about something else now.
+                set_(label="noted", name=self._name("set"))
         if rng.random() < 0.25:
             with on_failure(rng.choice(["business:*", "*", "timeout:*"]), undo="all"):
                 self._ending("sorry")
@@ -116,7 +128,7 @@ class _Draw:
         return known
 
     def _node(self, known: str, depth: int) -> str:
-        kind = self._rng.choice(KINDS)
+        kind = self._rng.choice(self._kinds)
         if depth >= DEPTH_MAX and kind in BLOCKS:
             kind = "step"
         if kind in ("step", "look"):
@@ -143,12 +155,13 @@ class _Draw:
         expiry: Any = rng.choice(["fail", "continue"])
         with approve(
             self._name("gate"), level=level, within=rng.choice(["5m", "30m", "3h"]),
-            on_reject=reject, on_expiry=expiry, valid=rng.choice([None, "2m", "1h"]),
+            on_reject=reject, on_expiry=expiry, valid=rng.choice([None, "30s", "2m", "1h"]),
             escalate=rng.choice([(), (), [("2m", "executive")]]),
         ):  # fmt: skip
             for _ in range(rng.randint(1, 2)):
                 # What is approved must be known now: the steps inside do not see each other.
-                self._step(known, rng.choice(pool.GATED))
+                what = self._label if rng.random() < 0.4 else known
+                self._step(what, rng.choice(pool.GATED))
 
     def _parallel(self, known: str, depth: int) -> None:
         rng = self._rng
@@ -252,6 +265,18 @@ class _Draw:
             self._step(known, rng.choice(pool.EFFECTS))
             if depth < DEPTH_MAX - 1:
                 self._list(known, depth + 1)
+
+    def _child(self, known: str, depth: int) -> None:
+        child_of(self._rng, known, self._name("kid"))
+
+    def _trip(self, known: str, depth: int) -> None:
+        """A scope that is undone by a flow of its own."""
+        with scope(self._name("trip")):
+            self._step(known, self._rng.choice(pool.EFFECTS))
+            with undo_flow():
+                self._step(known, pool.post)
+                if self._rng.random() < 0.3:
+                    sleep(self._name("nap"), "1m")
 
     def _sleep(self, known: str, depth: int) -> None:
         sleep(self._name("nap"), self._rng.choice(["5s", "1m", "10m"]))

@@ -216,6 +216,7 @@ class Observer:
         waiting = {UUID(bytes=stream) for (stream,) in db.execute("SELECT stream FROM inbox")}
         if not waiting:
             self._meets(changed)
+        _raise("stops", self.oracles.started_after_stop())
         for id_ in changed:
             c = self.streams[id_].state
             # What became of a row may still be on its way to the stream.
@@ -278,6 +279,7 @@ def _goes_on(c: Commitment, rows: dict[str, tuple[str, int, str]]) -> None:
     asked = any(n.asked is not None and n.branch is None for n in c.nodes.values())
     # The streams of children, locks and throttles answer every question once.
     others = c.children or any(hold.fence is None for hold in c.locks.values()) or c.places
+    others = others or any(e.child and e.state == "undoing" for e in c.entries.values())
     if not (c.is_over or c.timers or rows or c.subs or c.debts or asks or asked or others):
         raise Violation("wake-ups", f"{c.saga} {c.key} is {c.status} and nothing will move it")
 

@@ -25,6 +25,8 @@ from tests.simulation.store import Leases
 __all__ = ["Oracles", "unmet"]
 
 Json = Any
+HANDLED_MAX = 10
+"""Runs below which a handler of the random sagas surely takes another event."""
 SEATS = {"A0": 0, "A1": 1, "A2": 2, "A3": 1}
 _MOVES = (ev.EffectIntended, ev.EffectRetried, ev.TimerFired, ev.NodeEntered, ev.SeatTaken)
 
@@ -39,6 +41,7 @@ class Oracles:
     open_runs: dict[tuple[str, str, str], UUID] = field(default_factory=dict)
     ended: set[UUID] = field(default_factory=set)
     covered: set[tuple[str, str]] = field(default_factory=set)
+    taken_back: set[tuple[str, int, str]] = field(default_factory=set)
 
     def opened(self, id_: UUID, event: Any) -> str | None:
         """The first event of a commitment: one run of a key at a time."""
@@ -59,6 +62,12 @@ class Oracles:
         match event:
             case ev.LockReleased():
                 return _released(before, event)
+            case ev.EffectWithdrawn() if before.effects[event.effect].state == "offered":
+                if self._attempt(before, event.effect) in self.leases.started:
+                    return f"{event.effect[:8]} was started and counts as taken back"
+            case ev.EffectStopAsked():
+                asked = {self._attempt(before, effect) for effect in event.effects}
+                self.taken_back |= asked - self.leases.started
             case ev.AttemptFailed():
                 return self._was_told(before, event) or self._may_retry(before, event)
             case ev.EffectLate() if event.outcome == "done":
@@ -82,7 +91,16 @@ class Oracles:
                 pass
         return None
 
+    def started_after_stop(self) -> str | None:
+        """What was asked to stop before anybody started it is never started."""
+        found = self.taken_back & self.leases.started
+        return f"{min(found)} started after it was to stop" if found else None
+
     # --- one rule each ---------------------------------------------------------------------------
+
+    def _attempt(self, before: Commitment, key: str) -> tuple[str, int, str]:
+        effect = before.effects[key]
+        return key, effect.attempt, effect.kind
 
     def _may_retry(self, before: Commitment, event: Any) -> str | None:
         effect = before.effects[event.effect]
@@ -229,6 +247,12 @@ def _lock(state: LockStream, commitments: dict[str, Commitment]) -> str | None:
         return f"lock {state.lock} has {len(permits)} holders"
     if state.queue and not state.holders:
         return f"lock {state.lock} is free, and {len(state.queue)} wait for it"
+    for claimant in state.holders:
+        c = commitments.get(claimant.commitment)
+        hold = None if c is None else c.locks.get(claimant.node)
+        knows = c is None or hold is None or hold.ask != claimant.ask or hold.fence is not None
+        if c is not None and not knows and not (c.paused or c.held):
+            return f"lock {state.lock} is given to {c.saga} {c.key}, which does not know it"
     for claimant in (*state.holders, *state.queue):
         c = commitments.get(claimant.commitment)
         if c is not None and c.is_over:
@@ -256,10 +280,10 @@ def _key(state: KeyStream, commitments: dict[str, Commitment], now_us: int) -> s
             continue
         for path, wait in subscriber.waits.items():
             sub = c.subs.get(path)
-            if sub is None or wait.transient or sub.key != state.key or "/" in path or c.stops:
+            if sub is None or wait.transient or sub.key != state.key or c.stops or c.undoing:
                 continue
-            if path not in c.nodes:
-                continue  # a handler: it has bounds of its own
+            if path not in c.nodes and (path != "note" or c.runs.get(path, 0) >= HANDLED_MAX):
+                continue  # a handler that interrupts, or one that has had enough
             for kept in state.kept.values():
                 fits = kept.event["type"] in wait.types and subscriber.taker not in kept.takers
                 if fits and kept.expires_us > now_us:

@@ -26,7 +26,7 @@ Json = Any
 PRODUCER = Asked(TENANT, "shop", "executor_system", ("producer",))
 FOREIGN = Asked("south", "shop-2", "executor_system", ("producer", "operator", "participant"))
 OPERATOR = Asked(TENANT, "olga", "human", ("operator",))
-_PASSING = ("store.", "engine.", "http.too_many", "bound.mailbox", "lane.silent")
+_PASSING = ("store.", "engine.", "http.too_many", "bound.mailbox", "lane.silent", "internal.fault")
 _OPEN = "SELECT id, commitment, body FROM approvals WHERE status = 'open' ORDER BY id"
 
 

@@ -90,12 +90,14 @@ class Systems:
         self._dice = process.machine.dice
         self._books = process.machine.books
 
-    async def act(self, answer: Json, *, refuses: str | None = None, told: bool = True) -> Json:
+    async def act(
+        self, answer: Json, *, refuses: str | None = None, told: bool = True, repeated: bool = True
+    ) -> Json:
         """Do what the running claim asks for, once for its key; or fail before, or after."""
         lease = current.get()
         assert lease is not None
         loop = self._process.machine.loop
-        self._books.called(lease, loop.now_us(), told)
+        self._books.called(lease, loop.now_us(), told, repeated)
         await self._process.work()
         if lease.effect not in self._books.acts:
             self._may_fail(lease.kind, refuses)
@@ -196,11 +198,14 @@ Fx = Effect[Systems]
 
 async def _do(fx: Fx, refuses: str | None = None) -> Ref:
     told = fx.repeated or fx.attempt > 1
-    return Ref.model_validate(await fx.deps.act({"id": fx.key[:8]}, refuses=refuses, told=told))
+    return Ref.model_validate(
+        await fx.deps.act({"id": fx.key[:8]}, refuses=refuses, told=told, repeated=fx.repeated)
+    )
 
 
 async def _undo(fx: Fx) -> None:
-    await fx.deps.act(None, told=fx.repeated or fx.attempt > 1)
+    told = fx.repeated or fx.attempt > 1
+    await fx.deps.act(None, told=told, repeated=fx.repeated)
 
 
 @alpha.step("look", refuses=["nope"], retry=RETRY)

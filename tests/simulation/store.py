@@ -32,12 +32,16 @@ class EngineCrash(BaseException):
 
 
 class Torn(EngineCrash):
-    """It went in the middle of a commit; `file` and `log` are what lay there before."""
+    """It went in the middle of a commit; `file` and `log` are what lay there before.
 
-    def __init__(self, file: bytes, log: bytes) -> None:
+    `survived` is called where the commit turns out to be there.
+    """
+
+    def __init__(self, file: bytes, log: bytes, survived: Callable[[], None]) -> None:
         super().__init__("in the middle of a commit")
         self.file = file
         self.log = log
+        self.survived = survived
 
 
 @dataclass(slots=True)
@@ -80,12 +84,24 @@ class FaultyStore:
             raise EngineCrash("at begin")
         if self._dice.hits("lane lost"):
             raise LaneLost("somebody else has it")
-        tx: Any = FaultyTransaction(self._inner.begin(*beliefs), self._dice, self._leases)
+        opened = self._inner.begin(*beliefs)
+        for belief in beliefs:
+            row = self._inner.belief(belief.lane) if self._owns(belief.lane) else None
+            if row is None or (row.epoch, row.head) != (belief.epoch, belief.head):
+                self._leases.wrong.append(f"lane {belief.lane} is written by who lost it")
+        tx: Any = FaultyTransaction(opened, self._dice, self._leases)
         if self._is_shared:
             tx.stopped = self._stopped
         else:
             tx.path = self._path
         return tx
+
+    def _owns(self, lane: int) -> bool:
+        try:
+            self._inner.belief(lane)
+        except LaneLost:
+            return False
+        return True
 
     def definitions(self) -> Iterable[tuple[bytes, bytes]]:
         return self._inner.definitions()
@@ -187,19 +203,23 @@ class FaultyTransaction:
             self._end_backend()
         if self.path is not None and self._dice.hits("write torn"):
             log = Path(f"{self.path}-wal")
-            torn = Torn(self.path.read_bytes(), log.read_bytes() if log.exists() else b"")
+            before = log.read_bytes() if log.exists() else b""
+            torn = Torn(self.path.read_bytes(), before, self._note)
             self._inner.commit()
             raise torn
         self._inner.commit()
         self._is_over = True
-        self._leases.started.update(self._started)
-        self._leases.tokens += self._claims
-        self._leases.replied.update(self._replied)
-        self._leases.current.update((c.dispatch.effect, c.token) for c in self._claims)
+        self._note()
         if self._dice.hits("crashed after commit"):
             raise EngineCrash("after the commit")
         if self._dice.hits("commit unclear"):
             raise StoreFailed("store.locked", "nobody knows whether it was committed")
+
+    def _note(self) -> None:
+        self._leases.started.update(self._started)
+        self._leases.tokens += self._claims
+        self._leases.replied.update(self._replied)
+        self._leases.current.update((c.dispatch.effect, c.token) for c in self._claims)
 
     def rollback(self) -> None:
         if not self._is_over:

@@ -23,7 +23,8 @@ def tear(path: Path, store: Store, crash: Torn, rng: Random) -> None:
     file, after = path.read_bytes(), log.read_bytes()
     store.close()
     if file != crash.file:
-        return  # the log went into the file: this commit had long been safe
+        crash.survived()  # the log went into the file: this commit had long been safe
+        return
     begin = _first_difference(crash.log, after)
     cut = rng.randint(begin, len(after) - 1)
     rest = crash.log[cut : len(after)] if len(crash.log) > cut else b""

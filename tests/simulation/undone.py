@@ -76,6 +76,20 @@ def _entries(shadow: Shadow) -> list[_Entry]:  # noqa: C901 - one match over a c
                 close(kinds[event.effect][0], settled=True)
             case ev.EffectProbed() if event.answer == "absent":
                 close(kinds[event.effect][0], settled=True)
+            case ev.ChildOpened() | ev.ChildEnded() if event.undo:
+                open_[event.node] = _Entry(event.node, version)
+            case ev.ChildRevokeAsked() | ev.UndoFlowBegun():
+                if event.node not in open_:
+                    raise Violation("undone once", f"{event.node} is undone, and need not be")
+                open_[event.node].asked = open_[event.node].asked or version
+            case ev.ChildRevokeEnded() if event.status == "revoked":
+                close(event.node, done=version)
+            case ev.UndoFlowEnded() if event.error is None:
+                close(event.node, done=version)
+            case ev.UndoReplaced():
+                for path in [p for p in open_ if is_under(p, event.node)]:
+                    close(path, settled=True)
+                open_[event.node] = _Entry(event.node, version)
             case ev.UndoSealed():
                 for path in event.dropped:
                     close(path, settled=True)

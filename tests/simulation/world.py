@@ -32,8 +32,10 @@ from tests.simulation import pool
 from tests.simulation.books import Books
 from tests.simulation.dice import Dice
 from tests.simulation.ending import check_end
+from tests.simulation.engine import BROKEN
 from tests.simulation.fleet import Fleet
 from tests.simulation.flows import random_saga
+from tests.simulation.kids import KIDS
 from tests.simulation.ledger import Ledger
 from tests.simulation.loop import SimLoop
 from tests.simulation.network import TENANT, Network
@@ -163,6 +165,8 @@ class World:
     async def _register(self) -> list[str]:
         found: list[str] = []
         wanted = self.dice.random.randint(1, 3)
+        for kid in KIDS:
+            assert await self._registered(kid.document()), kid.name
         for number in range(DRAWS_MAX):
             drawn = random_saga(self.dice.random, f"random-{number}")
             if await self._registered(drawn.document()):
@@ -276,7 +280,8 @@ class World:
     def _noted(self, action: str, what: Json) -> None:
         text = f"      {self.loop.time():10.3f} s {action} {what}"
         self.observer.trace.append(text[:200])
-        is_ours = "tried" in str(what.get("detail", ""))
+        told = str(what.get("detail", "" if self.engine.broken_until_us else "?"))
+        is_ours = not told or any(word in told for word in ("tried", BROKEN))
         is_fault = action == "lane_fault" or (action == "stream_parked" and not is_ours)
         if is_fault and not self._violation.done():
             detail = f"{action}: {str(what)[-1500:]}"
