@@ -136,6 +136,45 @@ def revoking_fails() -> Story:
     return story.failed("diligence/parties[bob]/entry/asked/grant", "locked")
 
 
+def not_loaded() -> Story:
+    story = _loaded(_created(), "accounts")
+    story.done("documents[leases]/classify", {"document_id": "leases", "label": "finance"})
+    return story.failed("documents[leases]/load", "full").undone("documents[accounts]/load")
+
+
+def not_opened() -> Story:
+    return asked_the_board().decides("board", "eve", "executive").failed("open", "closed")
+
+
+def not_granted() -> Story:
+    """Somebody cannot be let in; the others stay."""
+    story = _admitted(_open(), "ann")
+    at = "diligence/parties[bob]/entry/asked"
+    story.decides(f"{at}/admit", "hal", "function_head").decides(f"{at}/admit", "leo", "legal")
+    return story.failed(f"{at}/grant", "no-account")
+
+
+def not_logged() -> Story:
+    """A room whose access cannot be logged is closed."""
+    report = {"deal": "d-1", "day": "2026-11-23", "person": "ann", "documents": 3}
+    story = _admitted(_open(), "ann").happens("room.access-reported", report)
+    return story.failed("log_access", "sealed").undone("grant", "open")
+
+
+def not_filed() -> Story:
+    story = _admitted(_open(), "ann").asks("close", reason="signed").undone("grant", "open")
+    return story.failed("file_room", "sealed").undone("documents[leases]/load")
+
+
+def not_filed_in_time() -> Story:
+    story = _admitted(_open(), "ann").asks("close", reason="signed").undone("grant", "open")
+    return story.after("30d").nobody_starts("file_room")
+
+
+def cancelled() -> Story:
+    return cancelled_while_loading().undone("documents[accounts]/load", "create_room")
+
+
 STORIES: Stories = {
     "dd_room_asked_the_board": asked_the_board,
     "dd_room_open_for_two": open_for_two,
@@ -154,4 +193,11 @@ STORIES: Stories = {
     "dd_room_cancelled_while_loading": cancelled_while_loading,
     "dd_room_cancelled_while_open": cancelled_while_open,
     "dd_room_revoking_fails": revoking_fails,
+    "dd_room_not_loaded": not_loaded,
+    "dd_room_not_opened": not_opened,
+    "dd_room_not_granted": not_granted,
+    "dd_room_not_logged": not_logged,
+    "dd_room_not_filed": not_filed,
+    "dd_room_not_filed_in_time": not_filed_in_time,
+    "dd_room_cancelled": cancelled,
 }

@@ -101,9 +101,15 @@ def account_not_deleted() -> Story:
     return provisioned().cancelled().failed("create_account", "has-invoices")
 
 
+def not_deactivated() -> Story:
+    story = allowed().started("activate").cancelled().done("activate", ACCOUNT)
+    return story.failed("activate", "in-use")
+
+
 STORIES: Stories = {
     f"partner_activation_{story.__name__}": story
     for story in (
+        not_deactivated,
         provisioned, asked_legal, allowed, active, signed_before_the_account_is_there, struck_off,
         too_risky, no_account, no_signers, not_signed_in_time, legal_rejects,
         legal_does_not_decide, not_activated, activated_for_all_we_know,

@@ -135,6 +135,35 @@ def milestone_cancelled() -> Story:
     return _milestone().after("30d").started("escalate").cancelled()
 
 
+def plan_not_withdrawn() -> Story:
+    return cancelled_under_way().failed("register_plan", "archived")
+
+
+def cancelled_in_the_end() -> Story:
+    return cancelled_under_way().undone("register_plan")
+
+
+def not_verified() -> Story:
+    """Nobody can look at it: the milestone fails, and the others are told by their plan."""
+    return looked_at().failed("verify", "no-access")
+
+
+def nobody_to_tell() -> Story:
+    return _milestone().after("30d").failed("escalate", "no-sponsor")
+
+
+def milestone_expired() -> Story:
+    """A milestone that is moved and moved has an end too."""
+    story = _milestone()
+    for _ in range(10):
+        story.after("20d").asks("shift", days=90)
+    return story.after("700d")
+
+
+def milestone_cancelled_in_the_end() -> Story:
+    return milestone_cancelled().done("escalate")
+
+
 STORIES: Stories = {
     "pmi_under_way": under_way,
     "pmi_all_reached": all_reached,
@@ -152,4 +181,10 @@ STORIES: Stories = {
     "pmi_milestone_reached_while_late": reached_while_late,
     "pmi_milestone_slipped": slipped,
     "pmi_milestone_cancelled": milestone_cancelled,
+    "pmi_plan_not_withdrawn": plan_not_withdrawn,
+    "pmi_cancelled_in_the_end": cancelled_in_the_end,
+    "pmi_milestone_not_verified": not_verified,
+    "pmi_milestone_nobody_to_tell": nobody_to_tell,
+    "pmi_milestone_expired": milestone_expired,
+    "pmi_milestone_cancelled_in_the_end": milestone_cancelled_in_the_end,
 }

@@ -118,9 +118,40 @@ def cancelled_while_a_mail_goes_out() -> Story:
     return first_touch().after("2d").started("mail").cancelled()
 
 
+def no_words() -> Story:
+    story = opened("prospecting", LEAD, "l-1").done("qualify", {"company": "Acme", "fit": 70})
+    return story.failed("write", "no-language")
+
+
+def no_way_to_reach_them() -> Story:
+    """All four ways fail, and the CRM is told that too."""
+    story = in_the_morning().failed("whatsapp", "unreachable")
+    for way, days in (("mail", "2d"), ("linkedin", "5d"), ("voice", "5d")):
+        story.after(days).failed(way, "unreachable")
+    return story.after("7d").done("sync")
+
+
+def not_suppressed() -> Story:
+    """The promise fails, so that somebody sees that the wish is kept nowhere."""
+    return second_touch().happens("lead.opted-out", REPLY).failed("suppress", "sealed")
+
+
+def not_suppressed_in_time() -> Story:
+    return second_touch().happens("lead.opted-out", REPLY).after("30d").nobody_starts("suppress")
+
+
+def not_told() -> Story:
+    return second_touch().happens("lead.replied", REPLY).failed("sync", "sealed")
+
+
+def not_told_in_time() -> Story:
+    return second_touch().happens("lead.replied", REPLY).after("30d").nobody_starts("sync")
+
+
 STORIES: Stories = {
     f"prospecting_{story.__name__}": story
     for story in (
+        no_words, no_way_to_reach_them, not_suppressed, not_suppressed_in_time, not_told, not_told_in_time,
         asked, allowed_at_night, in_the_morning, first_touch, third_touch, no_answer, reached,
         replied_between_touches, replied_while_a_mail_goes_out, opted_out,
         opted_out_before_anything_is_sent, opted_out_while_it_is_decided, unreachable,

@@ -140,9 +140,28 @@ def cancelled_while_proving() -> Story:
     return proving().cancelled().undone("promote")
 
 
+def nothing_to_propose() -> Story:
+    story = heard().after("3d").done("diagnose", {"cause": "asked too late", "signals": 2})
+    return story.failed("propose", "no-idea")
+
+
+def not_promoted() -> Story:
+    story = asked_to_promote().decides("promotion", "mia", "manager")
+    return story.failed("promote", "frozen").undone("start_trial")
+
+
+def trial_not_stopped() -> Story:
+    return third_week().cancelled().failed("start_trial", "gone")
+
+
+def cancelled() -> Story:
+    return third_week().cancelled().undone("start_trial")
+
+
 STORIES: Stories = {
     f"self_improvement_{story.__name__}": story
     for story in (
+        nothing_to_propose, not_promoted, trial_not_stopped, cancelled,
         heard, proposed, third_week, asked_to_promote, proving, promoted, promoted_as_changed,
         no_better, never_sure, no_signals, nothing_found, experiment_rejected,
         experiment_not_decided, trial_does_not_start, reading_fails, against_the_rules,

@@ -118,9 +118,22 @@ def not_voided() -> Story:
     return sent().cancelled().failed("send_envelope", "signed-already")
 
 
+def not_reminded() -> Story:
+    return reminded().failed("remind", "blocked").undone("send_envelope")
+
+
+def not_filed_in_time() -> Story:
+    return countersigned().after("30d").nobody_starts("file")
+
+
+def cancelled() -> Story:
+    return sent().cancelled().undone("send_envelope")
+
+
 STORIES: Stories = {
     f"signature_{story.__name__}": story
     for story in (
+        not_reminded, not_filed_in_time, cancelled,
         asked_legal, sent, reminded, all_signed, countersigned, filed, no_draft, legal_rejects,
         legal_does_not_decide, not_sent, declined, not_signed_in_time, release_rejected,
         release_not_decided, not_countersigned, countersigned_for_all_we_know, not_filed,
