@@ -239,7 +239,13 @@ class _Sketch:
             "flow": self.flow(depth),
             "join": self._draw(st.sampled_from(["all", "all", "any"])),
         }
-        node |= self._some(on_item="collect", losers=self._draw(st.sampled_from(["keep", "run_on"])), out="0", width=2, after="[]")
+        node |= self._some(
+            on_item="collect",
+            losers=self._draw(st.sampled_from(["keep", "run_on"])),
+            out="0",
+            width=2,
+            after="[]",
+        )
         if self._flip():
             node |= {"open": True, "close_when": "true", "within": "10d"}
             node |= self._some(on_expiry="continue")
@@ -285,7 +291,8 @@ class _Sketch:
         given: list[Json] = []
         for name in UPDATES[: self._draw(st.integers(0, 2))]:
             update: Json = {"name": name, "schema": {"type": "object"}, "flow": self.flow(2)}
-            given.append(update | self._some(when="true", set={"v": "0"}, answer="0"))
+            update |= self._some(when="true", set={"v": "0"}, answer="0", answer_when="done")
+            given.append(update)
         return given
 
     def _handler(self, depth: int, event: str) -> Json:

@@ -47,7 +47,13 @@ def documents(draw: st.DrawFn) -> Json:
     if draw(st.integers(0, 3)) == 0:
         members["handlers"] = [_handler(draw, names, 1)]
     asked = UPDATES[: draw(st.sampled_from([0, 0, 1, 2]))]
-    members["updates"] = [say.update(n, *_flow(draw, names, 1, 0)) for n in asked]
+    members["updates"] = [
+        say.update(
+            n, *_flow(draw, names, 1, 0), answer="meta.key",
+            answer_when=draw(st.sampled_from(["accepted", "done"])),
+        )
+        for n in asked
+    ]  # fmt: skip
     document = say.saga(*flow, calendars={"mornings": MORNINGS}, **members)
     add_updates(draw, document, document.pop("updates"))
     add_acts(draw, document)
@@ -113,7 +119,8 @@ def _gated(draw: st.DrawFn, names: _Names, depth: int) -> Json:
     if "undo" in inner:
         del inner["irreversible"]
     flow = [inner, *(_flow(draw, names, depth + 1) if draw(st.booleans()) else [])]
-    return say.approve(names.next("q"), *flow, valid="3h",
+    late: Json = {"escalate": [{"after": "30m", "to": "executive"}]} if draw(st.booleans()) else {}
+    return say.approve(names.next("q"), *flow, valid="3h", **late,
                        on_reject=draw(st.sampled_from(["fail", "continue"])))  # fmt: skip
 
 
