@@ -1,4 +1,4 @@
-"""How a key stream, a saga-key stream or a lock's stream is decided on, and what that yields."""
+"""How a stream that is no commitment's is decided on: of a key, saga key, lock or throttle."""
 
 from __future__ import annotations
 
