@@ -26,9 +26,8 @@ Json = Any
 def enter_child(m: Machine, path: str, node: Node) -> None:
     """Ask for the child; the saga-key stream of its saga and key starts it, or says why not."""
     depth = _depth(m, path)
-    if (node.undo is not None or node.is_revoked) and len(m.c.entries) >= defaults.ENTRIES_MAX:
-        text = f"over {defaults.ENTRIES_MAX:,} entries to undo"
-        raise NodeFault(path, error_of("internal", "bound.entries", text, path))
+    if node.undo is not None or node.is_revoked:
+        undoing.check_room(m, path)
     key = waits.key_text(path, m.value(node.x["key"], path))
     value = flow.bounded(path, m.value(node.x["input"], path))
     try:

@@ -44,9 +44,8 @@ def enter_step(m: Machine, path: str, node: Node) -> None:
     if not turns.may_dispatch(m, path, node):
         return
     args, actions = action_of(m, path, node)
-    if node.undo is not None and len(m.c.entries) >= defaults.ENTRIES_MAX:
-        text = f"over {defaults.ENTRIES_MAX:,} entries to undo"
-        raise NodeFault(path, error_of("internal", "bound.entries", text, path))
+    if node.undo is not None:
+        undoing.check_room(m, path)
     if not contract.gated:
         command(m, path, node, args, actions, None, None)
         return

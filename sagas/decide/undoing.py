@@ -10,12 +10,13 @@ from domain.ids import effect_id
 from domain.state import RUN_ON, Entry, in_flight, is_under, item_path, template_of
 from sagas import defaults
 from sagas.decide import joins, locks, revoking, run_on, stopping, undo_flows
-from sagas.decide.machine import Machine, error_of
+from sagas.decide.machine import Machine, NodeFault, error_of
 from sagas.definition import Branch, Node
 from sagas.loading import retry_of
 
-__all__ = ["accepted", "advance", "advance_over", "begin", "command_again", "deadline_over",
-           "may_enter", "open_debt", "ready", "seal", "undo_failed", "undo_retry"]  # fmt: skip
+__all__ = ["accepted", "advance", "advance_over", "begin", "check_room", "command_again",
+           "deadline_over", "may_enter", "open_debt", "ready", "seal", "undo_failed",
+           "undo_retry"]  # fmt: skip
 
 Json = Any
 REVERSE = "reverse"
@@ -66,6 +67,23 @@ def advance_over(m: Machine, path: str) -> None:
     for target in sorted(m.c.undoing, key=len, reverse=True):
         if target in m.c.undoing and is_under(path, target):
             advance(m, target)
+
+
+def check_room(m: Machine, path: str) -> None:
+    """Whether one more may have to be undone, beside what is done and what is under way.
+
+    Raises NodeFault internal:bound.entries.
+    """
+    c = m.c
+    if len(c.entries) + len(c.effects) + len(c.children) < defaults.ENTRIES_MAX:
+        return
+    under_way = {e.node for e in c.effects.values() if e.kind == "do" and in_flight(e)}
+    under_way |= c.children.keys()
+    nodes = {p: m.node(p) for p in under_way if p not in c.entries}
+    coming = sum(1 for node in nodes.values() if node.undo is not None or node.is_revoked)
+    if len(c.entries) + coming >= defaults.ENTRIES_MAX:
+        text = f"over {defaults.ENTRIES_MAX:,} entries to undo"
+        raise NodeFault(path, error_of("internal", "bound.entries", text, path))
 
 
 def may_enter(m: Machine, path: str) -> bool:

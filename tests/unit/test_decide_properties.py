@@ -55,7 +55,8 @@ class Driver:
         else:
             w.answer(d, outcome, code="no" if outcome == "failed" else None)
 
-    def move(self, draw: Any) -> None:
+    def move(self, draw: Any) -> str:
+        """One random move; which kind it was."""
         w = self.w
         kinds = ["answer"] * 8 * bool(w.dispatches) + ["start"] * 2 * bool(w.dispatches)
         kinds += ["time", "ping", "poke", "late", "decide", "decide", "pause", "resume", "settle"]
@@ -77,7 +78,7 @@ class Driver:
         elif kind == "late":
             done = [c for c in w.commands if c.kind == "do"]
             if not done:
-                return
+                return kind
             d = draw(st.sampled_from(done))
             outcome = draw(st.sampled_from(["done", "failed"]))
             note(f"late {outcome} {d.body['node']}")
@@ -94,6 +95,7 @@ class Driver:
             note(kind)
             self.happens(kind)
         self._check()
+        return kind
 
     def happens(self, kind: str) -> None:
         w = self.w
