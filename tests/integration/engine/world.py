@@ -125,15 +125,17 @@ class EngineWorld:
 
 
 @asynccontextmanager
-async def engine_world(folder: Path, **options: Any) -> AsyncIterator[EngineWorld]:
-    """An engine on a store in `folder`, stopped in order at the end."""
+async def engine_world(
+    folder: Path, *, store_url: str = "", **options: Any
+) -> AsyncIterator[EngineWorld]:
+    """An engine on a store in `folder` or at a URL, stopped in order at the end."""
     hashes = folder / "keys.jsonl"
     has_more = hashes.exists()
     keys = dict(dev_keys(folder, "north"))
     for name, what in ({} if has_more else MORE_KEYS).items():
         given: Any = {"tenant": "north", **what}
         keys[name] = add_key(hashes, name=name, **given)[1]
-    settings = read_settings({"store_url": f"sqlite:///{folder / 'troth.db'}"})
+    settings = read_settings({"store_url": store_url or f"sqlite:///{folder / 'troth.db'}"})
     engine = build_engine(settings, KeyFile(hashes), **options)
     await engine.start()
     engine.serving()
