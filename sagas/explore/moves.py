@@ -33,7 +33,7 @@ class Bounds:
     """How far the exploration goes; what a definition allows beyond it is not looked at.
 
     `attempts` of a step or undo, `rounds` of a repeat, `runs` of a handler, `updates` of each kind
-    in one run, `collected` events of one wait; `states` in all.
+    in one run, `collected` events of one wait, `retried_debts` in one run; `states` in all.
     """
 
     attempts: int = 2
@@ -227,7 +227,7 @@ class Moves:
             settle = msg.Control("settle", "operator", "by hand", number, "done", result, "a file")
             agent = debt.node if debt.kind == "undo" else None
             yield Move(PERSON, f"settles debt {debt.node}", settle, agent=agent)
-            use = f"retried {debt.node}"
+            use = "retried debts"
             if debt.kind != "contradicted" and used.get(use, 0) < self.bounds.retried_debts:
                 again = msg.Control("retry", "operator", "again", number)
                 yield Move(PERSON, f"retries debt {debt.node}", again, use=use, agent=agent)

@@ -54,8 +54,10 @@ def parallels(document: Mapping[str, Json]) -> dict[str, Parallel]:
     """Every parallel of a definition by its path without instance marks."""
     found: dict[str, Parallel] = {}
     _walk(document["flow"], "", found)
-    for handler in document.get("handlers", ()):
-        _walk(handler["flow"], handler["name"], found)
+    for handler in (*document.get("handlers", ()), *document.get("updates", ())):
+        _walk(handler.get("flow", ()), handler["name"], found)
+    for clause in document.get("on_failure", ()):
+        _walk(clause.get("flow", ()), "", found)
     return found
 
 
@@ -72,8 +74,8 @@ def _walk(flow: Json, base: str, found: dict[str, Parallel]) -> None:
             _walk(inner, path, found)
         for clause in node.get("on_failure", ()):
             _walk(clause["flow"], path, found)
-        for handler in node.get("handlers", ()):
-            _walk(handler["flow"], f"{path}/{handler['name']}", found)
+        for handler in (*node.get("handlers", ()), *node.get("updates", ())):
+            _walk(handler.get("flow", ()), f"{path}/{handler['name']}", found)
 
 
 def _lines(document: Json) -> frozenset[str]:
@@ -218,6 +220,9 @@ class UndoOracle:
             self.completed[e.node] = version
             if e.undo is not None:
                 self.standing.setdefault(e.node, Standing(version, False))
+        elif e.node in self.standing and ("undo", e.node) in self.debts.values():
+            # Tried again, and failed again: it is the same debt.
+            self.standing[e.node] = replace(self.standing[e.node], is_debt=True)
 
     def _sealed(self, e: ev.UndoSealed, _: int) -> None:
         for path in e.dropped:
