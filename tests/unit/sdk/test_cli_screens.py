@@ -52,6 +52,27 @@ def test_show_says_where_it_is_and_what_it_waits_for() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "detail", "said"),
+    [
+        ("hours", "office hours", "waits for office hours, until 2 Dec 09:12:08 UTC (2 d 0 h)"),
+        (
+            "throttle",
+            "its turn in throttle crm",
+            "waits for its turn in throttle crm, until 2 Dec 09:12:08 UTC (2 d 0 h)",
+        ),
+    ],
+)
+def test_show_says_that_a_step_waits_for_hours_or_its_turn(
+    kind: str, detail: str, said: str
+) -> None:
+    waits = [{"node": "n", "kind": kind, "detail": detail, "until": "2026-12-02T09:12:08Z"}]
+    shown = _screens.show(
+        CurrentStep.model_validate({**STEP, "waits_for": waits, "nodes": []}), NOW
+    )
+    assert shown[1] == f" ▶ n  {said}"
+
+
 def test_show_of_one_that_has_ended_has_its_end() -> None:
     ended = {
         **STEP, "status": "compensated", "ended_at": "2026-11-30T09:00:00Z", "waits_for": [],
