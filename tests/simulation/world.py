@@ -40,6 +40,7 @@ from tests.simulation.ledger import Ledger
 from tests.simulation.loop import SimLoop
 from tests.simulation.network import TENANT, Network
 from tests.simulation.observer import Observer, Violation
+from tests.simulation.options import WHOLE, Options
 from tests.simulation.people import PERSONS, People
 from tests.simulation.sdk import Machine, journal_database, simulated_sdk
 
@@ -48,6 +49,10 @@ __all__ = ["Outcome", "World", "run_seed"]
 Json = Any
 OPERATOR = Asked(TENANT, "olga", "human", ("operator",))
 DRAWS_MAX = 20
+SHORT_S_MAX = 5400.0
+LONG_S = (6 * 3600.0, 72 * 3600.0)
+LONG = 0.3
+"""The share of worlds that live for days rather than for an hour."""
 HEALED_CLAIM_WAIT_S = 6 * 3600.0
 HEALING_S = (*(20.0,) * 60, *(600.0,) * 60, *(6 * 3600.0,) * 20, *(86_400.0,) * 60)
 """How long is waited each time between looking what only persons can do; 65 days in all."""
@@ -68,16 +73,19 @@ class Outcome:
     topics: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
     fingerprint: str = ""
+    options: Options = WHOLE
+    stories: int = 0
+    covered: set[tuple[str, str]] = field(default_factory=set)
 
 
-def run_seed(seed: int) -> Outcome:
+def run_seed(seed: int, options: Options = WHOLE) -> Outcome:
     """Live through one seed. A violation is part of the outcome, never raised."""
-    outcome = Outcome(seed)
+    outcome = Outcome(seed, options=options)
     began_s = time.perf_counter()
-    dice = Dice(seed)
+    dice = Dice(seed, options)
     loop = SimLoop(dice.random.random)
     with _folder() as folder, simulated_sdk(loop, dice), _silent():
-        world = World(loop, dice, folder / "troth.db")
+        world = World(loop, dice, folder / "troth.db", options)
         loop.set_exception_handler(world.failed)
         main = loop.create_task(world.live())
         try:
@@ -98,9 +106,12 @@ def run_seed(seed: int) -> Outcome:
 class World:
     """Engine, network, worker machines and people of one seed."""
 
-    def __init__(self, loop: SimLoop, dice: Dice, path: Path) -> None:
+    def __init__(self, loop: SimLoop, dice: Dice, path: Path, options: Options) -> None:
         self.loop = loop
         self.dice = dice
+        self._options = options
+        self._count = 0
+        dice.told = self._fault
         self.ledger = Ledger()
         self.books = Books()
         self.notes: list[str] = []
@@ -140,15 +151,18 @@ class World:
         self.engine.open()
         sagas = await self._register()
         dice.is_calm = False
-        machines = self._machines()
+        horizon_s = dice.between(300, 5400)
+        if dice.chance(LONG):
+            horizon_s = dice.between(*LONG_S)
+        machines = self._machines(is_long=horizon_s > SHORT_S_MAX)
         for machine in machines:
             self._spawn(machine.run())
-        for person in PERSONS:
-            self._spawn(self.people.decide_now_and_then(person))
-        self._spawn(self.people.operate_now_and_then())
-        self._spawn(self.people.annoy_now_and_then())
-        horizon_s = dice.between(300, 5400)
-        stories = [self._spawn(story) for story in self._stories(sagas, horizon_s)]
+        self._outside(max(1.0, horizon_s / SHORT_S_MAX))
+        drawn = list(self._stories(sagas, horizon_s))
+        if sagas and dice.chance(0.5):
+            drawn.append(self._renew(dice.pick(sagas), horizon_s))
+        self._count = len(drawn)
+        stories = [self._spawn(story) for story in self._told(drawn)]
         await asyncio.sleep(horizon_s)
         dice.calm()
         for machine in machines:
@@ -161,6 +175,39 @@ class World:
         for machine in machines:
             machine.stop()
         await asyncio.sleep(1)
+
+    def _outside(self, pace: float) -> None:
+        """People, at their pace: the longer it all takes, the longer they take."""
+        for name, work in (
+            *(("approvers", self.people.decide_now_and_then(p, pace)) for p in PERSONS),
+            ("operators", self.people.operate_now_and_then(pace)),
+            ("strangers", self.people.annoy_now_and_then(pace)),
+        ):
+            if name in self._options.without:
+                work.close()
+            else:
+                self._spawn(work)
+
+    def _told(self, stories: list[Any]) -> list[Any]:
+        """The stories that are told in this world."""
+        most = self._options.stories_max
+        if most is not None:
+            for story in stories[most:]:
+                story.close()
+        return stories[:most]
+
+    async def _renew(self, name: str, horizon_s: float) -> None:
+        """A new version of a saga is released while runs of the old one go on."""
+        if "new versions" in self._options.without:
+            return
+        await asyncio.sleep(self.dice.between(0, horizon_s * 0.6))
+        for _ in range(DRAWS_MAX):
+            drawn = random_saga(self.dice.random, name, version=2)
+            document = orjson.loads(orjson.dumps(drawn.document()))
+            answer = await self.people.insist(RegisterRequest(OPERATOR, document))
+            if not isinstance(answer, Refusal):
+                self.engine.learn()
+                return
 
     async def _register(self) -> list[str]:
         found: list[str] = []
@@ -183,9 +230,9 @@ class World:
         self.engine.learn()
         return not isinstance(answer, Refusal)
 
-    def _machines(self) -> list[Machine]:
+    def _machines(self, *, is_long: bool) -> list[Machine]:
         journal = journal_database()
-        wait_s = self.dice.pick([30.0, 300.0, 900.0])
+        wait_s = 900.0 if is_long else self.dice.pick([30.0, 300.0, 900.0])
         app = pool.app_of(with_partner=self._with_partner, with_signature=self._with_sign)
         return [
             Machine(
@@ -266,6 +313,9 @@ class World:
             if not self._violation.done():
                 self._violation.set_exception(violation)
 
+    def _fault(self, fault: str) -> None:
+        self.observer.trace.append(f"      {self.loop.time():10.3f} s fault: {fault}")
+
     def _fenced(self) -> list[str]:
         return self.engine.leases.wrong
 
@@ -296,6 +346,8 @@ class World:
         outcome.decisions = observer.decisions
         outcome.faults, outcome.statuses = self.dice.faults, observer.statuses
         outcome.topics = observer.topics
+        outcome.covered = observer.oracles.covered
+        outcome.stories = self._count
         for shadow in observer.streams.values():
             if getattr(shadow.state, "ended", None):
                 outcome.ends[shadow.state.status] += 1
