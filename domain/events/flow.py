@@ -296,12 +296,13 @@ class ApprovalGranted(Event):
 
 
 class ApprovalRejected(Event):
-    """A person said no, with a reason."""
+    """A person said no, with a reason. `deciders` are those who had approved before."""
 
     TOPIC: ClassVar[str] = "approval.rejected"
     node: str
     approval: str
     decision: Json
+    deciders: Json = None
 
 
 class ApprovalVoided(Event):

@@ -118,6 +118,9 @@ def rejected(c: Any, e: ev.ApprovalRejected) -> None:
     old = c.nodes[e.node]
     c.nodes[e.node] = changed(old, branch="rejected")
     disarm(c, e.node)
+    if e.deciders is not None:
+        gate = old.asked.gate
+        c.deciders[gate] = tuple(sorted({*c.deciders.get(gate, ()), *e.deciders}))
     if old.asked.gate == e.node:
         put(c, e.node, "decisions", e.decision)
 

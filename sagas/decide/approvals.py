@@ -65,7 +65,7 @@ def _needs(node: Node) -> list[str]:
 def not_by(m: Machine, path: str, node: Node) -> list[str]:
     """Who may not act here: the people of the approves and tasks that the node names.
 
-    Who rejected there, where the flow went on, decided as well.
+    Where one rejected and the flow went on, all who decided there.
     """
     barred: set[str] = set()
     bind = m.binder(path)
@@ -250,7 +250,8 @@ def _reject(m: Machine, path: str, message: msg.Decide) -> None:
         "decision": "reject", "by": message.by, "at": flow.rfc3339(m.now_us),
         "reason": message.reason, "payload": None, "expired": False,
     }  # fmt: skip
-    m.emit(ev.ApprovalRejected, node=path, approval=asked.approval, decision=decision)
+    m.emit(ev.ApprovalRejected, node=path, approval=asked.approval, decision=decision,
+           deciders=sorted(asked.seats.values()) or None)  # fmt: skip
     m.outcome = {"status": "rejected", "missing": [], "digest": asked.digest}
     node = m.node(path)
     if node.doc.get("on_reject") == "continue":

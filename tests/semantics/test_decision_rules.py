@@ -105,6 +105,19 @@ def test_who_rejected_before_may_not_decide_either() -> None:
     )
 
 
+def test_who_approved_before_another_rejected_decided_as_well() -> None:
+    first = approve("first", level="A2", covers=[], on_reject="continue")
+    (
+        given(saga(first, approve("second", gated(), level="A2", not_by=["first"])))
+        .decides("first", "hal", "function_head")
+        .decides("first", "leo", "legal", answer="reject")
+        .decides("second", "hal", "function_head")
+        .then(answer="decision.not_by")
+        .decides("second", "leo", "legal")
+        .then(answer="decision.not_by")
+    )
+
+
 # --- approved, rejected, edited --------------------------------------------------------------
 
 
