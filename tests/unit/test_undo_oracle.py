@@ -1,0 +1,59 @@
+"""The oracle of undoing objects to a wrong order: it is shown runs of another definition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.semantics import language as say
+from tests.strategies.undo_oracle import UndoOracle
+
+Json = Any
+A, B, C = (say.step(name, undo=True) for name in "abc")
+
+
+def both(**members: Json) -> Json:
+    """Two branches, joined with the first one if so said, and a step behind them."""
+    part = say.parallel("p", say.branch("x", A), say.branch("y", B), **members)
+    return say.saga(part, C, say.step("z"))
+
+
+def judged(document: Json, as_if: Json) -> None:
+    """A cancel after a, c and b are done, judged by another definition than it ran by."""
+    story = say.given(document).done("a")
+    if document["flow"][0].get("losers") == "run_on":
+        story.done("c").done("b")
+    else:
+        story.done("b").done("c")
+    story.cancelled().undone("c").undone("b").undone("a")
+    UndoOracle(as_if).read(story.w.events)
+
+
+def test_what_a_definition_means_is_right_by_itself() -> None:
+    for document in (
+        both(), both(undo_order="reverse"), both(join="any", losers="run_on"), both(keep=False),
+    ):  # fmt: skip
+        judged(document, document)
+
+
+def test_two_at_once_are_wrong_in_one_line() -> None:
+    with pytest.raises(AssertionError, match="is undone while"):
+        judged(both(), both(undo_order="reverse"))
+
+
+def test_a_block_that_ran_on_is_undone_by_when_it_joined() -> None:
+    """Its last branch was done after what came behind it, and is undone after that all the same."""
+    document = both(join="any", losers="run_on")
+    story = say.given(document).done("a").done("c").done("b").cancelled()
+    story.then(offered=["undo c"])
+    events = [e for e in story.w.events if type(e).__name__ != "NodeRunsOn"]
+    with pytest.raises(AssertionError, match="c is undone while p/"):
+        UndoOracle(document).read(events)
+
+
+def test_an_undo_that_the_flow_asks_for_is_of_what_stood_then() -> None:
+    flow = (A, say.undo("back", "part"), B, say.fail("no", "no"))
+    story = say.given(say.saga(say.scope("part", *flow)))
+    story.done("a").undone("a").done("b").undone("b").then(status="compensated")
+    UndoOracle(story.w.d.document).read(story.w.events)
