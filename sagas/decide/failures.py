@@ -71,7 +71,8 @@ def fail(m: Machine, path: str, error: Json) -> None:
         m.emit(ev.NodeFailed, node=path, error=error)
         if not m.busy(path):
             locks.let_go(m, path)
-    if catcher is None and undo_flows.failed(m, path, error):
+    is_told = error["class"] == "contradicted"  # that is a debt of its own
+    if catcher is None and not is_told and undo_flows.failed(m, path, error):
         return
     if catcher is None:
         _uncaught(m, path, error)

@@ -253,11 +253,15 @@ class UndoOracle:
         if kind == "undo" and node not in self.undone:  # a child may undo itself after all
             del self.standing[node]
 
-    def _revoke_asked(self, e: ev.ChildRevokeAsked, _: int) -> None:
+    def _replaced(self, e: ev.UndoReplaced, version: int) -> None:
+        self.standing = {p: s for p, s in self.standing.items() if not _under(p, e.node)}
+        self.standing[e.node] = Standing(version, True)
+
+    def _revoke_asked(self, e: ev.ChildRevokeAsked | ev.UndoFlowBegun, _: int) -> None:
         self._commanded(e.node)
 
-    def _revoke_ended(self, e: ev.ChildRevokeEnded, _: int) -> None:
-        if e.status == "revoked":
+    def _revoke_ended(self, e: ev.ChildRevokeEnded | ev.UndoFlowEnded, _: int) -> None:
+        if e.error is None:
             self.standing.pop(e.node, None)
             self.undone[e.node] = self.undone.get(e.node, 0) + 1
             _hold(self.undone[e.node] == 1, f"{e.node} was undone twice")
@@ -355,6 +359,9 @@ _READ: dict[type[Event], str] = {
     ev.UndoEnded: "_undo_ended",
     ev.ChildRevokeAsked: "_revoke_asked",
     ev.ChildRevokeEnded: "_revoke_ended",
+    ev.UndoReplaced: "_replaced",
+    ev.UndoFlowBegun: "_revoke_asked",
+    ev.UndoFlowEnded: "_revoke_ended",
     ev.DebtOpened: "_debt",
     ev.DebtRetried: "_debt_retried",
     ev.DebtSettled: "_debt_settled",

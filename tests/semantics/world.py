@@ -78,6 +78,7 @@ class World:
         self.locks: dict[UUID, Any] = {}
         self.throttles: dict[UUID, Any] = {}
         self.kids: dict[tuple[str, int], Json] = {}
+        self.revoking: dict[str, str] = {}
         self.wake_us: int | None = None
         self.outcome: Json = None
         self.facts: list[Json] = []
@@ -158,6 +159,8 @@ class World:
                 queue += self._to_throttle(to, mail)
             elif isinstance(mail, msg.Start | msg.Recall):
                 queue += self._to_kid(mail)
+            elif isinstance(mail, msg.Revoke):
+                self.revoking[mail.node] = str(to)
 
     def _to_lock(self, to: UUID, message: msg.Message) -> list[msg.Message]:
         decided = ls.decide(self.locks.get(to), message, stream=to, now_us=self.now_us, ctx=CTX)
@@ -182,6 +185,12 @@ class World:
             return []
         del self.kids[message.node, message.ask]
         return [msg.ChildOver(message.node, message.ask, "cancelled")]
+
+    def kid_undoes(self, node: str, status: str = "revoked") -> None:
+        """A child that was asked to has undone itself; refused: it cannot."""
+        error = {"class": "business", "code": "cancel.past_pivot", "message": "no", "node": "x"}
+        told = None if status == "revoked" else error
+        self.send(msg.ChildRevoked(node, self.revoking.pop(node), status, told))
 
     def kid_says(self, asked: tuple[str, int], status: str, result: Json = 7) -> None:
         """A child begins (also before its end), and ends with a status; conflict: it never does."""
@@ -223,7 +232,7 @@ class World:
         """What an unfinished commitment waits for: one of these must be there."""
         c = self.now
         found = ["wake-up"] * (self.wake_us is not None) + ["dispatch"] * bool(self.dispatches)
-        found += ["child"] * bool(c.children)
+        found += ["child"] * bool(c.children or self.revoking)
         found += ["lock"] * any(hold.fence is None for hold in c.locks.values())
         found += ["throttle"] * any(not place.given for place in c.places.values())
         found += ["event"] * any(p in c.subs for p in c.nodes)

@@ -157,6 +157,9 @@ def _scope(draw: st.DrawFn, names: _Names, depth: int) -> Json:
         members["deadline"] = {"after": "3h"}
     if draw(st.integers(0, 5)) == 0:
         members["while"] = f"!done('{flow[-1]['name']}')" if draw(st.booleans()) else "true"
+    if draw(st.integers(0, 3)) == 0:
+        steps = range(draw(st.integers(1, 2)))
+        members["undo_flow"] = [say.step(names.next("u")) for _ in steps]
     return say.scope(name, *flow, **members)
 
 
@@ -215,12 +218,13 @@ def _lock(draw: st.DrawFn, names: _Names, depth: int) -> Json:
 
 def _child(draw: st.DrawFn, names: _Names, depth: int) -> Json:
     name = names.next("d")
-    undo = draw(st.booleans())
-    return say.child(
-        name, undo=undo, wait=draw(st.sampled_from([True, True, False])),
+    kind = draw(st.sampled_from(["revoke", "none", "contract"]))
+    node = say.child(
+        name, undo=kind == "contract", wait=draw(st.sampled_from([True, True, False])),
         on_stop=draw(st.sampled_from(["cancel", "leave"])), within="4h",
         on_expiry=draw(st.sampled_from(["fail", "continue"])),
     )  # fmt: skip
+    return node | {"on_undo": kind}
 
 
 def _choose(draw: st.DrawFn, names: _Names, depth: int) -> Json:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from domain import events as ev
 from domain import messages as msg
 from domain.ports import Dispatch
-from domain.state import binding_paths
+from domain.state import binding_paths, is_under
 from tests.semantics.world import World
 from tests.strategies.flows import documents
 from tests.strategies.undo_oracle import UndoOracle
@@ -61,6 +61,7 @@ class Driver:
         kinds = ["answer"] * 8 * bool(w.dispatches) + ["start"] * 2 * bool(w.dispatches)
         kinds += ["time", "ping", "poke", "late", "decide", "decide", "pause", "resume", "settle"]
         kinds += ["kid"] * 3 * bool(w.kids) + ["ask"] * bool(w.d.updates)
+        kinds += ["revoke"] * 3 * bool(w.revoking)
         kind = draw(st.sampled_from([*kinds, "cancel"]))
         if kind in ("answer", "start"):
             d = draw(st.sampled_from(list(w.dispatches.values())))
@@ -75,6 +76,11 @@ class Driver:
             status = draw(st.sampled_from(KIDS))
             note(f"child {asked} {status}")
             w.kid_says(asked, status)
+        elif kind == "revoke":
+            node = draw(st.sampled_from(list(w.revoking)))
+            status = draw(st.sampled_from(["revoked", "revoked", "refused"]))
+            note(f"child of {node} {status}")
+            w.kid_undoes(node, status)
         elif kind == "late":
             done = [c for c in w.commands if c.kind == "do"]
             if not done:
@@ -138,6 +144,8 @@ class Driver:
                 self.answer(d, "present" if d.kind == "probe" else "done")
             elif w.kids:
                 w.kid_says(next(iter(w.kids)), "fulfilled")
+            elif w.revoking:
+                w.kid_undoes(next(iter(w.revoking)))
             elif "person" in w.waits():
                 self.happens("settle")
                 self.decide("approve")
@@ -157,6 +165,8 @@ def check_end(driver: Driver) -> None:
     gone = set(driver.oracle.undone)
     gone |= {p for e in w.events if isinstance(e, ev.UndoSealed) for p in e.dropped}
     gone |= {node for _, node in driver.oracle.debts.values()}
+    replaced = [e.node for e in w.events if isinstance(e, ev.UndoReplaced)]
+    gone |= {path for path in done if any(is_under(path, node) for node in replaced)}
     assert w.now.status == "fulfilled" or done <= gone, done - gone
 
 
