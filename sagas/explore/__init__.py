@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any, cast
 
+from sagas.definition import Handler
 from sagas.explore.moves import Bounds
 from sagas.explore.samples import Samples
 from sagas.explore.search import Result, search
@@ -32,6 +33,9 @@ def explore(
     bounds = bounds or Bounds()
     limited, reached = bounded(document, bounds)
     d = load(limited, "0" * 64)
+    beside = sum(isinstance(one, Handler) and not one.interrupt for one in d.by_template.values())
+    if beside > bounds.beside:
+        reached.append(f"handlers and updates: {bounds.beside} runs of all {beside}")
     samples = Samples(d)
     result = search(d, samples, bounds, over=over)
     result.reached += reached

@@ -23,6 +23,7 @@ import orjson
 from domain.commitment import Commitment
 from domain.state import Effect, changed, in_flight
 from sagas.definition import Definition, Node
+from sagas.explore.samples import ITEMS
 
 __all__ = ["Alike"]
 
@@ -207,5 +208,5 @@ def _unordered(d: Definition, node: Node) -> bool:
     """Whether no item knows its place: no index is read, none waits for another, all begin."""
     text = json.dumps(d.document["flow"])
     reads = f"each.{node.name}.index" in text
-    limited = "width" in node.doc or "after" in node.doc or node.doc.get("open")
+    limited = node.doc.get("width", ITEMS) < ITEMS or "after" in node.doc or node.doc.get("open")
     return not reads and not limited

@@ -33,13 +33,14 @@ class Bounds:
     """How far the exploration goes; what a definition allows beyond it is not looked at.
 
     `attempts` of a step or undo, `rounds` of a repeat, `runs` of a handler, `updates` of each kind
-    in one run, `collected` events of one wait, `retried_debts` in one run; `states` in all.
+    in one run, `beside`: runs of handlers and updates in the scopes that are open, `collected` events of one wait, `retried_debts` in one run; `states` in all.
     """
 
     attempts: int = 2
     rounds: int = 2
     runs: int = 1
     updates: int = 1
+    beside: int = 2
     collected: int = 2
     retried_debts: int = 1
     states: int = 60_000
@@ -91,7 +92,7 @@ class Moves:
             yield Move(SYSTEM, f"it is the turn of {path}", msg.YourTurn(path, place.ask))
             yield Move(SYSTEM, f"too many wait before {path}", msg.NoTurn(path, place.ask))
         yield from self._revoked(c)
-        yield from self._updates(used)
+        yield from self._updates(c, used)
         yield from self._debts(c, used)
         for timer in c.timers:
             path, _, name = timer.rpartition(":")
@@ -232,7 +233,9 @@ class Moves:
                 again = msg.Control("retry", "operator", "again", number)
                 yield Move(PERSON, f"retries debt {debt.node}", again, use=use, agent=agent)
 
-    def _updates(self, used: Mapping[str, int]) -> Iterator[Move]:
+    def _updates(self, c: Commitment, used: Mapping[str, int]) -> Iterator[Move]:
+        if sum(c.runs.values()) >= self.bounds.beside:
+            return
         for update in self.d.updates:
             use = f"update {update.name}"
             if used.get(use, 0) >= self.bounds.updates:
@@ -276,6 +279,8 @@ class Moves:
     def _may_take(self, c: Commitment, path: str) -> bool:
         found = self.d.by_template[template_of(path)]
         if isinstance(found, Handler):
+            if not found.interrupt and sum(c.runs.values()) >= self.bounds.beside:
+                return False
             return c.runs.get(path, 0) + len(c.queues.get(path, ())) < self.bounds.runs
         return len(c.nodes[path].events) < self.bounds.collected
 

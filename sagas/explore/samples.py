@@ -24,6 +24,7 @@ VALUES_MAX = 8
 DEPTH_MAX = 8
 """Levels of a schema that a sample goes into; deeper ones stay empty."""
 ITEMS = 2
+"""Items of a list in a sample, unless its schema wants more."""
 WORDS = ("x", "y", "z")
 _DECIDING = frozenset({
     "when", "until", "while", "items", "key", "after", "if", "join", "close_when", "close", "to",

@@ -13,7 +13,7 @@ put off for ever: where one of these moves leads to a state that was seen before
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,6 @@ from sagas.explore.gated import GateOracle
 from sagas.explore.moves import Bounds, Move, Moves
 from sagas.explore.samples import Samples
 from sagas.explore.undone import Broken, UndoOracle
-from sagas.outputs import outputs
 
 __all__ = ["MAIL_MAX", "START_US", "Result", "Seen", "search"]
 
@@ -226,16 +225,7 @@ class _Search:
                 return c
             now = decide(self.d, c, mail.pop(0), stream=self.stream, now_us=START_US, ctx=_CTX)
             events.extend(now.events)
-            out = outputs(c, now.state, now.events)
-            before = c.effects if c is not None else {}
-            mail += [
-                msg.Withdrawn(effect) for effect in out.withdraw
-                if effect not in before or before[effect].state == "offered"
-            ]  # fmt: skip
-            mail += [
-                msg.ChildOver(to.node, to.ask, "cancelled") for _, to in out.mail
-                if isinstance(to, msg.Recall) and now.state.children[to.node].id is None
-            ]  # fmt: skip
+            mail += _followed(now.state, now.events)
             c = now.state
         raise Broken("mail without end")
 
@@ -277,6 +267,21 @@ class _Search:
         for one in self.all:
             if one.number not in ends:
                 raise _Found(one, "no run goes on from here to an end")
+
+
+def _followed(c: Commitment, events: Sequence[Event]) -> Iterator[msg.Message]:
+    """What follows without anybody's choice: who is asked to stop before it began, has stopped."""
+    for event in events:
+        if isinstance(event, ev.EffectStopAsked):
+            for key in event.effects:
+                effect = c.effects.get(key)
+                if effect is not None and effect.stop and effect.state == "offered":
+                    yield msg.Withdrawn(key)
+        elif isinstance(event, ev.ChildStopAsked):
+            for node in event.nodes:
+                child = c.children.get(node)
+                if child is not None and child.id is None:
+                    yield msg.ChildOver(node, child.ask, "cancelled")
 
 
 def _passed(c: Commitment, move: Move) -> Commitment:
