@@ -6,10 +6,11 @@ A path is an instance path (docs/format.md section 3). Times are microseconds si
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from operator import attrgetter
-from typing import Any, TypeVar, cast
+from typing import Any, cast
+
+from domain.changing import changed
 
 __all__ = [
     "ITS_TURN", "RUN_ON", "UNDO_RUN",
@@ -20,7 +21,6 @@ __all__ = [
 ]  # fmt: skip
 
 Json = Any
-Record = TypeVar("Record")
 _INSTANCE = re.compile(r"[#@]\d+|\[[^\]]*\]")
 # What has a meaning in a path is written as %XX in the key of an item.
 _KEY_MARKS = re.compile(r"[%/#@\[\]\x00-\x1f]")
@@ -358,28 +358,6 @@ def binding_paths(path: str) -> Iterator[str]:
 
 
 # --- making records --------------------------------------------------------------------------
-
-_Parts = tuple[Callable[[Any], tuple[Any, ...]], dict[str, Callable[[Any, Any], None]]]
-_PARTS: dict[type, _Parts] = {}
-
-
-def changed(record: Record, **values: Any) -> Record:
-    """A copy of a frozen record with some fields replaced.
-
-    It does what `dataclasses.replace` does, in half its time: folding does little else.
-    """
-    cls = type(record)
-    if cls not in _PARTS:
-        names = [f.name for f in fields(cls)]  # pyright: ignore[reportArgumentType] - a dataclass
-        _PARTS[cls] = attrgetter(*names), {n: getattr(cls, n).__set__ for n in names}
-    read, setters = _PARTS[cls]
-    copy = object.__new__(cls)
-    for write, value in zip(setters.values(), read(record), strict=True):
-        write(copy, value)
-    for name, value in values.items():
-        setters[name](copy, value)
-    return copy
-
 
 _NESTED: dict[str, Any] = {"asked": Asked, "task": Task}
 _TUPLES = frozenset({"guards", "events", "needs", "not_by", "unanswered", "types", "keep",

@@ -15,7 +15,7 @@ import orjson
 from domain.durations import duration_text
 from domain.seats import seat_text
 from domain.state import ITS_TURN
-from projections import audit_revoking
+from projections import audit_revoking, audit_turns
 
 __all__ = ["LINE_MAX", "text_of", "topics"]
 
@@ -223,10 +223,6 @@ def _settled(state: State) -> str:
     return f"debt {state['debt']} settled as {state['how']}{shown}: {_value(state['reason'])}"
 
 
-def _throttle(state: State) -> str:
-    return f"{state['throttle']}, key {_value(state['key'])}" if state["key"] else state["throttle"]
-
-
 def _subscriptions(state: State) -> str:
     who = f"{state['saga']}/{state['saga_key']}"
     if state.get("ended"):
@@ -332,16 +328,6 @@ _LINES: dict[str, Callable[[State], str]] = {
     "approval.rejected": lambda s: _decided(s, "rejected"),
     "approval.voided": lambda s: f"{s['node']}: the question is void{_why(s)}",
     "hours.awaited": lambda s: f"{s['node']} waits for the hours of {s['calendar']}{_until(s)}",
-    "turn.wanted": lambda s: (
-        f"{s['node']} waits for its turn in throttle {_throttle(s)}, "
-        f"{s['max']} in {duration_text(s['per_us'])}"
-    ),
-    "turn.refused": lambda s: f"{s['node']} gets no turn: too many wait",
-    "turn.given": lambda s: f"it is the turn of {s['node']}",
-    "throttles.opened": lambda s: f"first request for a turn in throttle {_throttle(s)}",
-    "throttles.queued": lambda s: f"{s['node']} of {s['commitment'][:8]} waits for its turn",
-    "throttles.passed": lambda s: f"{s['node']} of {s['commitment'][:8]} has its turn",
-    "throttles.dropped": lambda s: f"{s['node']} of {s['commitment'][:8]} no longer waits",
     "lock.wanted": lambda s: (
         f"{s['node']} waits for lock {s['lock']}"
         + (", to undo what was done under it" if s.get("undo") else "")
@@ -349,12 +335,6 @@ _LINES: dict[str, Callable[[State], str]] = {
     ),
     "lock.granted": lambda s: f"{s['node']} holds its lock, fence {s['fence']}{_until(s)}",
     "lock.released": lambda s: f"{s['node']} gives lock {s['lock']} back",
-    "locks.opened": lambda s: f"first request for lock {s['lock']}",
-    "locks.queued": lambda s: f"{s['node']} of {s['commitment'][:8]} waits for the lock",
-    "locks.passed": lambda s: (
-        f"{s['node']} of {s['commitment'][:8]} holds the lock, fence {s['fence']}"
-    ),
-    "locks.freed": lambda s: f"{s['node']} of {s['commitment'][:8]} no longer wants the lock",
     "child.asked": _child_asked,
     "child.opened": lambda s: (
         f"child of {s['node']} runs as {s['child'][:8]}, run {s['run']}, v{s['saga_version']}"
@@ -363,6 +343,7 @@ _LINES: dict[str, Callable[[State], str]] = {
     "child.left": lambda s: f"left to themselves: children of {_names(s['nodes'])}",
     "child.ended": _child_ended,
     **audit_revoking.LINES,
+    **audit_turns.LINES,
     "effect.intended": _intended,
     "effect.started": lambda s: f"{_what(s)} started by {s['worker']}, {_attempt(s)}",
     "effect.attempt_failed": _attempt_failed,
