@@ -8,6 +8,8 @@ import secrets
 import sys
 from collections import Counter
 
+from tests.simulation.options import Options
+from tests.simulation.shrink import shrunk
 from tests.simulation.world import Outcome, run_seed
 
 _HASH_SEED = "PYTHONHASHSEED"
@@ -21,11 +23,18 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=50, help="how many, half of them fresh")
     parser.add_argument("--seed", type=int, help="only this one, as a failure prints it")
     parser.add_argument("--trace", action="store_true", help="print the last events of each")
+    parser.add_argument("--without", help="leave out these faults and people, by commas")
+    parser.add_argument("--hits", type=int, help="end all faults after so many")
+    parser.add_argument("--stories", type=int, help="only the first things that producers do")
+    parser.add_argument("--whole", action="store_true", help="do not make a failure small")
     asked = parser.parse_args()
+    options = Options.of(asked.without, asked.hits, asked.stories)
     outcomes: list[Outcome] = []
     for seed in _seeds(asked.seeds) if asked.seed is None else [asked.seed]:
-        outcome = run_seed(seed)
+        outcome = run_seed(seed, options)
         outcomes.append(outcome)
+        if outcome.violation is not None and not asked.whole:
+            outcome = shrunk(outcome)
         if outcome.violation is not None or asked.trace:
             _say(shown(outcome))
     _say(_summary(outcomes))
@@ -42,7 +51,9 @@ def shown(outcome: Outcome) -> str:
     lines = [f"seed {outcome.seed}: {outcome.violation or 'every invariant holds'}"]
     lines += [f"  {line}" for line in outcome.trace[-TRACE_SHOWN:]]
     lines.append(f"  fingerprint {outcome.fingerprint}")
-    lines.append(f"  replay: python -m tests.simulation --seed {outcome.seed} --trace")
+    left_out = outcome.options.arguments()
+    whole = f"python -m tests.simulation --seed {outcome.seed}"
+    lines.append(f"  replay: {whole} {left_out} --whole --trace".replace("  --", " --"))
     return "\n".join(lines)
 
 
@@ -58,18 +69,27 @@ def _summary(outcomes: list[Outcome]) -> str:
     hours = sum(outcome.simulated_s for outcome in outcomes) / 3600
     found = sum(outcome.violation is not None for outcome in outcomes)
     decisions = sum(outcome.decisions for outcome in outcomes)
+    core_s = max(sum(outcome.core_s for outcome in outcomes), 0.001)
     lines = [
         f"{len(outcomes)} seeds in {wall_s:.1f} s, {found} with a violation",
         (
-            f"{hours:,.0f} simulated hours, {hours / max(wall_s, 0.001):,.1f} for each second of "
-            f"wall time; {decisions:,} decisions"
+            f"{hours:,.0f} simulated hours, {hours / core_s:,.1f} for each second of one core "
+            f"({core_s:.1f} s used); {decisions:,} decisions, {decisions / core_s:,.0f} a second"
         ),
         _counted("ends", [o.ends for o in outcomes]),
         _counted("states seen", [o.statuses for o in outcomes]),
         _counted("faults", [o.faults for o in outcomes]),
         f"kinds of events: {len(set().union(*(o.topics for o in outcomes)))}",
+        _covered(set().union(*(o.covered for o in outcomes))),
     ]
     return "\n".join(lines)
+
+
+def _covered(pairs: set[tuple[str, str]]) -> str:
+    """How many states of nodes were seen: kind of node, status of its commitment, event."""
+    kinds = Counter(kind for kind, _ in pairs)
+    told = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
+    return f"states of nodes covered: {len(pairs)} ({told})"
 
 
 def _counted(what: str, counters: list[Counter[str]]) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeVar
+
+from tests.simulation.options import WHOLE, Options
 
 __all__ = ["RATES", "Dice"]
 
@@ -37,11 +39,14 @@ ABSENT = 0.25
 
 
 class Dice:
-    """The one source of chance. `calm` ends all faults."""
+    """The one source of chance. `calm` ends all faults; `told` hears of each that happens."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, options: Options = WHOLE) -> None:
         self.random = Random(seed)
         self.faults: Counter[str] = Counter()
+        self.told: Callable[[str], None] | None = None
+        self._options = options
+        self._left = options.hits_max
         self.is_calm = False
         scale = self.random.choice([0.3, 1.0, 1.0, 2.0])
         self._rates = {
@@ -57,7 +62,13 @@ class Dice:
         """Whether this fault happens here and now; it is counted."""
         if self.is_calm or self.random.random() >= self._rates[fault]:
             return False
+        if fault in self._options.without or self._left == 0:
+            return False
+        if self._left is not None:
+            self._left -= 1
         self.faults[fault] += 1
+        if self.told is not None:
+            self.told(fault)
         return True
 
     def chance(self, share: float) -> bool:

@@ -18,9 +18,11 @@ from troth import (
     approve,
     await_,
     branch,
+    cancel,
     each,
     emit,
     fail,
+    finish,
     lock,
     new,
     on,
@@ -34,6 +36,7 @@ from troth import (
     set_,
     sleep,
     task,
+    undo,
     undo_flow,
     var,
     wait_for,
@@ -234,12 +237,27 @@ class _Draw:
     def _scope(self, known: str, depth: int) -> None:
         rng = self._rng
         holds: Any = rng.choice([None, None, None, self._counter < rng.randint(1, 4)])
-        with scope(self._name("scope"), deadline=rng.choice([None, "3m", "30m"]), while_=holds):
+        name = self._name("scope")
+        order: Any = rng.choice([None, None, "reverse"])
+        with scope(
+            name, deadline=rng.choice([None, "3m", "30m"]), while_=holds, undo_order=order
+        ):  # fmt: skip
             if rng.random() < 0.8:
                 with on_failure(rng.choice(["*", "business:*"]), undo=rng.choice(["all", "none"])):
                     self._step(known, rng.choice([pool.look, pool.post]))
             self._step(known, rng.choice(pool.EFFECTS))
             self._list(known, depth + 1)
+            self._act(name)
+
+    def _act(self, part: str) -> None:
+        """Sometimes a part is undone, cancelled or finished from inside itself."""
+        chance = self._rng.random()
+        if chance < 0.1:
+            undo(part, name=self._name("back"))
+        elif chance < 0.2:
+            cancel(part, name=self._name("drop"))
+        elif chance < 0.3:
+            finish(part, evidence=self._order.number, name=self._name("enough"))
 
     def _await(self, known: str, depth: int) -> None:
         expiry: Any = self._rng.choice(["fail", "continue"])

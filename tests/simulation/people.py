@@ -148,11 +148,11 @@ class People:
         rows = self._engine.connection.execute(_OPEN).fetchall()
         return [(number, UUID(bytes=c), orjson.loads(body)) for number, c, body in rows]
 
-    async def decide_now_and_then(self, person: Person) -> None:
+    async def decide_now_and_then(self, person: Person, pace: float) -> None:
         """One person at work, well-behaved most of the time."""
         dice = self._dice
         while not dice.is_calm:
-            await asyncio.sleep(dice.between(2, 120))
+            await asyncio.sleep(dice.between(2, 120) * pace)
             mine = [a for a in self.approvals() if _is_asked(person, a[2])]
             if mine:
                 await self._decide(person, *dice.pick(mine))
@@ -191,11 +191,11 @@ class People:
         found = [s.state for s in self._observer.streams.values()]
         return [c for c in found if isinstance(c, Commitment) and (not c.is_over or c.debts)]
 
-    async def operate_now_and_then(self) -> None:
+    async def operate_now_and_then(self, pace: float) -> None:
         """Cancel, pause, resume, retry and settle at random moments."""
         dice = self._dice
         while not dice.is_calm:
-            await asyncio.sleep(dice.between(5, 400))
+            await asyncio.sleep(dice.between(5, 400) * pace)
             there = self.open_commitments()
             if there:
                 c = dice.pick(there)
@@ -247,11 +247,11 @@ class People:
 
     # --- hostile input ---------------------------------------------------------------------------
 
-    async def annoy_now_and_then(self) -> None:
+    async def annoy_now_and_then(self, pace: float) -> None:
         """Events that are none, replies with tokens of others, work of another tenant."""
         dice = self._dice
         while not dice.is_calm:
-            await asyncio.sleep(dice.between(10, 200))
+            await asyncio.sleep(dice.between(10, 200) * pace)
             await dice.pick([self._bad_event, self._bad_reply, self._bad_control])()
 
     async def _bad_event(self) -> None:
