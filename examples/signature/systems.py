@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from examples.partner_activation.books import Books, opened
+from examples.keeper import Keeper, kept
 from sagas.catalogue.signature import Draft, Envelope, Filed, Signature
 
 __all__ = ["ExampleArchive", "ExampleDrafts", "ExampleEsign", "archive", "drafts", "esign"]
@@ -24,15 +23,8 @@ class ExampleDrafts:
         )
 
 
-class ExampleEsign:
-    """Holds envelopes in its books; the key makes every call safe to repeat.
-
-    Of the kinds in `lost_once` the first reply is lost: it happened, and the caller cannot know.
-    """
-
-    def __init__(self, books: Books, lost_once: frozenset[str] = frozenset()) -> None:
-        self._books = books
-        self._lost_once = lost_once
+class ExampleEsign(Keeper):
+    """Holds envelopes in its books."""
 
     async def send(self, key: str, contract: str, draft: Draft, to: list[str]) -> Envelope:
         text = f"env-{draft.document_id}-{len(to)}"
@@ -51,28 +43,16 @@ class ExampleEsign:
 
     async def countersigned(self, key: str) -> Signature | None:
         """Whether the effect with this key happened."""
-        done = await asyncio.to_thread(self._books.answer_of, key)
+        done = await self._done(key)
         return None if done is None else Signature(signature_id=done)
 
-    async def _do(self, key: str, kind: str, about: str, answer: str) -> str:
-        given = await asyncio.to_thread(self._books.do, key, kind, about, answer)
-        calls = await asyncio.to_thread(self._books.calls_of, key)
-        await asyncio.to_thread(self._books.called, key, "")
-        if kind in self._lost_once and not calls:
-            raise TimeoutError("the reply of the e-sign provider was lost")
-        return given
 
-
-class ExampleArchive:
+class ExampleArchive(Keeper):
     """Files what was signed."""
-
-    def __init__(self, books: Books) -> None:
-        self._books = books
 
     async def file(self, key: str, envelope: Envelope, signature: Signature) -> Filed:
         text = f"file-{signature.signature_id}"
-        done = await asyncio.to_thread(self._books.do, key, "file", envelope.envelope_id, text)
-        return Filed(archive_id=done)
+        return Filed(archive_id=await self._do(key, "file", envelope.envelope_id, text))
 
 
 def drafts() -> AbstractAsyncContextManager[ExampleDrafts]:
@@ -89,21 +69,11 @@ def esign(
     path: Path, lost_once: frozenset[str] = frozenset()
 ) -> Callable[[], AbstractAsyncContextManager[ExampleEsign]]:
     """What `connect` wants for the e-sign provider; its books are the file at `path`."""
-
-    @asynccontextmanager
-    async def made() -> AsyncIterator[ExampleEsign]:
-        with opened(path) as books:
-            yield ExampleEsign(books, lost_once)
-
-    return made
+    return kept(ExampleEsign, path, lost_once)
 
 
-def archive(path: Path) -> Callable[[], AbstractAsyncContextManager[ExampleArchive]]:
+def archive(
+    path: Path, lost_once: frozenset[str] = frozenset()
+) -> Callable[[], AbstractAsyncContextManager[ExampleArchive]]:
     """What `connect` wants for the archive; its books are the file at `path`."""
-
-    @asynccontextmanager
-    async def made() -> AsyncIterator[ExampleArchive]:
-        with opened(path) as books:
-            yield ExampleArchive(books)
-
-    return made
+    return kept(ExampleArchive, path, lost_once)
