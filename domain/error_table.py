@@ -1,4 +1,4 @@
-"""The text of the table of codes: number, alias, status and title; below each what to do instead."""
+"""The table of codes as text: number, alias, status and title; below each what to do instead."""
 
 __all__ = ["TABLE"]
 

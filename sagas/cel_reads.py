@@ -164,7 +164,7 @@ def _refuse_stranger(node: Node) -> None:
         case Call(target=None, function=name) if name in ASKED:
             message = f"{name}() takes the name of a node in quotes, such as {name}('check')"
         case Call(target=None, function=name) if name in CALENDARED and calendar_of(node) is None:
-            message = f"{name}() takes the name of a calendar in quotes first: {name}('office', ...)"
+            message = f"{name}() takes the name of a calendar in quotes first: 'office'"
         case _:
             return
     raise ExprError("name", message)

@@ -1,4 +1,4 @@
-"""Calendars: their zones, hours and holidays are real, and what names one names one that is there."""
+"""Calendars: zones, hours and holidays are real, and what names one names one that is there."""
 
 from __future__ import annotations
 
