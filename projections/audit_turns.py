@@ -1,4 +1,4 @@
-"""The lines of the audit trail about turns in throttles, and of the streams of throttles and locks."""
+"""Lines of the audit trail about turns in throttles, and of streams of throttles and locks."""
 
 from __future__ import annotations
 
