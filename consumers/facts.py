@@ -17,6 +17,7 @@ import orjson
 
 from consumers.envelope import rfc3339
 from domain.cloudevents import STRUCTURED
+from domain.state import item_path
 
 __all__ = ["CONTENT_TYPE", "PREFIX", "TYPES", "Origin", "fact_of", "record_of"]
 
@@ -159,6 +160,20 @@ def _entered(s: _Data) -> _Data:
     return {**_of("node", "branch", "round")(s), "until": _iso(until_us)}
 
 
+def _more(s: _Data) -> _Data:
+    return {"node": s["node"], "count": len(s["items"])}
+
+
+def _adds(s: _Data) -> _Data | None:
+    """What an update adds to a list: it may close it, too."""
+    adds = s.get("adds")
+    return None if adds is None else {**_more(adds), "done": True if adds["close"] else None}
+
+
+def _item_over(s: _Data) -> _Data:
+    return {"node": item_path(s["node"], s["item"]), "outcome": s["outcome"]}
+
+
 def _taken(s: _Data) -> _Data:
     return {"node": s["node"], "done": s.get("done", True)}
 
@@ -243,6 +258,10 @@ _TOLD: dict[str, tuple[str, Callable[[_Data], _Data | None]]] = {
     "child.revoke_ended": ("node.closed", _child_revoked),
     "undo.flow_ended": ("node.closed", _undo_flow_ended),
     "node.entered": ("block.entered", _entered),
+    "items.added": ("items.added", _more),
+    "update.accepted": ("items.added", _adds),
+    "items.closed": ("items.closed", _of("node")),
+    "item.closed": ("item.closed", _item_over),
     "event.taken": ("event.taken", _taken),
     "node.done": ("node.closed", _closed("done")),
     "node.failed": ("node.closed", _closed("failed")),

@@ -27,7 +27,7 @@ class ItemsClosed(Event):
 
 
 class ItemClosed(Event):
-    """An item is over. `outcome`: done, failed, skipped, undone or kept."""
+    """An item is over. `outcome`: done, failed, skipped, undone, kept or cut."""
 
     TOPIC: ClassVar[str] = "item.closed"
     node: str

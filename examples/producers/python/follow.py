@@ -31,6 +31,8 @@ class Where:
     winding_up: set[str] = field(default_factory=set[str])
     effects: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     waits: dict[str, str] = field(default_factory=dict[str, str])
+    lists: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    """The open lists, and of each the items under way: without any it waits for more."""
     debts: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
 
     @property
@@ -54,7 +56,9 @@ class Where:
         debts = {debt["node"] for debt in self.debts.values() if debt["node"]}
         if self.ended:
             return sorted(debts)
-        return sorted(debts | set(self.waits) | {e["node"] for e in self.effects.values()})
+        idle = {path for path, items in self.lists.items() if not items}
+        at_work = {effect["node"] for effect in self.effects.values()}
+        return sorted(debts | idle | set(self.waits) | at_work)
 
 
 def fold(where: Where, event: BaseCloudEvent) -> None:
@@ -95,6 +99,10 @@ def _rest(where: Where, word: str, data: Any) -> None:
             where.waits[data["node"]] = data["for"]
         case "approval.asked":
             where.waits[data["node"]] = "approval"
+        case "items.added" | "items.closed" | "item.closed" | "block.entered" if _lists(
+            where, word, data
+        ):
+            pass
         case "block.entered" if data.get("branch") == "resting":
             where.waits[data["node"]] = "timer"
         case "event.taken" if not data["done"]:
@@ -104,6 +112,7 @@ def _rest(where: Where, word: str, data: Any) -> None:
         case "node.closed":
             for node in data["nodes"]:
                 where.waits.pop(node, None)
+                where.lists.pop(node, None)
         case "debt.opened":
             where.debts[data["debt"]] = data
         case "debt.settled":
@@ -118,6 +127,24 @@ def _rest(where: Where, word: str, data: Any) -> None:
             where.ended = None
         case _:  # of a later engine: the rest still counts
             pass
+
+
+def _lists(where: Where, word: str, data: Any) -> bool:
+    """Open lists: whether that was all that the fact says."""
+    node = data["node"]
+    around, mark, _ = node.rpartition("[")
+    is_item = mark != "" and node.endswith("]")
+    if word == "items.closed" or (word == "items.added" and data.get("done")):
+        where.lists.pop(node, None)
+    elif word == "item.closed":
+        where.lists.get(around, set()).discard(node)
+    elif word == "block.entered" and data.get("branch") == "open":
+        where.lists[node] = set()
+    elif word == "block.entered" and is_item and around in where.lists:
+        where.lists[around].add(node)
+    else:
+        return False
+    return True
 
 
 def _clear_debts(where: Where, is_done: bool, data: Any) -> None:
@@ -139,6 +166,9 @@ def _wind_up(where: Where, word: str, data: Any) -> None:
             under = where.waits[path] != "child" and _is_under(path, node)
             if under and not any(_is_under(path, one) for one in kept):
                 del where.waits[path]
+        for path in [p for p in where.lists if _is_under(p, node)]:
+            if not any(_is_under(path, one) for one in kept):
+                del where.lists[path]
         if node == "" and data["cause"] in STOPPING:
             where.winding_up.add("stopping")
     elif word == "compensating" and node == "":
