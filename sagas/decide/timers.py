@@ -42,6 +42,9 @@ def _fire(m: Machine, path: str, name: str, due_us: int) -> None:
         _retry(m, path, name)
         return
     m.emit(ev.TimerFired, node=path, timer=name, due_us=due_us)
+    if name == "undo_deadline":  # of a branch too, which is no node
+        undoing.deadline_over(m, path)
+        return
     node = m.node(path) if path else m.d.root
     if name == "sleep":
         flow.finish(m, path, node)
@@ -59,8 +62,6 @@ def _fire(m: Machine, path: str, name: str, due_us: int) -> None:
         tasks.lease_over(m, path)
     elif name.startswith(escalation.ESCALATE):
         escalation.escalate(m, path, node, name)
-    elif name == "undo_deadline":
-        undoing.deadline_over(m, path)
     else:
         _within(m, path, node)
 

@@ -299,3 +299,22 @@ def test_until_joins_when_it_holds_of_what_would_be_yielded_now() -> None:
     given(document).done("b", 9).then(offered=["p/x/a", "p/w/c"]).done("a", 7).then(offered=["z"])
     story = given(document).done("a", 1).done("b", 9).done("c")
     story.then(status="failed", error="business:join.unreachable")
+
+
+def test_the_undo_deadline_of_a_branch_makes_a_debt_of_what_is_not_undone() -> None:
+    document = saga(
+        parallel(
+            "p",
+            branch("x", step("a", undo=True), step("c")),
+            branch(None, step("b")),
+            on_branch="collect",
+        )
+    )
+    (
+        given(document | {"undo_deadline": "1h"})
+        .done("a")
+        .failed("c")
+        .then(offered=["p/b", "undo p/x/a"])
+        .after("1h")
+        .then(debts=["undo p/x/a"], status="in_debt")
+    )
