@@ -2,7 +2,8 @@
 
 The room opens only when the board said so. Everybody is let in on a decision of their own, also
 people who are named later; who leaves, or whose decision is no, has no access left. Closing
-revokes all access and then closes the room; 90 days without it, or a cancel, undo it all.
+revokes all access and then closes the room; 90 days without it, or a cancel, undo it all, and so
+does a log of access that cannot be kept.
 The systems behind the participants are other people's: `connect` says which.
 """
 
@@ -26,6 +27,7 @@ from troth import (
     Accepted,
     App,
     Effect,
+    Items,
     Participant,
     Retry,
     Rule,
@@ -313,6 +315,20 @@ async def file_room(fx: Effect[Archive], room: Room, admitted: list[str]) -> Arc
     return await fx.deps.file(fx.key, room, admitted)
 
 
+def let_in(parties: Items[Party], room: Room, admitted: list[str], closing: bool) -> None:
+    """Everybody has access from a decision of their own until the room closes."""
+    for party in parties:
+        with race("entry"):
+            ask = approve("admit", level=A2, subject=party, edit=False, within=ADMITTED_WITHIN)
+            with branch("asked", ask):
+                granted = grant(room, party)
+                set_(admitted=admitted + [party.person])
+                await_("until_closed", closing, within=None)
+                undo(granted)
+            with branch("too_late", await_("closed_before", closing, within=None)):
+                pass
+
+
 @saga("dd-room", version=1, starts_on=RoomRequested)
 def dd_room(request: RoomRequested) -> Outcome:
     """Traced once into `dd_room.v1.json`; never run by the engine."""
@@ -336,16 +352,7 @@ def dd_room(request: RoomRequested) -> Outcome:
             "parties", request.parties, key=lambda party: party.person,
             at_most=PARTIES_MAX, on_item="collect", open=True,
         )  # fmt: skip
-        for party in parties:
-            with race("entry"):
-                ask = approve("admit", level=A2, subject=party, edit=False, within=ADMITTED_WITHIN)
-                with branch("asked", ask):
-                    granted = grant(room, party)
-                    set_(admitted=admitted + [party.person])
-                    await_("until_closed", closing, within=None)
-                    undo(granted)
-                with branch("too_late", await_("closed_before", closing, within=None)):
-                    pass
+        let_in(parties, room, admitted, closing)
         with update(
             "invite", Invite,
             refuse=[Rule(lambda i: is_in(i.party.person, known), "known", "named already")],

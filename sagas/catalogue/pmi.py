@@ -231,8 +231,10 @@ def milestone(plan: Milestone) -> Reached:
                     sleep("patience", until=cel(LATE_AT, datetime))
                     with update(
                         "shift", Shift,
-                        refuse=[Rule(lambda shift: shift.days < 1, "days", "at least a day"),
-                                Rule(lambda shift: shift.days > SHIFT_DAYS_MAX, "days", "too many")],
+                        refuse=[
+                            Rule(lambda shift: shift.days < 1, "days", "at least a day"),
+                            Rule(lambda shift: shift.days > SHIFT_DAYS_MAX, "days", "too many"),
+                        ],
                         set=lambda shift: {"shifted": shifted + shift.days},
                         move=lambda _: {"patience": cel(SHIFTED, datetime)},
                         answer=lambda _: deadline("patience"),

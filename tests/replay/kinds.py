@@ -338,11 +338,13 @@ STORIES: Stories = {
     for story in (
         list_filled_and_closed, list_closed_by_what_holds, part_cancelled_and_part_finished,
         timer_moved, part_undone_and_gone_on, milestone_reached, loser_runs_on, branch_collected,
-        race_won_and_node_skipped, rounds_undone, undone_by_a_flow, was_undone_by_a_flow, task_claimed_and_lost_again,
+        race_won_and_node_skipped, rounds_undone, undone_by_a_flow, was_undone_by_a_flow,
+        task_claimed_and_lost_again,
         task_done_by_who_was_called, decision_escalated, decision_amended, decision_stale, retried,
         late_reply, contradicted, settled_by_a_person, debt_retried_and_settled, paused, resumed,
         held, held_and_tried_again, cancel_caught, lock_held, lock_waited_for, turn_waited_for,
-        turn_given, turn_refused, child_asked_to_undo_itself, child_undoes_itself, child_undid_itself,
+        turn_given, turn_refused, child_asked_to_undo_itself, child_undoes_itself,
+        child_undid_itself,
         child_left_alone, child_that_its_parent_needs_no_more,
     )
 }  # fmt: skip

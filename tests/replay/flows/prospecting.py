@@ -151,7 +151,8 @@ def not_told_in_time() -> Story:
 STORIES: Stories = {
     f"prospecting_{story.__name__}": story
     for story in (
-        no_words, no_way_to_reach_them, not_suppressed, not_suppressed_in_time, not_told, not_told_in_time,
+        no_words, no_way_to_reach_them, not_suppressed, not_suppressed_in_time, not_told,
+        not_told_in_time,
         asked, allowed_at_night, in_the_morning, first_touch, third_touch, no_answer, reached,
         replied_between_touches, replied_while_a_mail_goes_out, opted_out,
         opted_out_before_anything_is_sent, opted_out_while_it_is_decided, unreachable,
