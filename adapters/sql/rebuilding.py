@@ -94,7 +94,7 @@ class ViewWriter(ABC):
         """Remove the rows of streams that have no events; how many there were."""
         return sum(
             self.count(
-                f"DELETE FROM {table} WHERE NOT EXISTS (SELECT 1 FROM events e"  # noqa: S608
+                f"DELETE FROM {table} WHERE NOT EXISTS (SELECT 1 FROM events e"  # noqa: S608 - names of ours
                 f" WHERE e.stream = {table}.{column_of(table)})"
             )
             for table in tables
