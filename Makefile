@@ -10,7 +10,7 @@ ARGS ?=
 SHAPE ?= embedded
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev loans servers servers-down test simulate mutants lint types imports check \
+.PHONY: help setup demo dev loans servers servers-down test simulate mutants chaos lint types imports check \
 	bench coverage lock clean
 
 help:  ## this list
@@ -43,6 +43,9 @@ simulate: setup  ## seeded simulation: make simulate SEEDS=50
 
 mutants: setup  ## breakages of the engine, each hunted until seen: make mutants ARGS="--seeds 40"
 	@$(PY) -m tests.simulation.mutants $(ARGS)
+
+chaos: setup  ## real processes killed, books compared: make chaos ARGS="--shape kafka --kills 40"
+	@$(PY) -m chaos $(ARGS)
 
 lint: setup  ## rules and form
 	@.venv/bin/ruff check .

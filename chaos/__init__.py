@@ -1,0 +1,1 @@
+"""`make chaos`: real processes, killed at named points; afterwards the books are compared."""
