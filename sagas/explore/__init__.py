@@ -20,23 +20,57 @@ from sagas.explore.search import Result, search
 from sagas.explore.story import as_lines, as_mermaid
 from sagas.loading import load
 
-__all__ = ["Bounds", "Result", "Samples", "as_lines", "as_mermaid", "bounded", "explore"]
+__all__ = [
+    "NARROW",
+    "WIDE",
+    "Bounds",
+    "Result",
+    "Samples",
+    "as_lines",
+    "as_mermaid",
+    "bounded",
+    "explore",
+]
 
 Json = Any
+NARROW = Bounds(attempts=1, rounds=1, beside=1, items=1, collected=1, retried_debts=0, values=3)
+"""Explored first: each thing once."""
+WIDE = Bounds()
+"""Explored then: what may happen twice, twice."""
 
 
 def explore(
     document: Mapping[str, Json], bounds: Bounds | None = None,
     *, over: Callable[[], bool] = lambda: False,
 ) -> Result:  # fmt: skip
-    """Explore a definition document that passed the checks."""
-    bounds = bounds or Bounds()
+    """Explore a definition document that passed the checks.
+
+    Without `bounds` first within narrow ones, which is quick, then within wider ones as far as
+    `over` lets it: the result says the widest that were explored to the end.
+    """
+    if bounds is not None:
+        return _within(document, bounds, over)
+    narrow = _within(document, NARROW, over)
+    if narrow.broken is not None or not narrow.is_complete:
+        return narrow
+    wide = _within(document, WIDE, over)
+    wide.states, wide.moves = wide.states + narrow.states, wide.moves + narrow.moves
+    if wide.broken is not None or wide.is_complete:
+        return wide
+    narrow.states, narrow.moves = wide.states, wide.moves
+    narrow.reached.append("beyond these bounds more states were looked at, and some were left")
+    return narrow
+
+
+def _within(
+    document: Mapping[str, Json], bounds: Bounds, over: Callable[[], bool]
+) -> Result:  # fmt: skip
     limited, reached = bounded(document, bounds)
     d = load(limited, "0" * 64)
     beside = sum(isinstance(one, Handler) and not one.interrupt for one in d.by_template.values())
     if beside > bounds.beside:
         reached.append(f"handlers and updates: {bounds.beside} runs of all {beside}")
-    samples = Samples(d)
+    samples = Samples(d, bounds.items, bounds.values)
     result = search(d, samples, bounds, over=over)
     result.reached += reached
     result.reached += [

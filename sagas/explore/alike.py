@@ -32,9 +32,9 @@ PERMUTATIONS_MAX = 24
 """Orders of equal branches and items that are tried for one state."""
 # What no future move reads: who and when it was, counts, and what is written beside it anyway.
 _PAST = frozenset({
-    "tenant", "saga", "saga_version", "definition", "key", "run", "input", "params", "parent", "start",
-    "started_us", "clock_us", "taken", "trail", "effects", "timers", "events_taken", "undone",
-    "debt_count", "ended",
+    "tenant", "saga", "saga_version", "definition", "key", "run", "input", "params", "parent",
+    "start", "started_us", "clock_us", "taken", "trail", "effects", "timers", "events_taken",
+    "undone", "debt_count", "ended",
 })  # fmt: skip
 # What is left of them once the whole commitment undoes, and its flow never goes on.
 _UNDOING = ("nodes", "locks", "entries", "stops", "undoing", "debts", "cancelling", "revoking")

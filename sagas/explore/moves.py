@@ -33,7 +33,9 @@ class Bounds:
     """How far the exploration goes; what a definition allows beyond it is not looked at.
 
     `attempts` of a step or undo, `rounds` of a repeat, `runs` of a handler, `updates` of each kind
-    in one run, `beside`: runs of handlers and updates in the scopes that are open, `collected` events of one wait, `retried_debts` in one run; `states` in all.
+    in one run, `beside`: runs of handlers and updates in the scopes that are open, `items` of a
+    list in the data, `values` of one schema, `collected` events of one wait, `retried_debts` in one
+    run; `states` in all.
     """
 
     attempts: int = 2
@@ -41,6 +43,8 @@ class Bounds:
     runs: int = 1
     updates: int = 1
     beside: int = 2
+    items: int = 2
+    values: int = 8
     collected: int = 2
     retried_debts: int = 1
     states: int = 60_000

@@ -46,6 +46,8 @@ class Samples:
     """Values for the schemas of one definition; `cut` names what has more than VALUES_MAX."""
 
     d: Definition
+    items: int = ITEMS
+    values: int = VALUES_MAX
     cut: set[str] = field(default_factory=set[str])
     none: set[str] = field(default_factory=set[str])
     _made: dict[str, list[Json]] = field(default_factory=dict[str, list[Json]])
@@ -100,7 +102,7 @@ class Samples:
         for value in self._values(schema, schema, 0, vary=bool(self.names)):
             if value in found or not validator.is_valid(value):
                 continue
-            if len(found) == VALUES_MAX:
+            if len(found) == self.values:
                 self.cut.add(what)
                 break
             found.append(value)
@@ -184,10 +186,12 @@ class Samples:
     def _lists(self, schema: Schema, root: Json, depth: int, vary: bool) -> Iterator[Json]:
         of = schema.get("items", {})
         item = next(self._values(of, root, depth + 1, vary=False))
-        several = [_apart(item, index) for index in range(max(ITEMS, schema.get("minItems", 0)))]
+        several = [
+            _apart(item, index) for index in range(max(self.items, schema.get("minItems", 0)))
+        ]
         yield several
         if vary:
-            yield from (several[:1], [])
+            yield from ([], several[:1])
 
     def _texts(self, schema: Schema, vary: bool) -> Iterator[Json]:
         plain = _FORMATS.get(schema.get("format", ""), WORDS[0])

@@ -272,7 +272,7 @@ class UndoOracle:
             _hold(not self.standing, f"{e.status}, and {list(self.standing)} stand")
 
     def _may_be_gone(self, e: ev.EffectWithdrawn | ev.EffectProbed, _: int) -> None:
-        if isinstance(e, ev.EffectProbed) and e.answer != "absent":
+        if e.answer != "absent" if isinstance(e, ev.EffectProbed) else e.tried:
             return
         entry = self.standing.get(self.nodes[e.effect])
         if entry is not None and not entry.done:

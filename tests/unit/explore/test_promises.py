@@ -71,7 +71,7 @@ def test_what_lies_beyond_the_bounds_is_said() -> None:
 def test_undoing_in_forward_order_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(undoing, "ready", lambda m, base, entries: [min(entries)])
     document = saga(step("a", undo=True), step("b", undo=True), step("c"))
-    result = explore(document)
+    result = explore(document, Bounds())
     assert result.why.startswith("a is undone while b stands")
     assert said(result) == [
         "the start", "a starts", "a is done {}", "b starts", "b is done {}",
@@ -114,7 +114,7 @@ def test_an_effect_that_is_left_behind_at_the_end_is_found(
 ) -> None:
     """It undoes nothing: the commitment ends compensated, and what was done stands."""
     monkeypatch.setattr(undoing, "begin", stopping.after_undo)
-    result = explore(PAIR)
+    result = explore(PAIR, Bounds())
     assert result.broken is not None
     assert said(result) == [
         "the start",
