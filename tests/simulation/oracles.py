@@ -84,7 +84,11 @@ class Oracles:
             case ev.EffectDone() if event.kind == "do":
                 return self._entered(before, event)
             case ev.EffectIntended() if event.kind == "undo":
-                return _sealed(before, event) or self._locked(before, event) or _once(before, event)
+                return (
+                    self._sealed(before, event)
+                    or self._locked(before, event)
+                    or _once(before, event)
+                )
             case ev.EffectIntended() if event.kind == "do":
                 return _once(before, event)
             case _:
@@ -151,6 +155,24 @@ class Oracles:
                     return f"{event.node} is undone without {path}"
         return None
 
+    def _sealed(self, before: Commitment, event: Any) -> str | None:
+        """What stands before a done pivot, in its list or in one around it, is never undone."""
+        entry = before.entries.get(event.node)
+        parent = event.node.rpartition("/")[0]
+        if entry is None or "@" in event.node or (parent and self._is_beside(before, parent)):
+            return None
+        for pivot in before.pivots:
+            trail = before.trail.get(pivot)
+            inside = is_under(pivot, parent) and not is_under(pivot, event.node)
+            if inside and "@" not in pivot and trail is not None and entry.seq < trail.version:
+                return f"{event.node} is undone past the pivot {pivot}"
+        return None
+
+    def _is_beside(self, c: Commitment, path: str) -> bool:
+        definition = self.registry.by_hash(c.definition)
+        found = definition.by_template.get(template_of(path)) if definition else None
+        return not isinstance(found, Node) or found.kind in ("parallel", "for_each", "race")
+
     def _node(self, c: Commitment, path: str) -> Node:
         definition = self.registry.by_hash(c.definition)
         assert definition is not None
@@ -206,19 +228,6 @@ def _granted(before: Commitment, event: Any) -> str | None:
     wanted = SEATS[asked.level] + len(asked.needs)
     if len(asked.seats) < wanted:
         return f"{event.node} is granted with {len(asked.seats)} of {wanted} seats"
-    return None
-
-
-def _sealed(before: Commitment, event: Any) -> str | None:
-    """What stands in one list before a pivot that is done is never undone."""
-    for pivot in before.pivots:
-        one, other = event.node.rpartition("/"), pivot.rpartition("/")
-        done = [e for e in before.effects.values() if e.node in (event.node, pivot)]
-        since = {e.node: before.trail[e.node].version for e in done if e.node in before.trail}
-        if one[0] == other[0] and "@" not in one[2] and len(since) == 2 and event.node != pivot:
-            entry = before.entries.get(event.node)
-            if entry is not None and entry.seq < since[pivot]:
-                return f"{event.node} is undone past the pivot {pivot}"
     return None
 
 

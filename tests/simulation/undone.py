@@ -72,7 +72,7 @@ def _entries(shadow: Shadow) -> list[_Entry]:  # noqa: C901 - one match over a c
                 open_[event.node] = _Entry(event.node, version)
             case ev.EffectFailed() if event.kind == "do" and event.undo:
                 open_.setdefault(event.node, _Entry(event.node, version))
-            case ev.EffectWithdrawn():
+            case ev.EffectWithdrawn() if not event.tried:
                 close(kinds[event.effect][0], settled=True)
             case ev.EffectProbed() if event.answer == "absent":
                 close(kinds[event.effect][0], settled=True)

@@ -166,12 +166,15 @@ def accepts_what_fits_no_schema() -> Iterator[None]:
 
 
 @mutant(seed=1)
-def journal_forgets_what_was_begun() -> Iterator[None]:
-    """A worker that comes after another one runs again, and does not know it."""
+def tells_nobody_of_a_repetition() -> Iterator[None]:
+    """Neither the claim nor the journal says that an earlier run may have happened."""
 
     def judge(real: Any, entry: Any, write: Any, *more: Any) -> Any:
         found = real(entry, write, *more)
         return replace(found, repeated=False) if isinstance(found, Run) else found
 
-    with wrapped(_journal, "judge", judge):
+    def shown(real: Any, claimed: Any, now_us: int) -> Json:
+        return {**real(claimed, now_us), "repeated": False}
+
+    with wrapped(_journal, "judge", judge), wrapped(work, "_shown", shown):
         yield
