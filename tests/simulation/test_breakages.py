@@ -13,7 +13,7 @@ SEEDS_MAX = 30
 FIRST_SEED = 1
 QUICK = (
     "undoes_in_forward_order", "forgets_to_undo", "writes_no_undo_entry", "retries_for_ever",
-    "commands_without_an_approval", "lets_an_agent_decide", "grants_with_a_seat_empty",
+    "forgets_the_receipt", "lets_an_agent_decide", "grants_with_a_seat_empty",
     "fires_timers_early", "fires_a_timer_twice", "sweeps_silently",
 )  # fmt: skip
 
