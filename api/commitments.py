@@ -16,7 +16,8 @@ from api.docs import documented
 from api.edge import Edge, answer, edge_of
 from api.identity import asked, identified
 from api.passing import later
-from api.waits import NUMBER_MAX, PAGE_DEFAULT, Cursor, Limit, fresh
+from api.results import Name, Timeout, Until, awaited, lacks, node_of, result_of
+from api.waits import NUMBER_MAX, PAGE_DEFAULT, READ_WAIT_DEFAULT_S, Cursor, Limit, fresh
 from domain.errors import refusal
 from domain.requests import StartRequest
 
@@ -42,7 +43,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
     summary="Start a commitment",
     **documented(
         body="start",
-        answers={201: "start_answer", 200: "start_answer", 202: "later_answer"},
+        answers={201: "start_answer", 200: "start_answer", 202: "start_later"},
         problems=(
             "http.body", "start.unknown_saga", "start.input", "start.key", "start.conflict",
             "key_reused", "start.queue_full",
@@ -50,14 +51,22 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
         example={"saga": "partner-activation", "input": {"company": "acme"}},
     ),
 )  # fmt: skip
-async def start(request: Request) -> Response:
+async def start(
+    request: Request, until: Until = None, timeout_s: Timeout = READ_WAIT_DEFAULT_S
+) -> Response:
     """201 with the address of the new one; 200 with the running one, or the same start again.
 
-    Send `Idempotency-Key`: a start that is repeated with it is answered as before. 202: the process
-    that owns its lane is silent; it is started once, when that one or the next has come to it.
+    Send `Idempotency-Key`: a start that is repeated with it is answered as before. 202 with
+    `receipt`: the process that owns its lane is silent; it is started once, when that one or the
+    next has come to it.
+
+    With `until=results.N` the answer waits up to `timeout_s` for what the node N yields: `until`
+    has its status, done (with `result`) or stopped (the commitment ended without it). 202 with
+    `follow` while it runs: it is started, and the result will be there.
     """
     edge, who = edge_of(request), asked(request)
     body = await read_form(request, "start")
+    node = await node_of(edge, until, body["saga"], body.get("version")) if until else None
     once = request.headers.get("idempotency-key")
     if once is not None and not 1 <= len(once) <= IDEMPOTENCY_KEY_MAX:
         raise refusal("http.body", f"Idempotency-Key has 1 to {IDEMPOTENCY_KEY_MAX} characters")
@@ -68,7 +77,11 @@ async def start(request: Request) -> Response:
     if (waits := later(found, f"/v1/sagas/{body['saga']}/keys/{named}")) is not None:
         return waits
     where = {"Location": f"/v1/commitments/{found['id']}"}
-    return answer(found, 201 if found["created"] else 200, headers=where)
+    status = 201 if found["created"] else 200
+    if node is not None:
+        found, is_over = await awaited(edge, who.tenant, found, node, timeout_s)
+        status = status if is_over else 202
+    return answer(found, status, headers=where)
 
 
 @router.get(
@@ -119,6 +132,26 @@ async def current_step(request: Request, id: Id) -> Response:
     edge = edge_of(request)
     position = edge.position()
     return answer(await commitment_of(edge, asked(request).tenant, id), position=position)
+
+
+@router.get(
+    "/commitments/{id}/results/{name}",
+    summary="What a node of a commitment yielded",
+    **documented(answers={200: "result_answer"}, problems=("http.not_found",)),
+)
+async def result(
+    request: Request, id: Id, name: Name, timeout_s: Timeout = READ_WAIT_DEFAULT_S
+) -> Response:
+    """The status is running, done (with `result`), or stopped: the commitment ended without it.
+
+    It is waited for up to `timeout_s`. Of a node that is done more than once, the first time.
+    """
+    edge, tenant = edge_of(request), asked(request).tenant
+    step = await commitment_of(edge, tenant, id)
+    if await lacks(edge, name, step["saga"], step.get("saga_version")):
+        raise refusal("http.not_found", f"{step['saga']} has no node {name} that yields a result")
+    found = await result_of(edge, tenant, id_of(id), name, timeout_s=timeout_s)
+    return answer(found, position=edge.position())
 
 
 @router.get(

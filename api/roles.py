@@ -27,6 +27,7 @@ ROLES: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/v1/commitments/{id}/controls"): _OPERATE,
     ("POST", "/v1/commitments/{id}/updates/{name:path}"): _START,
     ("GET", "/v1/commitments/{id}/updates/{name:path}"): _FOLLOW,
+    ("GET", "/v1/commitments/{id}/results/{name}"): _FOLLOW,
     ("GET", "/v1/sagas/{saga}/keys/{key:path}"): _FOLLOW,
     ("GET", "/v1/sagas/{saga}/keys/{key:path}/history"): _JUDGE,
     ("GET", "/v1/sagas/{saga}/keys/{key:path}/stream"): _FOLLOW,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from api.edge import Edge
@@ -13,7 +13,7 @@ from domain.ids import lane_of
 from domain.positions import read_position
 from domain.state import is_kept, is_under
 
-__all__ = ["run_of"]
+__all__ = ["followed", "run_of"]
 
 Json = Any
 PAGE = 200
@@ -62,6 +62,18 @@ class _Run:
         return {"run": self.name, "status": self.status, **answer}
 
 
+class _Seen(Protocol):
+    """What looks at the events of a commitment until it knows enough."""
+
+    @property
+    def is_known(self) -> bool: ...
+
+    @property
+    def is_over(self) -> bool: ...
+
+    def see(self, event: Json) -> None: ...
+
+
 async def run_of(
     edge: Edge, tenant: str, commitment: UUID, name: str, *, after: int, timeout_s: float
 ) -> Json | None:
@@ -69,16 +81,27 @@ async def run_of(
 
     `{"run", "status", "answer"?}`; None where no run of that name began.
     """
+    run = _Run(name)
+    await followed(edge, tenant, commitment, run, after=after, timeout_s=timeout_s)
+    return run.told() if run.is_known else None
+
+
+async def followed(
+    edge: Edge, tenant: str, commitment: UUID, seen: _Seen, *, after: int, timeout_s: float
+) -> None:
+    """Show the events behind a version, as they come, until `seen` is over or not known.
+
+    Ends after `timeout_s`, or when the engine stops.
+    """
     clock = asyncio.get_running_loop().time
     until = clock() + timeout_s
-    run = _Run(name)
     while True:
         # Read before the events: what comes between the two is not missed.
         _, heads = read_position(edge.position())
-        after = await _read(edge, tenant, commitment, run, after)
+        after = await _read(edge, tenant, commitment, seen, after)
         left_s = until - clock()
-        if run.is_over or not run.is_known or left_s <= 0 or edge.draining.is_set():
-            return run.told() if run.is_known else None
+        if seen.is_over or not seen.is_known or left_s <= 0 or edge.draining.is_set():
+            return
         lane = lane_of(commitment, len(heads))
         owned = {one["lane"] for one in edge.desk.state()["lanes"]}
         # Where another process owns the lane nobody tells us of its head.
@@ -86,16 +109,16 @@ async def run_of(
         await moved(edge, {lane: heads[lane]} if lane in owned else {}, wait_s)
 
 
-async def _read(edge: Edge, tenant: str, commitment: UUID, run: _Run, after: int) -> int:
-    """Let the run see all events behind a version; how far it has seen them."""
-    while not run.is_over:
+async def _read(edge: Edge, tenant: str, commitment: UUID, seen: _Seen, after: int) -> int:
+    """Show all events behind a version; how far they were seen."""
+    while not seen.is_over:
         found: Json = await edge.read(
             edge.reader.history, tenant, commitment, after=after, limit=PAGE
         )
         for event in found["events"] if found is not None else ():
             after = event["version"]
-            if not run.is_over:
-                run.see(event)
+            if not seen.is_over:
+                seen.see(event)
         if found is None or found["next"] is None:
             break
     return after

@@ -124,7 +124,7 @@ def _rest(where: Where, word: str, data: Any) -> None:
         case "ended":
             where.ended = data["status"]
         case "reopened":  # its parent undoes itself, and so does it
-            where.ended = None
+            where.ended = ""
         case _:  # of a later engine: the rest still counts
             pass
 

@@ -232,6 +232,7 @@ class Client:
     definitions = _Blocking(People.definitions)
     definition = _Blocking(People.definition)
     start = _Blocking(People.start)
+    result = _Blocking(People.result)
     send = _Blocking(People.send)
     publish = _Blocking(People.publish)
     step_of = _Blocking(People.step_of)

@@ -91,8 +91,22 @@ class CurrentStep(_Answer):
         return f"{self.saga}/{self.key}#{self.run}"
 
 
+class Result(_Answer):
+    """What a node yielded: `status` is running, done (with `result`) or stopped.
+
+    Stopped says that the commitment ended without it.
+    """
+
+    node: str
+    status: str
+    result: Any = None
+
+
 class Started(_Answer):
-    """A commitment that was started, or that runs already (`created` is false then)."""
+    """A commitment that was started, or that runs already (`created` is false then).
+
+    `until` is the node whose result the start waited for.
+    """
 
     id: str
     key: str
@@ -100,6 +114,7 @@ class Started(_Answer):
     status: str
     created: bool
     position: str | None = None
+    until: Result | None = None
 
 
 class Sent(_Answer):

@@ -11,10 +11,19 @@ from uuid import uuid4
 
 from pydantic import BaseModel
 
-from ._models import CurrentStep, HistoryEvent, HistoryPage, Page, Registered, Sent, Started
+from ._models import (
+    CurrentStep,
+    HistoryEvent,
+    HistoryPage,
+    Page,
+    Registered,
+    Result,
+    Sent,
+    Started,
+)
 from ._problems import SILENT, TIMED_OUT, EngineError
 from ._registering import Definable, Named, definition_of, event_type_of, name_of, payload_of
-from ._transport import Call, Transport
+from ._transport import TIMEOUT_S, Call, Transport
 
 __all__ = ["Operations", "part_of"]
 
@@ -22,6 +31,10 @@ SOURCE = "urn:troth:client"
 """The `source` of events that are sent without one."""
 READ_TIMEOUT_S = 2.0
 """How long `step_of` waits until what was sent is folded in, unless told."""
+RESULT_TIMEOUT_S = 10.0
+"""How long a start or `result` waits for what a node yields, unless told."""
+RESULT_WAIT_MAX_S = 10.0
+"""How long the engine is asked to keep one such request."""
 ASK_AGAIN_S = 0.05
 """How soon a read that is not there yet is asked again; it doubles."""
 ASK_AGAIN_MAX_S = 0.5
@@ -76,12 +89,18 @@ class Operations:
         *,
         idempotency_key: str | None = None,
         version: int | None = None,
+        until: str | None = None,
+        timeout_s: float = RESULT_TIMEOUT_S,
     ) -> Started:
         """Start a commitment; durable when this returns.
 
         With the same idempotency key and the same input the first answer comes again. Raises
         EngineError TR421 if its key is taken and the saga's double_start refuses, and TR709 when it
         is accepted but the process that owns its lane is silent: it is started when that is back.
+
+        With `until="results.offer"` the answer waits up to `timeout_s` for what the node `offer`
+        yields: `until.result` of the answer, once `until.status` is done. It is stopped where the
+        commitment ended without it, and running after `timeout_s`: ask on with `result`.
         """
         body: dict[str, Any] = {"saga": name_of(saga), "input": payload_of(input)}
         if version is not None:
@@ -89,8 +108,35 @@ class Operations:
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
         # With a key the same start again is answered as before.
         again = idempotency_key is not None
-        call = Call("POST", "/v1/commitments", body, headers=headers, again=again)
-        return Started.model_validate(await self._applied(call))
+        ends_s = clock.monotonic() + timeout_s
+        wait_s = 0.0 if until is None else min(timeout_s, RESULT_WAIT_MAX_S)
+        call = Call(
+            "POST", "/v1/commitments", body, headers=headers, again=again,
+            query={} if until is None else {"until": until, "timeout_s": round(wait_s, 3)},
+            timeout_s=TIMEOUT_S + wait_s,
+        )  # fmt: skip
+        started = Started.model_validate(await self._applied(call))
+        if started.until is None or started.until.status != "running":
+            return started
+        left_s = ends_s - clock.monotonic()
+        found = await self.result(started.id, started.until.node, timeout_s=left_s)
+        return started.model_copy(update={"until": found})
+
+    async def result(self, id: str, node: str, *, timeout_s: float = RESULT_TIMEOUT_S) -> Result:
+        """What a node of a commitment yielded, waiting up to `timeout_s` for it.
+
+        Its status is done, stopped (the commitment ended without it), or running after `timeout_s`.
+        Raises EngineError TR404 where the saga has no such node, or it yields nothing.
+        """
+        ends_s = clock.monotonic() + timeout_s
+        path = f"/v1/commitments/{part_of(id)}/results/{part_of(node)}"
+        while True:
+            wait_s = min(max(ends_s - clock.monotonic(), 0.0), RESULT_WAIT_MAX_S)
+            query = {"timeout_s": round(wait_s, 3)}
+            call = Call("GET", path, query=query, timeout_s=TIMEOUT_S + wait_s)
+            found = Result.model_validate(await self._json(call))
+            if found.status != "running" or clock.monotonic() >= ends_s:
+                return found
 
     async def send(
         self,

@@ -8,8 +8,8 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from troth._operations import SOURCE
-from troth._problems import EngineError
+from troth._operations import RESULT_TIMEOUT_S, SOURCE
+from troth._problems import EXIT_STATE, EXIT_TIMED_OUT, EngineError
 
 from . import _screens
 from ._params import Limit, Reason, json_of, session_of
@@ -30,15 +30,33 @@ def start(
         str | None, typer.Option(help="The same key again gives the same answer.")
     ] = None,
     version: Annotated[int | None, typer.Option(help="Default: the newest.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Wait for what a node yields: results.N.")
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(help="How many seconds to wait for it.")
+    ] = RESULT_TIMEOUT_S,
 ) -> None:
-    """Start a commitment."""
+    """Start a commitment, and wait for a result of it if you like.
+
+    With --until it ends with 7 if the result is not there in time, and with 4 if there is none.
+    """
     session = session_of(ctx)
     payload = json_of(input, "the input")
     with session.client() as client:
-        got = client.start(saga, payload, idempotency_key=idempotency_key, version=version)
+        got = client.start(
+            saga, payload, idempotency_key=idempotency_key, version=version,
+            until=until, timeout_s=timeout,
+        )  # fmt: skip
     ref = f"{saga}/{got.key}#{got.run}"
     word = "started" if got.created else "was there already"
-    session.give(got, [f"{ref} {word}, {got.status}   id {got.id[:8]}   next: troth show {ref}"])
+    told = [f"{ref} {word}, {got.status}   id {got.id[:8]}   next: troth show {ref}"]
+    if got.until is not None:
+        result = f": {json.dumps(got.until.result)}" if got.until.status == "done" else ""
+        told.append(f"{got.until.node} {got.until.status}{result}")
+    session.give(got, told)
+    if got.until is not None and got.until.status != "done":
+        raise typer.Exit(EXIT_TIMED_OUT if got.until.status == "running" else EXIT_STATE)
 
 
 def send(
