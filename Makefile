@@ -9,9 +9,12 @@ ARGS ?=
 # Of the engine that demo and loans start: embedded, postgres or kafka.
 SHAPE ?= embedded
 
+# The tiers that need no server: the pure core is held by these.
+CORE = tests/unit tests/semantics tests/replay tests/patterns tests/simulation
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo dev loans servers servers-down test simulate mutants chaos lint types imports check \
-	bench coverage lock clean
+	bench coverage mutation lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,9 +66,15 @@ check: lint types imports test  ## what every change must pass
 bench: setup  ## measurements into benchmarks/out/latest.json
 	@$(PY) -m benchmarks $(ARGS)
 
-coverage: setup  ## tests with a report of what they miss
-	@.venv/bin/coverage run -m pytest $(ARGS)
+coverage: setup  ## branches of domain and sagas that the fast tiers take: at least 95 %
+	@.venv/bin/coverage erase
+	@.venv/bin/coverage run -m pytest -q -n 2 $(CORE) $(ARGS)
+	@.venv/bin/coverage combine -q
 	@.venv/bin/coverage report
+	@$(PY) -m tools.branches
+
+mutation: setup  ## small breakages of decide and the folds: make mutation ARGS="--sample 200"
+	@$(PY) -m tools.mutation $(ARGS)
 
 lock:  ## resolve requirements.lock and requirements-sdk.lock (ARGS=--upgrade for newest)
 	@PYTHON="$(PYTHON)" tools/lock $(ARGS)

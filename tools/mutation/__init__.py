@@ -1,0 +1,1 @@
+"""Small breakages of decide and the folds, hunted by the tests."""
