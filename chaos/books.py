@@ -23,6 +23,8 @@ from chaos.party import REFUSED
 __all__ = ["Differences", "Line", "Record", "compare", "moving_s", "read_book", "read_record"]
 
 UNDO = "undo "
+UNWRITTEN = "desk/close@1"
+"""A step that changes nothing outside: it writes no line."""
 PROBED = {"remit"}
 """Effects that are looked up before they are tried again: never twice, told or not."""
 
@@ -45,9 +47,10 @@ class Record:
 
     Attributes:
         keys: the number of each commitment by its stream.
-        done: idempotency key to (stream, contract) of every effect recorded as done.
+        done: idempotency key to stream of every effect recorded as done.
         ends: how each commitment ended, by its number.
         times: of each commitment's stream, when its events were recorded, in microseconds.
+        ended_us: when it ended, if it did.
     """
 
     keys: dict[str, str] = field(default_factory=dict[str, str])
@@ -81,7 +84,7 @@ def read_book(path: Path) -> list[Line]:
 def read_record(export: Iterable[str]) -> Record:
     """The lines that `troth-engine export` wrote."""
     found = Record()
-    kinds: dict[str, str] = {}
+    asked: set[str] = set()
     for line in export:
         row = orjson.loads(line)
         if "topic" not in row:
@@ -91,9 +94,10 @@ def read_record(export: Iterable[str]) -> Record:
         match topic:
             case "commitment.opened":
                 found.keys[stream] = body["key"]
-            case "effect.intended":
-                kinds[body["effect"]] = body["kind"]
-            case "effect.done" if kinds.get(body["effect"]) != "probe":
+            case "effect.intended" if body["kind"] != "probe" and body["contract"] != UNWRITTEN:
+                asked.add(body["effect"])
+            case "effect.done" if body["effect"] in asked:
+                # A probe that found it done says so under the same key.
                 found.done[body["effect"]] = stream
             case "commitment.ended":
                 found.ends[found.keys[stream]] = body["status"]
@@ -118,11 +122,10 @@ def compare(acknowledged: Mapping[str, str], record: Record, book: Sequence[Line
         f"{line.what} of {line.number} was done and is not recorded"
         for key, (line, *_) in runs.items() if key not in record.done
     ]  # fmt: skip
-    written = {line.number: True for line in book}
     lost += [
         f"{record.keys[stream]}: {key} is recorded as done and in no book"
         for key, stream in record.done.items()
-        if key not in runs and record.keys[stream] not in written
+        if key not in runs
     ]
     doubled = [f"{number} was opened {n} times" for number, n in opened.items() if n > 1]
     doubled += [

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from chaos.party import app, bank, desk, newer
 from chaos.strike import STRUCK_S, Strike, now_us
-from chaos.tracing import FAKETIME, injected
+from chaos.tracing import BentClock, injected
 from chaos.world import LIMIT_S, World
 from tests.integration.processes.world import Child
 from tools.servers.processes import wait_until
@@ -17,8 +17,6 @@ from troth import App
 __all__ = ["clock", "disk", "releases", "two_engines"]
 
 JUMP_S = 20
-SEEN_AFTER_S = 1
-"""How often the bent clock looks where it is to be: each look reads a file."""
 
 
 def disk(calls: str, error: str) -> Callable[[World], Strike]:
@@ -43,28 +41,24 @@ def disk(calls: str, error: str) -> Callable[[World], Strike]:
 
 
 def clock(world: World) -> Strike:
-    """The clock of an engine process jumps ahead, then back to what it was before."""
+    """The clock of an engine process jumps ahead, then back, behind all others."""
     role = "serve" if world.shape == "sqlite" else "work-1"
-    bent = world.folder / "clock"
-    bent.write_text("+0s")
-    world.extra[role] = {
-        "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(bent),
-        "FAKETIME_CACHE_DURATION": f"{SEEN_AFTER_S}", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }  # fmt: skip
+    bent = BentClock(world.folder)
+    world.extra[role] = bent.settings
     _replaced(world, role)
     try:
         world.publish()
         at_us = now_us()
-        bent.write_text(f"+{JUMP_S}s")
+        bent.set(JUMP_S)
         world.publish()
         world.settle()
-        bent.write_text("+0s")
+        bent.set(-JUMP_S)
         world.publish()
         world.settle()
     finally:
         world.extra.pop(role)
         _replaced(world, role)
-    return Strike(at_us, 0, f"{JUMP_S} s ahead and back", timed=False)
+    return Strike(at_us, 0, f"{JUMP_S} s ahead, then as much behind", timed=False)
 
 
 def _replaced(world: World, role: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chaos import kills, machine
 from chaos.gates import AFTER_EFFECT, BEFORE_EFFECT
 from chaos.strike import Strike
-from chaos.tracing import FAKETIME, FLUSHES, STRACE, WRITES
+from chaos.tracing import COMPILER, FLUSHES, STRACE, WRITES
 from chaos.world import SHAPES, World
 
 __all__ = ["POINTS", "Point", "drawable"]
@@ -27,10 +27,12 @@ class Point:
     missing: str = ""
     """Why it cannot be had on this machine."""
     weight: int = 2
+    slow: bool = False
+    """Takes half a minute or more: not in a short run."""
 
 
 _NO_STRACE = "" if STRACE else STRACE_MISSING
-_NO_FAKETIME = "" if FAKETIME else "libfaketime is not installed"
+_NO_COMPILER = "" if COMPILER else "there is no C compiler for the bent clock"
 
 POINTS = (
     Point("engine, before the effect", kills.at_gate("engine", BEFORE_EFFECT)),
@@ -65,12 +67,13 @@ POINTS = (
     Point("disk full", machine.disk(WRITES, "ENOSPC"), missing=_NO_STRACE, weight=1),
     Point("disk read-only", machine.disk(WRITES, "EROFS"), missing=_NO_STRACE, weight=1),
     Point("EIO on fsync", machine.disk(FLUSHES, "EIO"), missing=_NO_STRACE, weight=1),
-    Point("clock jumps", machine.clock, missing=_NO_FAKETIME, weight=1),
+    Point("clock jumps", machine.clock, missing=_NO_COMPILER, weight=1, slow=True),
     Point("two engines by mistake", machine.two_engines, weight=1),
-    Point("rolling upgrade and back", machine.releases, weight=1),
+    Point("rolling upgrade and back", machine.releases, weight=1, slow=True),
 )  # fmt: skip
 
 
-def drawable(shape: str) -> list[Point]:
-    """The points of a shape that this machine can have."""
-    return [point for point in POINTS if shape in point.shapes and not point.missing]
+def drawable(shape: str, *, slow: bool = True) -> list[Point]:
+    """The points of a shape that this machine can have, with the slow ones or without."""
+    found = [point for point in POINTS if shape in point.shapes and not point.missing]
+    return [point for point in found if slow or not point.slow]

@@ -25,12 +25,13 @@ SHOWN_MAX = 10
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run is asked for. `only` keeps the points whose name has this in it."""
+    """What a run is asked for: points whose name has `only` in it, with the slow ones or not."""
 
     shape: str
     kills: int
     seed: int
     only: str = ""
+    slow: bool = True
 
 
 @dataclass(slots=True)
@@ -88,7 +89,8 @@ def run(options: Options, tell: Callable[[str], None] = print) -> Outcome:
 def _drawn(options: Options) -> Iterator[Point]:
     """Every point once, in an order of the seed, before any comes again by its weight."""
     chance = Random(options.seed)
-    points = [point for point in drawable(options.shape) if options.only in point.name]
+    points = drawable(options.shape, slow=options.slow)
+    points = [point for point in points if options.only in point.name]
     chance.shuffle(points)
     yield from points
     for _ in range(options.kills * STRIKES_PER_KILL_MAX):

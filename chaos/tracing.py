@@ -1,19 +1,21 @@
-"""Faults that only the kernel can make: strace injects them, libfaketime bends the clock."""
+"""Faults of the kernel and the clock: strace injects the former, a preloaded library the latter."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
+import struct
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tools.servers.processes import family, wait_until
 
-__all__ = ["FAKETIME", "STRACE", "Injected", "injected", "killed_at_call"]
+__all__ = ["COMPILER", "STRACE", "BentClock", "Injected", "injected", "killed_at_call"]
 
 STRACE = shutil.which("strace")
-FAKETIME = next(Path("/usr/lib").glob("**/faketime/libfaketimeMT.so.1"), None)
+COMPILER = shutil.which("cc")
+CLOCK = Path(__file__).with_name("clock.c")
 ATTACH_S = 20.0
 WRITES = "pwrite64,pwritev,write,writev"
 FLUSHES = "fdatasync,fsync"
@@ -28,6 +30,27 @@ class Injected:
     def has_struck(self) -> bool:
         """Whether a call has failed by it."""
         return self._log.exists() and "INJECTED" in self._log.read_text(errors="replace")
+
+
+class BentClock:
+    """The wall clock of processes that are started with `settings`; it may be set at any time."""
+
+    def __init__(self, folder: Path) -> None:
+        assert COMPILER is not None
+        self._file, library = folder / "clock", folder / "clock.so"
+        command = [COMPILER, "-shared", "-fPIC", "-O1", "-o", str(library), str(CLOCK), "-ldl"]
+        subprocess.run(command, check=True)
+        self.set(0)
+        self.settings = {"LD_PRELOAD": str(library), "CHAOS_CLOCK": str(self._file)}
+
+    def set(self, ahead_s: int) -> None:
+        """From now on it is ahead by so many seconds; behind, if negative."""
+        if not self._file.exists():
+            self._file.write_bytes(struct.pack("q", ahead_s))
+            return
+        # In place: the processes have this very file in their memory.
+        with self._file.open("r+b") as file:
+            file.write(struct.pack("q", ahead_s))
 
 
 @contextlib.contextmanager
@@ -67,7 +90,7 @@ def killed_at_call(calls: str, number: int) -> list[str]:
     """What goes before a command so that it dies (SIGKILL) at its `number`th call of a kind."""
     assert STRACE is not None
     return [
-        STRACE, "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}",
+        STRACE, "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", f"trace={calls}",
         "-e", f"inject={calls}:signal=KILL:when={number}",
     ]  # fmt: skip
 
