@@ -16,8 +16,7 @@ from domain.canonical import canonical, digest
 __all__ = [
     "action_digest", "approval_digest", "approval_id", "commitment_id", "content_digest",
     "effect_id", "fact_id", "jitter", "key_id", "lane_of", "lock_id", "saga_key_id", "start_digest",
-    "throttle_id",
-    "task_id", "update_digest",
+    "task_id", "throttle_id", "update_digest",
 ]  # fmt: skip
 
 Json = Any

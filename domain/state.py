@@ -102,12 +102,12 @@ class Instance:
 
 HOURS = "hours"
 TURN = "turn"
-"""The branches of a step that is not dispatched yet: its calendar is closed, or it waits its turn."""
+"""The branches of a step that is not dispatched yet: its calendar is closed, or others go first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A step's place in a throttle; `ask` is the version at which it asked, `given` that it is next."""
+    """A step's place in a throttle: `ask` is the version at which it asked, `given`: it is next."""
 
     throttle: str
     key: str

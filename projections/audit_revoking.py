@@ -1,4 +1,4 @@
-"""The lines of the audit trail about children that undo themselves, and scopes with an undo_flow."""
+"""Lines of the audit trail: children that undo themselves, and scopes with an undo_flow."""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ def task_rows(forms: Forms, old: Tasks, after: Commitment, event: Event) -> list
         body = {
             "id": number, "commitment": str(after.id), "saga": after.saga, "key": after.key,
             "run": after.run, "tenant": after.tenant, "node": path, "status": status,
-            "roles": list(task.roles), "escalated": list(task.escalated), "not_by": list(task.not_by), "subject": task.subject,
+            "roles": list(task.roles), "escalated": list(task.escalated),
+            "not_by": list(task.not_by), "subject": task.subject,
             "form": forms.form_at(path), "by": task.by, "lease_until": iso(task.lease_until_us),
             "offered_at": iso(instance.since_us), "due": iso(after.timers.get(f"{path}:within")),
             "done": getattr(event, "value", None) if status == "done" else None,

@@ -342,8 +342,8 @@ def retry_of(doc: Mapping[str, Any], base: Retry) -> Retry:
 _EXPECTED: dict[tuple[str, str], Expect] = {
     ("for_each", "items"): "list", ("for_each", "key"): "key", ("for_each", "after"): "list",
     ("for_each", "close_when"): "bool", ("add", "items"): "list", ("add", "close"): "bool",
-    ("sleep", "until"): "timestamp", ("repeat", "while"): "bool", ("repeat", "until"): "bool", ("scope", "while"): "bool",
-    ("await", "until"): "bool", ("move", "to"): "timestamp",
+    ("sleep", "until"): "timestamp", ("repeat", "while"): "bool", ("repeat", "until"): "bool",
+    ("scope", "while"): "bool", ("await", "until"): "bool", ("move", "to"): "timestamp",
 }  # fmt: skip
 
 

@@ -118,10 +118,11 @@ class EffectStopAsked(Event):
 
 
 class EffectWithdrawn(Event):
-    """It was not started and will not be."""
+    """It was not started and will not be; `tried`: an earlier attempt was, and its entry stays."""
 
     TOPIC: ClassVar[str] = "effect.withdrawn"
     effect: str
+    tried: bool | None = None
 
 
 class EffectContradicted(Event):

@@ -158,11 +158,15 @@ def stop_asked(c: Any, e: ev.EffectStopAsked) -> None:
 
 
 def withdrawn(c: Any, e: ev.EffectWithdrawn) -> None:
-    """Nobody started it: there is nothing to undo, not even for an entry made at dispatch."""
+    """Nobody started it: there is nothing to undo, not even for an entry made at dispatch.
+
+    Where an earlier attempt was tried that entry stays.
+    """
     old = _settle(c, e.effect, state="withdrawn")
     if old.approval is not None:
         _use(c, old.node, old.approval, -1)
     close(c, old.node, "stopped", e.originator_version, old.attempt)
     entry = c.entries.get(old.node)
-    if entry is not None and entry.effect == e.effect and entry.when == "attempted":
+    is_gone = entry is not None and entry.effect == e.effect and entry.when == "attempted"
+    if is_gone and not e.tried:
         del c.entries[old.node]

@@ -12,8 +12,8 @@ __all__ = [
 ]  # fmt: skip
 
 _DICTS = (
-    "nodes", "trail", "frames", "effects", "children", "locks", "places", "entries", "timers", "subs",
-    "taken", "bindings", "deciders", "runs", "queues", "errors", "stops",
+    "nodes", "trail", "frames", "effects", "children", "locks", "places", "entries", "timers",
+    "subs", "taken", "bindings", "deciders", "runs", "queues", "errors", "stops",
     "undoing", "debts", "item_after",
 )  # fmt: skip
 

@@ -9,8 +9,8 @@ from domain.folds.parts import arm, close, forget_inside, put
 from domain.state import ITS_TURN, RUN_ON, Instance, Trail, changed, frame_of, is_kept, is_under
 
 __all__ = [
-    "begin_run", "branch_closed", "done", "entered", "failed", "runs_on", "set_at_once", "skipped", "stopped",
-    "vars_set",
+    "begin_run", "branch_closed", "done", "entered", "failed", "runs_on", "set_at_once", "skipped",
+    "stopped", "vars_set",
 ]  # fmt: skip
 
 _ROOTS = {"wait": "events", "approve": "decisions"}

@@ -31,8 +31,8 @@ __all__ = ["Typing"]
 Json = Any
 _EXPECTED: Mapping[str, Expect] = {
     "when": "bool", "while": "bool", "until": "bool", "collect.until": "bool", "join.until": "bool",
-    "key": "key", "throttle.key": "key", "message": "string", "deadline.at": "timestamp", "items": "list",
-    "after": "list", "close_when": "bool", "close": "bool",
+    "key": "key", "throttle.key": "key", "message": "string", "deadline.at": "timestamp",
+    "items": "list", "after": "list", "close_when": "bool", "close": "bool",
 }  # fmt: skip
 _OF_UPDATES: Mapping[str, Expect] = {
     "when": "bool", "if": "bool", "close": "bool", "to": "timestamp",

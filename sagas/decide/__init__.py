@@ -25,6 +25,7 @@ from sagas.decide import (
     for_each,
     kinds,
     locks,
+    no_answer,
     revoking,
     tasks,
     timers,
@@ -259,11 +260,11 @@ def _of_effect(
         case msg.Started():
             effects.started(m, message)
         case msg.Lost():
-            effects.lost(m, message)
+            no_answer.lost(m, message)
         case msg.NotStarted():
-            effects.not_started(m, message)
+            no_answer.not_started(m, message)
         case msg.Withdrawn():
-            effects.withdrawn(m, message)
+            no_answer.withdrawn(m, message)
 
 
 def _of_others(

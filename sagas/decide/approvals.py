@@ -11,7 +11,16 @@ from domain.ids import approval_digest, approval_id
 from domain.seats import free_seat, missing_seats
 from domain.state import Asked, Binding, Effect, Instance, binding_paths, frames_of
 from sagas import defaults
-from sagas.decide import effects, escalation, failures, flow, for_each, outcomes, stopping
+from sagas.decide import (
+    effects,
+    escalation,
+    failures,
+    flow,
+    for_each,
+    no_answer,
+    outcomes,
+    stopping,
+)
 from sagas.decide.machine import Machine, NodeFault, error_of, path_of
 from sagas.definition import Node
 from sagas.expressions import MISSING
@@ -337,7 +346,7 @@ def expired_before_start(m: Machine, path: str, key: str, effect: Effect) -> Non
         outcomes.for_good(m, key, effect, error_of("timeout", "no_reply", text, path))
         return
     node = m.node(path)
-    m.emit(ev.EffectWithdrawn, effect=key)
+    m.emit(ev.EffectWithdrawn, effect=key, tried=no_answer.tried(m, key, effect))
     stops = effects.is_pivot(node) and stopping.resolve_pivot(m, path)
     if stopping.stop_over(m, path) is not None:
         stopping.check_stops(m)

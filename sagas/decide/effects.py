@@ -12,7 +12,7 @@ from domain.durations import duration_us
 from domain.ids import action_digest, effect_id, jitter
 from domain.state import Effect
 from sagas import defaults
-from sagas.decide import approvals, flow, outcomes, stopping, turns, undoing
+from sagas.decide import approvals, flow, no_answer, outcomes, stopping, turns, undoing
 from sagas.decide.machine import Machine, NodeFault, error_of
 from sagas.definition import Node
 
@@ -24,13 +24,10 @@ __all__ = [
     "does_not_fit",
     "enter_step",
     "is_pivot",
-    "lost",
-    "not_started",
     "retry_due",
     "settle_done",
     "started",
     "undo_entry",
-    "withdrawn",
 ]  # fmt: skip
 
 Json = Any
@@ -89,7 +86,8 @@ def command(
         ev.EffectIntended, node=path, effect=key, kind="do", contract=contract.name,
         participant=contract.participant, args=args, digest=actions,
         attempt=old.attempt + 1 if old else 1, timeout_us=_timeout_us(node),
-        start_by_us=turns.start_by_us(m, path, node), not_after_us=not_after_us, approval=approval, classes=contract.classes,
+        start_by_us=turns.start_by_us(m, path, node), not_after_us=not_after_us,
+        approval=approval, classes=contract.classes,
         undo=undo_entry(m, path, node, None) if attempted else None,
         heartbeat_us=_duration_us(node.doc["heartbeat"]) if "heartbeat" in node.doc else None,
     )  # fmt: skip
@@ -143,7 +141,9 @@ def answered(m: Machine, message: msg.Answered) -> None:
     elif message.outcome == "failed":
         outcomes.business(m, message, effect)
     elif message.outcome == "unknown":
-        unanswered(m, message.effect, effect, message.message or "the participant cannot tell")
+        no_answer.unanswered(
+            m, message.effect, effect, message.message or "the participant cannot tell"
+        )
     else:
         _transient(m, message, effect)
 
@@ -177,7 +177,7 @@ def _done(m: Machine, message: msg.Answered, effect: Effect) -> None:
     if problem is not None:
         m.outcome = {"status": "fenced", "code": "reply.schema", "detail": problem}
         if effect.state in ("offered", "started") and effect.attempt == message.attempt:
-            unanswered(m, message.effect, effect, f"the result does not fit: {problem}")
+            no_answer.unanswered(m, message.effect, effect, f"the result does not fit: {problem}")
         else:
             _record_late(m, message, f"the result does not fit: {problem}")
     elif effect.state != "done":
@@ -326,60 +326,6 @@ def retry_due(m: Machine, key: str) -> None:
             approvals.expired_before_start(m, effect.node, key, effect)
             return
     m.emit(ev.EffectRetried, effect=key, attempt=effect.attempt + 1, start_by_us=start_by_us)
-
-
-# --- no answer -------------------------------------------------------------------------------
-
-
-def lost(m: Machine, message: msg.Lost) -> None:
-    """A started attempt gave no reply: it may have happened."""
-    effect = m.c.effects.get(message.effect)
-    if effect is None:
-        return
-    if message.kind == "probe":
-        outcomes.probe_again(m, message.effect, effect, f"no reply: {message.reason} is over")
-    elif effect.state in ("offered", "started") and effect.attempt == message.attempt:
-        unanswered(m, message.effect, effect, f"no reply: {message.reason} is over")
-
-
-def unanswered(m: Machine, key: str, effect: Effect, reason: str) -> None:
-    """The outcome is unknown. R0/R1 run again with the same key; else it is probed or asked."""
-    policy = "retry" if effect.kind == "undo" else m.node(effect.node).unknown
-    if policy == "retry":
-        error = error_of("timeout", "no_reply", reason, effect.node)
-        attempt_over(m, key, effect, error, unanswered=True)
-    else:
-        outcomes.find_out(m, key, effect, reason, policy == "probe")
-
-
-def not_started(m: Machine, message: msg.NotStarted) -> None:
-    """Nobody started it in time: surely nothing happened."""
-    effect = m.c.effects.get(message.effect)
-    if effect is None:
-        return
-    if message.kind == "probe":
-        outcomes.probe_failed(m, message.effect, effect, message.reason)
-    elif effect.state == "offered" and effect.attempt == message.attempt:
-        if message.reason == "not_after":
-            approvals.expired_before_start(m, effect.node, message.effect, effect)
-            return
-        text = "no participant started it in time"
-        error = error_of("timeout", m.node(effect.node).name, text, effect.node)
-        outcomes.for_good(m, message.effect, effect, error)
-
-
-def withdrawn(m: Machine, message: msg.Withdrawn) -> None:
-    """An effect that was only offered or reserved will not run: nothing to undo."""
-    effect = m.c.effects.get(message.effect)
-    if effect is not None and effect.state == "offered":
-        if effect.unanswered:  # an earlier attempt may have run: that stays to be undone
-            error = error_of("timeout", "no_reply", "an attempt gave no reply", effect.node)
-            outcomes.for_good(m, message.effect, effect, error, unanswered=True)
-        else:
-            m.emit(ev.EffectWithdrawn, effect=message.effect)
-            if is_pivot(m.node(effect.node)):
-                stopping.resolve_pivot(m, effect.node)
-        stopping.check_stops(m)
 
 
 def is_pivot(node: Node) -> bool:

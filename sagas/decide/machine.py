@@ -28,13 +28,14 @@ from sagas.definition import Definition, Flow, Handler, Node
 from sagas.expressions import MISSING, Expr, ExprError
 
 __all__ = [
-    "Machine", "Move", "NodeFault", "container_of", "error_of", "from_us", "hold", "join_path", "path_of",
-    "timed_event", "to_us",
+    "Machine", "Move", "NodeFault", "container_of", "error_of", "from_us", "hold", "join_path",
+    "path_of", "timed_event", "to_us",
 ]  # fmt: skip
 
 Json = Any
 Fail = Callable[["Machine", str, Json], None]
-Move: TypeAlias = tuple[Callable[..., None], tuple[Any, ...], str]
+Move: TypeAlias = tuple[Callable[..., None], tuple[Any, ...], str, int]
+"""What moves, its arguments, the part to which it belongs, and its number among all pushed."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -78,7 +79,7 @@ class Machine:
     """One decide. `c` is a fork of the commitment (None until it is opened)."""
 
     __slots__ = ("_at", "agenda", "c", "ctx", "d", "events", "look", "moves", "now_us", "outcome",
-                 "replay", "stream")  # fmt: skip
+                 "pushed", "replay", "stream")  # fmt: skip
 
     def __init__(
         self, d: Definition, c: Commitment | None, *, stream: UUID, now_us: int, ctx: Ctx
@@ -90,7 +91,7 @@ class Machine:
         self.ctx = ctx
         self.events: list[Event] = []
         self.agenda: list[Move] = []
-        self.moves = 0
+        self.moves = self.pushed = 0
         self.outcome: Json = None
         self.replay: tuple[Json, ...] = ()
         self.look: Callable[[Machine], None] | None = None
@@ -123,7 +124,8 @@ class Machine:
 
     def push(self, move: Callable[..., None], path: str, *args: Any) -> None:
         """Put a move on the agenda; `path` says to which part it belongs."""
-        self.agenda.append((move, args, path))
+        self.agenda.append((move, args, path, self.pushed))
+        self.pushed += 1
 
     def prune(self, target: str, keep: tuple[str, ...] = ()) -> None:
         """Take every move of a part that stops off the agenda."""
@@ -142,7 +144,7 @@ class Machine:
         if self.look is not None:
             self.guard(fail, self.look)
         while self.agenda:
-            move, args, path = self.agenda.pop()
+            move, args, path, _ = self.agenda.pop()
             self.moves += 1
             if self.moves > defaults.MOVES_MAX:
                 self.agenda.clear()
@@ -231,7 +233,7 @@ def hold(m: Machine, path: str, error: Json) -> None:
 
 def _place(item: Move) -> str:
     """The part to which a move belongs. A branch without a name is called by its node's name."""
-    _, args, path = item
+    _, args, path, _ = item
     flow = args[0] if args else None
     if not isinstance(flow, Flow) or flow.branch is None or flow.branch.named:
         return path

@@ -1,8 +1,8 @@
 """Updates: what a client may change while a scope's main flow runs (semantics section 6).
 
 A refused update leaves no event. An accepted one is one event with all its sets, moves and adds;
-`answer` reads the state after it, and its flow runs beside; with `answer_when: done` the answer comes
-when that run is done, and reads the state then.
+`answer` reads the state after it, and its flow runs beside; with `answer_when: done` the answer
+comes when that run is done, and reads the state then.
 """
 
 from __future__ import annotations

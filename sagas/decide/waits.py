@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Any
 
 from domain import events as ev
@@ -57,25 +58,29 @@ def offered(m: Machine, message: msg.Offer) -> None:
     if message.position in m.c.taken.get(message.key, ()):
         return
     event, is_taken = message.event, False
-    groups: list[list[Move]] = []
+    began: list[int] = []
     for path in _takers(m, message.key, event["type"]):
         peeks = _peeks(m, path)
         is_open = path in m.c.subs  # what was done with it may have ended others
         if is_open and (peeks or not is_taken) and _wants(m, path, event):
-            before = {id(move) for move in m.agenda}
+            began.append(m.pushed)
             _take(m, path, message)
-            groups.append([move for move in m.agenda if id(move) not in before])
             is_taken = is_taken or not peeks
-    if len(groups) > 1:
-        _in_order(m, groups)
+    if len(began) > 1:
+        _in_order(m, began)
 
 
-def _in_order(m: Machine, groups: list[list[Move]]) -> None:
-    """What several set in motion moves in their order, though the agenda is a stack."""
-    new = {id(move) for group in groups for move in group}
-    left = {id(move) for move in m.agenda}
-    rest = [move for move in m.agenda if id(move) not in new]
-    m.agenda = rest + [move for group in reversed(groups) for move in group if id(move) in left]
+def _in_order(m: Machine, began: list[int]) -> None:
+    """What several set in motion moves in their order, though the agenda is a stack.
+
+    `began`: the number of the first move that each of them pushed, or would have pushed.
+    """
+
+    def place(move: Move) -> int:
+        taker = bisect_right(began, move[3])
+        return len(began) + 1 - taker if taker else 0
+
+    m.agenda.sort(key=place)
 
 
 def _peeks(m: Machine, path: str) -> bool:

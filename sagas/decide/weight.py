@@ -32,7 +32,7 @@ def passes_bound(before: Commitment | None, after: Commitment, events: Sequence[
     """Whether the events lead to a state over its bound; `after` learns its ceiling."""
     if not events:
         return False
-    ceiling = _ceiling(before) + sum(_added(event) for event in events)
+    ceiling = _ceiling(before) + _added(events)
     if ceiling > defaults.STATE_BYTES_MAX:
         ceiling = _measured(after)
     after.ceiling = ceiling
@@ -51,12 +51,20 @@ def _ceiling(before: Commitment | None) -> int:
     return _measured(before) if known is None else known  # measured once after it was read
 
 
-def _added(event: Event) -> int:
-    fields = vars(event)
-    adds: dict[str, Json] = fields.get("adds") or fields  # an update may add items, too
-    records = 1 + len(adds.get("items") or ())
-    path = len(fields.get("node") or "")
-    return COPIES * len(orjson.dumps(fields)) + records * (RECORD_BYTES + path)
+def _added(events: Sequence[Event]) -> int:
+    """More than these events can add to the state; read once, for every message pays for it."""
+    held: list[dict[str, Json]] = [vars(event) for event in events]
+    added = COPIES * len(orjson.dumps(held))
+    for fields in held:
+        items = fields.get("items") or ()
+        if "adds" in fields:  # an update may add items, too
+            adds: dict[str, Json] = fields["adds"] or {}
+            items = adds.get("items") or ()
+            path = len(adds.get("node") or fields["node"])
+        else:
+            path = len(fields.get("node") or "")
+        added += (1 + len(items)) * (RECORD_BYTES + path)
+    return added
 
 
 def _measured(c: Commitment) -> int:
