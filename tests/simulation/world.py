@@ -5,23 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from traceback import format_exception
 from typing import Any
-from unittest.mock import patch
 
 import orjson
 
-from adapters.sqlite import SqliteStore
-from consumers import owning, times
 from consumers.limits import LaneLimits
 from domain.errors import Refusal
 from domain.ports import Asked
@@ -43,6 +36,7 @@ from tests.simulation.observer import Observer, Violation
 from tests.simulation.options import WHOLE, Options
 from tests.simulation.people import PERSONS, People
 from tests.simulation.sdk import Machine, journal_database, simulated_sdk
+from tests.simulation.surroundings import close, empty_store, folder, silent
 
 __all__ = ["Outcome", "World", "run_seed"]
 
@@ -85,8 +79,8 @@ def run_seed(seed: int, options: Options = WHOLE) -> Outcome:
     began_s, core_s = time.perf_counter(), time.process_time()
     dice = Dice(seed, options)
     loop = SimLoop(dice.random.random)
-    with _folder() as folder, simulated_sdk(loop, dice), _silent():
-        world = World(loop, dice, folder / "troth.db", options)
+    with folder() as here, simulated_sdk(loop, dice), silent():
+        world = World(loop, dice, here / "troth.db", options)
         loop.set_exception_handler(world.failed)
         main = loop.create_task(world.live())
         try:
@@ -99,7 +93,7 @@ def run_seed(seed: int, options: Options = WHOLE) -> Outcome:
             outcome.violation.__cause__ = error
         finally:
             world.end(outcome)
-            _close(loop)
+            close(loop)
     outcome.wall_s = time.perf_counter() - began_s
     outcome.core_s = time.process_time() - core_s
     return outcome
@@ -123,7 +117,7 @@ class World:
             timers_per_batch_max=dice.pick([1, 3, 500]), sweep_per_batch_max=dice.pick([1, 500]),
             streams_cached_max=dice.pick([1, 4, 10_000]), snapshot_every=dice.pick([3, 15, 200]),
         )  # fmt: skip
-        path.write_bytes(_empty_store())
+        path.write_bytes(empty_store())
         self.engine = Fleet(
             loop, dice, path, limits, lanes=dice.pick([None, None, 2, 4]),
             count=dice.pick([1, 2, 3]), stepped=self._stepped, noted=self._noted,
@@ -354,50 +348,3 @@ class World:
                 outcome.ends[shadow.state.status] += 1
         seen = f"{observer.positions} {observer.chain.hex()} {self.loop.time():.6f}"
         outcome.fingerprint = hashlib.sha256(seen.encode()).hexdigest()[:16]
-
-
-@cache
-def _empty_store() -> bytes:
-    """A new store, made once for all seeds: making it takes longer than many a seed."""
-    with tempfile.TemporaryDirectory(prefix="troth-simulation-") as name:
-        path = Path(name) / "empty.db"
-        SqliteStore.open(f"sqlite:///{path}", now_us=0, durable=False).close()
-        return path.read_bytes()
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    shared = Path("/dev/shm")
-    parent = shared if shared.is_dir() and os.access(shared, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="troth-simulation-", dir=parent) as name:
-        yield Path(name)
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """What the SDK logs under faults is of no use here."""
-    logger = logging.getLogger("troth.worker")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
-    with patch.object(times, "_log", _Nobody), patch.object(owning, "_log", _Nobody):
-        try:
-            yield
-        finally:
-            logger.setLevel(before)
-
-
-class _Nobody:
-    """Where an operator's log would be."""
-
-    @staticmethod
-    def warning(action: str, **what: Json) -> None:
-        """Said to nobody."""
-
-
-def _close(loop: SimLoop) -> None:
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        loop.run_until_complete(asyncio.wait(tasks, timeout=60))
-    loop.close()

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tests.simulation.mutants import commitments, desk, storing, streams
+from tests.simulation.mutants import commitments, decisions, desk, storing, streams
 from tests.simulation.mutants.harness import MUTANTS, Caught, Mutant, hunt
 
-__all__ = ["MUTANTS", "Caught", "Mutant", "commitments", "desk", "hunt", "storing", "streams"]
+__all__ = [
+    "MUTANTS",
+    "Caught",
+    "Mutant",
+    "commitments",
+    "decisions",
+    "desk",
+    "hunt",
+    "storing",
+    "streams",
+]

@@ -1,4 +1,4 @@
-"""Broken decisions of a commitment: effects, decisions of people, timers, undoing, locks."""
+"""Broken decisions of a commitment: undoing, attempts, timers, rests, stops and locks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from domain import events as ev
-from domain import seats
 from sagas import decide
 from sagas.decide import (
-    approvals,
     effects,
     failures,
     locks,
@@ -214,111 +212,6 @@ def believes_a_probe_that_cannot_tell() -> Iterator[None]:
         outcomes._absent(m, key)
 
     with replaced(outcomes, "probe_failed", failed):
-        yield
-
-
-# --- decisions of people ---------------------------------------------------------------------------
-
-
-@mutant(seed=8)
-def ignores_an_expired_decision() -> Iterator[None]:
-    """A decision holds for ever."""
-
-    def without_end(real: Any, m: Any, path: str, node: Any, args: Any, actions: Any, _: Any,
-                    by: Any) -> None:  # fmt: skip
-        real(m, path, node, args, actions, None, by)
-
-    def usable(real: Any, m: Machine, binding: Any, action: str) -> bool:
-        return real(m, replace(binding, not_after_us=None), action)
-
-    with wrapped(effects, "command", without_end), wrapped(approvals, "usable", usable):
-        yield
-
-
-@mutant(seed=8)
-def asks_for_no_decision() -> Iterator[None]:
-    """Any decision will do."""
-    with replaced(approvals, "usable", lambda m, binding, action: True):
-        yield
-
-
-@mutant(seed=1)
-def skips_the_digest_of_a_decision() -> Iterator[None]:
-    """A decision about one action allows another one."""
-
-    def usable(real: Any, m: Machine, binding: Any, action: str) -> bool:
-        return real(m, replace(binding, digest=action), action)
-
-    with wrapped(approvals, "usable", usable):
-        yield
-
-
-@mutant(seed=1)
-def commands_without_an_approval() -> Iterator[None]:
-    """A gated step is dispatched like any other."""
-
-    def enter(m: Machine, path: str, node: Any) -> None:
-        args, actions = effects.action_of(m, path, node)
-        effects.command(m, path, node, args, actions, None, None)
-
-    with replaced(effects, "enter_step", enter):
-        yield
-
-
-@mutant(seed=1)
-def lets_one_person_take_two_seats() -> Iterator[None]:
-    """Nobody looks whether the second seat is the first one's."""
-
-    def refuse(real: Any, m: Machine, message: Any, found: Any) -> Any:
-        refused = real(m, message, found)
-        if refused is None or refused[0] != "decision.twice":
-            return refused
-        free = seats.free_seat(found[1].asked, message.seats)
-        return None if free is not None else ("decision.seat", "wanted: another one")
-
-    with wrapped(approvals, "_refuse", refuse):
-        yield
-
-
-@mutant(seed=1)
-def lets_an_agent_decide() -> Iterator[None]:
-    """Who may not decide does."""
-    with _not_refused("decision.actor"):
-        yield
-
-
-@mutant(seed=1)
-def takes_a_decision_about_something_else() -> Iterator[None]:
-    """The digest that a person saw is not compared."""
-    with _not_refused("decision.changed"):
-        yield
-
-
-def _not_refused(alias: str) -> Any:
-    def refuse(real: Any, *args: Any) -> Any:
-        found = real(*args)
-        return None if found is not None and found[0] == alias else found
-
-    return wrapped(approvals, "_refuse", refuse)
-
-
-@mutant(seed=1)
-def grants_with_a_seat_empty() -> Iterator[None]:
-    """One seat is enough."""
-    with replaced(approvals, "missing_seats", lambda asked: seats.missing_seats(asked)[1:]):
-        yield
-
-
-@mutant(seed=1)
-def takes_a_reject_for_a_grant() -> Iterator[None]:
-    """No is heard as yes."""
-
-    def reject(m: Machine, path: str, message: Any) -> None:
-        asked = m.c.nodes[path].asked
-        assert asked is not None
-        approvals._grant(m, path, asked, message)
-
-    with replaced(approvals, "_reject", reject):
         yield
 
 

@@ -1,0 +1,71 @@
+"""Where a world lives: its folder, its empty store, its silence, and the end of its loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from adapters.sqlite import SqliteStore
+from consumers import owning, times
+from tests.simulation.loop import SimLoop
+
+__all__ = ["close", "empty_store", "folder", "silent"]
+
+Json = Any
+
+
+@cache
+def empty_store() -> bytes:
+    """A new store, made once for all seeds: making it takes longer than many a seed."""
+    with tempfile.TemporaryDirectory(prefix="troth-simulation-") as name:
+        path = Path(name) / "empty.db"
+        SqliteStore.open(f"sqlite:///{path}", now_us=0, durable=False).close()
+        return path.read_bytes()
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A place for the files of one world, in memory where there is some."""
+    shared = Path("/dev/shm")
+    parent = shared if shared.is_dir() and os.access(shared, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="troth-simulation-", dir=parent) as name:
+        yield Path(name)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """What the SDK logs under faults is of no use here."""
+    logger = logging.getLogger("troth.worker")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    with patch.object(times, "_log", _Nobody), patch.object(owning, "_log", _Nobody):
+        try:
+            yield
+        finally:
+            logger.setLevel(before)
+
+
+class _Nobody:
+    """Where an operator's log would be."""
+
+    @staticmethod
+    def warning(action: str, **what: Json) -> None:
+        """Said to nobody."""
+
+
+def close(loop: SimLoop) -> None:
+    """End every task that is left, and the loop."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks, timeout=60))
+    loop.close()
