@@ -7,8 +7,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from chaos.recovery import recover
 from chaos.report import as_json, as_table
-from chaos.run import Options, run
+from chaos.run import Options, Outcome, run
 from chaos.world import SHAPES, Faulty
 
 KILLS = 20
@@ -23,7 +24,13 @@ def main(words: Sequence[str]) -> int:
     code = 0
     for shape in [options.shape] if options.shape else SHAPES:
         try:
-            found = run(Options(shape, options.kills, options.seed, options.only))
+            asked = Options(shape, options.kills, options.seed, options.only)
+            if options.in_flight:
+                measured = recover(Outcome(asked), options.in_flight)
+                print(measured.as_json())
+                code = code or (0 if measured.sound else BAD)
+                continue
+            found = run(asked)
         except Faulty as fault:
             print(f"{shape}, seed {options.seed}: {fault}", file=sys.stderr)
             return STUCK
@@ -39,6 +46,9 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=KILLS, help=f"at least, on each; {KILLS}")
     parser.add_argument("--seed", type=int, default=1, help="of the order of the points; 1")
     parser.add_argument("--only", default="", help="points whose name has this in it")
+    parser.add_argument(
+        "--in-flight", type=int, metavar="N", help="instead: one kill with so many under way, timed"
+    )
     return parser.parse_args(words)
 
 

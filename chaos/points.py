@@ -27,8 +27,8 @@ class Point:
     missing: str = ""
     """Why it cannot be had on this machine."""
     weight: int = 2
-    slow: bool = False
-    """Takes half a minute or more: not in a short run."""
+    long: bool = False
+    """Only in a long run: it takes half a minute, or it kills nothing."""
 
 
 _NO_STRACE = "" if STRACE else STRACE_MISSING
@@ -52,28 +52,31 @@ POINTS = (
         kills.at_gate("database", AFTER_EFFECT), SERVED,
     ),
     Point("database, under load", kills.under_load("database"), SERVED, weight=3),
-    Point("broker, before the effect", kills.at_gate("broker", BEFORE_EFFECT), ("kafka",)),
+    Point(
+        "broker, before the effect",
+        kills.at_gate("broker", BEFORE_EFFECT), ("kafka",), long=True,
+    ),
     Point(
         "broker, after the effect before the reply",
-        kills.at_gate("broker", AFTER_EFFECT), ("kafka",),
+        kills.at_gate("broker", AFTER_EFFECT), ("kafka",), long=True,
     ),
     Point("broker, under load", kills.under_load("broker"), ("kafka",), weight=3),
     Point("rebuild, in the middle", kills.in_rebuild, missing=_NO_STRACE),
-    Point("migration, in the middle", kills.in_migration, missing=_NO_STRACE, weight=1),
-    Point("engine stopped beyond its lease", kills.engine_stopped, weight=1),
-    Point("participant stopped beyond its lease", kills.participant_stopped, weight=1),
-    Point("connections to the engine reset", kills.http_reset, weight=1),
-    Point("connections to the database reset", kills.database_reset, SERVED, weight=1),
-    Point("disk full", machine.disk(WRITES, "ENOSPC"), missing=_NO_STRACE, weight=1),
-    Point("disk read-only", machine.disk(WRITES, "EROFS"), missing=_NO_STRACE, weight=1),
-    Point("EIO on fsync", machine.disk(FLUSHES, "EIO"), missing=_NO_STRACE, weight=1),
-    Point("clock jumps", machine.clock, missing=_NO_COMPILER, weight=1, slow=True),
-    Point("two engines by mistake", machine.two_engines, weight=1),
-    Point("rolling upgrade and back", machine.releases, weight=1, slow=True),
+    Point("migration, in the middle", kills.in_migration, missing=_NO_STRACE, weight=1, long=True),
+    Point("engine stopped beyond its lease", kills.engine_stopped, weight=1, long=True),
+    Point("participant stopped beyond its lease", kills.participant_stopped, weight=1, long=True),
+    Point("connections to the engine reset", kills.http_reset, weight=1, long=True),
+    Point("connections to the database reset", kills.database_reset, SERVED, weight=1, long=True),
+    Point("disk full", machine.disk(WRITES, "ENOSPC"), missing=_NO_STRACE, weight=1, long=True),
+    Point("disk read-only", machine.disk(WRITES, "EROFS"), missing=_NO_STRACE, weight=1, long=True),
+    Point("EIO on fsync", machine.disk(FLUSHES, "EIO"), missing=_NO_STRACE, weight=1, long=True),
+    Point("clock jumps", machine.clock, missing=_NO_COMPILER, weight=1, long=True),
+    Point("two engines by mistake", machine.two_engines, weight=1, long=True),
+    Point("rolling upgrade and back", machine.releases, weight=1, long=True),
 )  # fmt: skip
 
 
-def drawable(shape: str, *, slow: bool = True) -> list[Point]:
-    """The points of a shape that this machine can have, with the slow ones or without."""
+def drawable(shape: str, *, long: bool = True) -> list[Point]:
+    """The points of a shape that this machine can have, with those of a long run or without."""
     found = [point for point in POINTS if shape in point.shapes and not point.missing]
-    return [point for point in found if slow or not point.slow]
+    return [point for point in found if long or not point.long]

@@ -45,8 +45,8 @@ class Relay:
         for one in live:
             with contextlib.suppress(OSError):
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-                one.shutdown(socket.SHUT_RD)
-            one.close()
+                one.shutdown(socket.SHUT_RD)  # wakes who reads there
+                one.close()
         return len(live)
 
     def close(self) -> None:
@@ -72,14 +72,23 @@ class Relay:
             far.settimeout(None)
             with self._lock:
                 self._live |= {near, far}
-            for here, there in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(here, there), daemon=True).start()
+            threading.Thread(target=self._carry, args=(near, far), daemon=True).start()
 
-    def _pump(self, here: socket.socket, there: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while part := here.recv(PART_BYTES):
-                there.sendall(part)
-        with contextlib.suppress(OSError):
-            there.shutdown(socket.SHUT_WR)
+    def _carry(self, near: socket.socket, far: socket.socket) -> None:
+        """Both directions of one connection, until both have ended."""
+        back = threading.Thread(target=_pump, args=(far, near), daemon=True)
+        back.start()
+        _pump(near, far)
+        back.join()
         with self._lock:
-            self._live.discard(here)
+            self._live -= {near, far}
+        near.close()
+        far.close()
+
+
+def _pump(here: socket.socket, there: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while part := here.recv(PART_BYTES):
+            there.sendall(part)
+    with contextlib.suppress(OSError):
+        there.shutdown(socket.SHUT_WR)

@@ -16,7 +16,7 @@ from chaos.points import Point, drawable
 from chaos.strike import Strike
 from chaos.world import World, world
 
-__all__ = ["Options", "Outcome", "run"]
+__all__ = ["Options", "Outcome", "look", "run"]
 
 STRIKES_PER_KILL_MAX = 3
 """A run ends, however few processes its points kill."""
@@ -25,13 +25,13 @@ SHOWN_MAX = 10
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run is asked for: points whose name has `only` in it, with the slow ones or not."""
+    """What a run is asked for: points whose name has `only` in it, with those of a long run or not."""
 
     shape: str
     kills: int
     seed: int
     only: str = ""
-    slow: bool = True
+    long: bool = True
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ def run(options: Options, tell: Callable[[str], None] = print) -> Outcome:
                 took_s = time.monotonic() - begin_s
                 tell(f"{found.kills:4} kills  {point.name}  {strike.note}  ({took_s:.1f} s)")
             here.quiet()
-            _look(here, found)
+            look(here, found)
     found.seconds = time.monotonic() - begun_s
     return found
 
@@ -89,7 +89,7 @@ def run(options: Options, tell: Callable[[str], None] = print) -> Outcome:
 def _drawn(options: Options) -> Iterator[Point]:
     """Every point once, in an order of the seed, before any comes again by its weight."""
     chance = Random(options.seed)
-    points = drawable(options.shape, slow=options.slow)
+    points = drawable(options.shape, long=options.long)
     points = [point for point in points if options.only in point.name]
     chance.shuffle(points)
     yield from points
@@ -97,7 +97,7 @@ def _drawn(options: Options) -> Iterator[Point]:
         yield chance.choices(points, [point.weight for point in points])[0]
 
 
-def _look(here: World, found: Outcome) -> None:
+def look(here: World, found: Outcome) -> None:
     """Hold the books against the record, and have the product look at itself."""
     export = here.folder / "export.jsonl"
     here.command("export", "-o", str(export))

@@ -270,15 +270,15 @@ class World:
         ended = sum(status.get(name, 0) for status in statuses for name in ENDED)
         return len(self.acknowledged) - ended
 
-    def settle(self) -> None:
-        """Wait until everything acknowledged has ended."""
+    def settle(self, limit_s: float = LIMIT_S) -> None:
+        """Wait until everything acknowledged has ended. Raises Faulty."""
 
         def is_settled() -> bool:
             if any(child.process.poll() is not None for child in self.engines.values()):
                 self.mend()
             return self.unended() == 0
 
-        self.until(is_settled, "all have ended")
+        self.until(is_settled, "all have ended", limit_s)
 
     def until(self, true: Callable[[], bool], what: str, limit_s: float = LIMIT_S) -> None:
         """Wait for a signal. Raises Faulty when it does not come."""

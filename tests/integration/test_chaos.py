@@ -26,7 +26,7 @@ def shapes() -> list[object]:
 @pytest.mark.parametrize("shape", shapes())
 def test_ten_kills_lose_nothing_and_double_nothing_unnoticed(shape: str) -> None:
     """What was acknowledged is recorded, done as often as was told, and undone in reverse."""
-    found = run(Options(shape, KILLS, SEEDS[shape], slow=False))
+    found = run(Options(shape, KILLS, SEEDS[shape], long=False))
     told = as_table(found)
     assert found.sound, told
     assert found.kills >= KILLS, told
