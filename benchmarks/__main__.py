@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import core, crash, flow, growth, pages, profiling, servers, waiting
+from benchmarks import core, crash, flow, growth, language, pages, profiling, servers, waiting
 from benchmarks.bench import Bench
 from benchmarks.peers import run as peers
 from benchmarks.results import OUT, Results
@@ -29,7 +29,13 @@ WORKLOADS: dict[str, Workload] = {
     "append": growth.append,
     "processes": growth.processes,
 }
-IN_PROCESS: dict[str, Workload] = {"decide": core.decide_50, "history": core.history}
+IN_PROCESS: dict[str, Workload] = {
+    "decide": core.decide_50,
+    "history": core.history,
+    "registration": language.registration,
+    "repeat": language.repeat,
+    "items": language.items,
+}
 PROFILE = "profile"
 
 

@@ -35,7 +35,8 @@ class Sizes:
     peer_sagas: int
     decides: int
     long_stream: int
-    """In-process figures: sagas of 50 steps, events of the long history."""
+    items: tuple[int, ...]
+    """In-process figures: sagas of 50 steps, events of the long history, items of a list."""
 
 
 FULL = Sizes(
@@ -43,18 +44,18 @@ FULL = Sizes(
     waiting=(20_000, 100_000), woken=1_000, rest_s=20.0, in_flight=2_000, histories=500,
     lanes=(1, 2, 4, 8), stored_events=(0, 1_000_000, 5_000_000),
     stream_events=(10, 1_000, 100_000), appends=200, peer_sagas=2_000, decides=40,
-    long_stream=100_000,
+    long_stream=100_000, items=(20, 2_000, 10_000),
 )  # fmt: skip
 QUICK = Sizes(
     label="quick", sagas=1_000, warm_up=200, repeats=1, rate_per_s=10, rate_s=8,
     waiting=(2_000,), woken=200, rest_s=5.0, in_flight=500, histories=100,
     lanes=(1, 4), stored_events=(0, 50_000), stream_events=(10, 1_000), appends=50,
-    peer_sagas=300, decides=5, long_stream=5_000,
+    peer_sagas=300, decides=5, long_stream=5_000, items=(20, 2_000),
 )  # fmt: skip
 TINY = Sizes(
     label="tiny", sagas=30, warm_up=5, repeats=1, rate_per_s=10, rate_s=1,
     waiting=(50,), woken=10, rest_s=0.2, in_flight=60, histories=5,
     lanes=(1,), stored_events=(0, 500), stream_events=(10, 50), appends=5,
-    peer_sagas=20, decides=1, long_stream=200,
+    peer_sagas=20, decides=1, long_stream=200, items=(20,),
 )  # fmt: skip
 """For the test that keeps the workloads working: its figures mean nothing."""

@@ -35,6 +35,7 @@ _RECORDS: Mapping[str, Any] = {
 }  # fmt: skip
 _PLAIN = ("vars", "frames", "timers", "taken", "deciders", "runs", "queues", "errors",
           "item_after")  # fmt: skip
+_COPIED = (*_RECORDS, *_PLAIN)
 
 
 class Commitment(Aggregate):
@@ -110,10 +111,9 @@ class Commitment(Aggregate):
         """An independent copy; its records are shared, for they are frozen."""
         copy = object.__new__(Commitment)
         values = dict(self.__dict__)
-        for name in _RECORDS:
-            values[name] = dict(values[name])
-        for name in _PLAIN:
-            values[name] = dict(values[name])
+        for name in _COPIED:
+            held = values[name]
+            values[name] = held.copy() if held else {}
         values["_pending_events"] = []
         vars(copy).update(values)
         return copy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from domain.state import RUN_ON, Instance, Trail, frame_of, in_flight, is_under
@@ -58,17 +59,29 @@ def forget_inside(c: Any, frame: str) -> None:
     effect that may yet turn out to have happened is remembered, so that it can be undone.
     """
     for data in (c.frames, c.bindings, c.deciders, c.runs, c.queues, c.errors):
-        for path in [p for p in data if is_under(p, frame)]:
+        for path in _under(data, frame):
             del data[path]
-    inside = [p for p in c.entries if is_under(p, frame)]
-    for block in [p for p in c.item_after if is_under(p, frame)]:
+    inside = _under(c.entries, frame)
+    for block in _under(c.item_after, frame):
         if not any(is_under(p, block) for p in inside):
             del c.item_after[block]
-    for path in [p for p in c.trail if is_under(p, frame)]:
+    for path in _under(c.trail, frame):
         if not any(is_under(p, path) for p in inside):
             del c.trail[path]
-    kept = {entry.effect for entry in c.entries.values()}
-    for key, effect in list(c.effects.items()):
+    begins = _begins(frame)
+    there = [(k, f) for k, f in c.effects.items() if f.node == frame or f.node.startswith(begins)]
+    kept = {c.entries[path].effect for path in inside} if there else ()
+    for key, effect in there:
         doubtful = in_flight(effect) or effect.unanswered or effect.state == "withdrawn"
-        if is_under(effect.node, frame) and not doubtful and key not in kept:
+        if not doubtful and key not in kept:
             del c.effects[key]
+
+
+def _under(data: Iterable[str], frame: str) -> list[str]:
+    """The paths that are the frame or lie in it. Of a long list every item asks: so it is short."""
+    begins = _begins(frame)
+    return [path for path in data if path.startswith(begins) or path == frame]
+
+
+def _begins(frame: str) -> tuple[str, ...]:
+    return (f"{frame}/", f"{frame}#", f"{frame}@", f"{frame}[") if frame else ("",)

@@ -143,27 +143,49 @@ def look(m: Machine, path: str, node: Node) -> None:
 
 def begin_ready(m: Machine, path: str, node: Node) -> None:
     """Begin as many items as may run beside each other, in the order of the data."""
-    c = m.c
-    instance = c.nodes[path]
-    inside = f"{path}["
-    running = sum(1 for p in c.nodes if p.startswith(inside) and p.find("]/", len(inside)) < 0)
-    free = node.doc.get("width", defaults.ITEMS_WIDTH_MAX) - running
-    after = c.item_after.get(path, {})
-    over = instance.branches
-    begun: list[str] = []
-    for key in instance.guards:
-        if len(begun) >= free:
-            break
-        if key in over or any(over.get(k) not in ("done", joins.CUT) for k in after.get(key, ())):
-            continue
-        item = item_path(path, key)
-        if item not in c.nodes:
-            begun.append(item)
+    width: int = node.doc.get("width", defaults.ITEMS_WIDTH_MAX)
+    after = m.c.item_after.get(path)
+    begun = _next(m, path, width) if after is None else _free(m, path, width, after)
     for item in begun:
         m.emit(ev.NodeEntered, node=item)
     assert node.flow is not None
     for item in reversed(begun):
         flow.start_flow(m, node.flow, item)
+
+
+def _next(m: Machine, path: str, width: int) -> list[str]:
+    """Items that begin now, where none comes after another.
+
+    They begin in their order, so those that have begun come first: the last of them is searched
+    for, since a long list asks whenever an item is over.
+    """
+    nodes, instance = m.c.nodes, m.c.nodes[path]
+    keys, over = instance.guards, instance.branches
+    low, high = 0, len(keys)
+    while low < high:
+        middle = (low + high) // 2
+        if keys[middle] in over or item_path(path, keys[middle]) in nodes:
+            low = middle + 1
+        else:
+            high = middle
+    free = width - (low - len(over))
+    return [item_path(path, key) for key in keys[low : low + max(0, free)]]
+
+
+def _free(m: Machine, path: str, width: int, after: Mapping[str, Sequence[str]]) -> list[str]:
+    """Items that begin now, where some come after others."""
+    nodes, instance = m.c.nodes, m.c.nodes[path]
+    over = instance.branches
+    waiting = {key: item_path(path, key) for key in instance.guards if key not in over}
+    free = width - sum(1 for item in waiting.values() if item in nodes)
+    begun: list[str] = []
+    for key, item in waiting.items():
+        if len(begun) >= free:
+            break
+        ready = all(over.get(k) in ("done", joins.CUT) for k in after.get(key, ()))
+        if ready and item not in nodes:
+            begun.append(item)
+    return begun
 
 
 def item_ended(m: Machine, container: str, ended: Flow) -> None:

@@ -85,7 +85,8 @@ def _counts(instance: Instance, node: Node) -> tuple[int, int, int]:
     One whose guard was false counts as joined; one skipped because another failed does not.
     """
     total = len(instance.guards) if node.kind == "for_each" else len(node.branches)
-    good = sum(1 for s in instance.branches.values() if s in ("done", CUT))
+    states = [*instance.branches.values()]
+    good = states.count("done") + states.count(CUT)
     good += total - len(instance.guards)
     still = len(instance.guards) - len(instance.branches)
     join = node.doc.get("join", "all")
