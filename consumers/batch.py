@@ -33,6 +33,7 @@ from domain.ports import (
     Transaction,
     ViewRow,
 )
+from domain.quick import quick
 from domain.saga_key import SagaKey
 
 __all__ = ["Applied", "Batch", "Parts", "Passing", "system_ctx"]
@@ -45,6 +46,7 @@ IDLE_WAKE_US = 1_000_000
 """A wake-up that changed nothing though it was due is tried again after this time."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What became of a message: the stream's answer, or that it is held for a parked stream."""

@@ -33,6 +33,7 @@ from domain.messages import (
     TakeTurn,
 )
 from domain.ports import ViewRow
+from domain.quick import quick
 from domain.saga_key import DoubleStart, SagaKey, SagaKeySnapshot
 from domain.streams import Decided
 from domain.throttle_stream import ThrottleStream, ThrottleStreamSnapshot
@@ -46,6 +47,7 @@ Json = Any
 _NO_POLICY = DoubleStart()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Step:
     """One decide with all that follows from it."""

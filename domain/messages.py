@@ -12,6 +12,7 @@ from uuid import UUID
 
 from domain.child_messages import ChildOver, ChildRevoked, ChildStarted, Keep, Recall, Revoke
 from domain.events import Ctx
+from domain.quick import quick
 from domain.turn_messages import DropTurn, NoTurn, TakeTurn, YourTurn
 
 __all__ = [
@@ -63,6 +64,7 @@ class Started:
     worker: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Answered:
     """To a commitment: a reply of a participant. `current` is false when its lease was lost."""
@@ -353,6 +355,7 @@ def from_body(kind: str, body: dict[str, Any]) -> Message:
     return cls(**values)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Mail:
     """A message on its way to a stream. `root` is the receipt it descends from (0: a timer)."""

@@ -16,6 +16,7 @@ from eventsourcing.persistence import StoredEvent
 
 from domain.events import Ctx
 from domain.messages import Mail
+from domain.quick import quick
 
 __all__ = [
     "Asked", "Claim", "ClaimAsk", "Clock", "Cursor", "DeadLetter", "Dispatch",
@@ -146,6 +147,7 @@ class Cursor:
     digest: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Dispatch:
     """An attempt to offer: inserted with its intent, deleted when it is settled.
@@ -181,6 +183,7 @@ class ClaimAsk:
     tenant: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A dispatch that was reserved, or started at once. `ends_us` is when its timeout ends."""
@@ -192,6 +195,7 @@ class Claim:
     ends_us: int | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What a worker sends back about one attempt (docs/format.md section 7).
@@ -205,6 +209,7 @@ class Reply:
     progress: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What the dispatch row says of a start, heartbeat or reply.
@@ -243,6 +248,7 @@ class DeadLetter:
     at_us: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ViewRow:
     """A row of a view, folded from one stream. `columns` None means: delete the row.

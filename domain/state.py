@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 from domain.changing import changed
+from domain.quick import quick
 
 __all__ = [
     "ITS_TURN", "RUN_ON", "UNDO_RUN",
@@ -75,6 +76,7 @@ class Task:
     escalated: tuple[str, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Instance:
     """An open node.
@@ -115,6 +117,7 @@ class Place:
     given: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Trail:
     """How a node closed: done, skipped, failed or stopped. `version` orders completions."""
@@ -126,6 +129,7 @@ class Trail:
     attempt: int = 0
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Effect:
     """One `do` or `undo`. `state`: offered, started, backoff, unknown, done, failed, withdrawn.
@@ -192,6 +196,7 @@ class Hold:
     fence: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What is to be undone. `state` is open, undoing or debt; `seq` orders completions.

@@ -17,6 +17,7 @@ from domain.events import Event
 from domain.ids import key_id, saga_key_id
 from domain.messages import Message
 from domain.ports import Dispatch
+from domain.quick import quick
 from domain.state import Effect, Sub
 from sagas.child_mail import child_mail, waived
 from sagas.lock_mail import lock_mail
@@ -32,6 +33,7 @@ _SETTLING = (
 _SETTLING_KINDS = frozenset({"answered", "lost", "not_started"})
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Offered:
     """A dispatch to insert; `index` is that of its event, whose position it takes."""
@@ -40,6 +42,7 @@ class Offered:
     dispatch: Dispatch
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Outputs:
     """What the loop writes beside the events.

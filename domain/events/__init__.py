@@ -121,6 +121,7 @@ from domain.events.work import (
     TimerMoved,
     UpdateAccepted,
 )
+from domain.quick import quick
 
 __all__ = [
     "ApprovalAmended",
@@ -242,4 +243,4 @@ def classes() -> tuple[type[Event], ...]:
 
 
 for _class in classes():
-    register_topic(cast("Any", _class).TOPIC, _class)
+    register_topic(cast("Any", _class).TOPIC, quick(_class))

@@ -11,6 +11,7 @@ from domain import messages as msg
 from domain.commitment import Commitment
 from domain.events import Ctx, Event
 from domain.messages import Message, from_body, to_body
+from domain.quick import quick
 from sagas import defaults
 from sagas.decide import (
     approvals,
@@ -50,6 +51,7 @@ _LARGE = (msg.Answered, msg.Offer)
 kinds.register()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Decided:
     """The events of one message, the state they fold to, and the answer to who sent it."""
