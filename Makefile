@@ -13,8 +13,8 @@ SHAPE ?= embedded
 CORE = tests/unit tests/semantics tests/replay tests/patterns tests/simulation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev loans servers servers-down test simulate mutants chaos lint types imports check \
-	bench coverage mutation lock clean
+.PHONY: help setup demo dev loans servers servers-down test simulate mutants chaos lint types \
+	imports check bench coverage mutation lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

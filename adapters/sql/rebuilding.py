@@ -19,6 +19,9 @@ _DEFINITIONS = "SELECT hash, document FROM definitions ORDER BY registered_us, s
 _STREAMS = """
 SELECT DISTINCT stream FROM events WHERE lane = ? AND stream > ? ORDER BY stream LIMIT ?
 """
+_STRAYS = """
+DELETE FROM {0} WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.stream = {0}.{1})
+"""
 _STREAM = """
 SELECT position, stream, version, topic, state, prev FROM events
 WHERE stream = ? ORDER BY version
@@ -92,10 +95,4 @@ class ViewWriter(ABC):
 
     def remove_strays(self, tables: Sequence[str]) -> int:
         """Remove the rows of streams that have no events; how many there were."""
-        return sum(
-            self.count(
-                f"DELETE FROM {table} WHERE NOT EXISTS (SELECT 1 FROM events e"  # noqa: S608 - names of ours
-                f" WHERE e.stream = {table}.{column_of(table)})"
-            )
-            for table in tables
-        )
+        return sum(self.count(_STRAYS.format(table, column_of(table))) for table in tables)

@@ -1,7 +1,7 @@
 """Pattern 34, Static Partial Join for Multiple Instances: n of a list let the case go on.
 
-`each(..., join=2)` goes on when two items are done, and `losers="run_on"` lets the others finish. How
-many are enough is fixed in the saga; how many there are comes with the data.
+`each(..., join=2)` goes on when two items are done, and `losers="run_on"` lets the others finish.
+How many are enough is fixed in the saga; how many there are comes with the data.
 """
 
 from pydantic import BaseModel

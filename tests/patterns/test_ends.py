@@ -107,7 +107,8 @@ def test_22_a_process_runs_itself_for_each_of_its_parts() -> None:
 parts[frame]/weigh_part
         frame: done list_parts                       -> add_weights
         frame: done add_weights                      -> fulfilled = 2000
-        wheel: done list_parts                       -> parts[rim]/weigh_part, parts[tyre]/weigh_part
+        wheel: done list_parts                       -> parts[rim]/weigh_part, \
+parts[tyre]/weigh_part
         rim: done list_parts
         rim: done add_weights                        -> fulfilled = 500
         tyre: done list_parts

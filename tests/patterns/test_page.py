@@ -1,4 +1,4 @@
-"""docs/workflow_patterns.md, the examples and their stories say the same; `troth check` takes all."""
+"""docs/workflow_patterns.md, the examples and their stories say the same; all pass the checks."""
 
 from __future__ import annotations
 

@@ -102,17 +102,17 @@ def test_what_was_unfinished_has_closed_last() -> None:
 
 
 def test_a_debt_holds_the_whole_line() -> None:
-    tries = {"attempts": 1}
-    part = parallel("p", branch("x", step("a", undo=True)),
-                    branch("y", step("c", undo={"retry": tries})), undo_order="reverse")  # fmt: skip
+    once = step("c", undo={"retry": {"attempts": 1}})
+    line = [branch("x", step("a", undo=True)), branch("y", once)]
+    part = parallel("p", *line, undo_order="reverse")
     story = given(saga(part, step("z"))).done("a").done("c").cancelled()
     story.answers("c", "failed", code="no").then(offered=[], debts=["undo p/y/c"])
 
 
 def test_a_debt_is_passed_if_so_declared() -> None:
-    tries = {"attempts": 1}
-    part = parallel("p", branch("x", step("a", undo=True)),
-                    branch("y", step("c", undo={"retry": tries})), undo_order="reverse")  # fmt: skip
+    once = step("c", undo={"retry": {"attempts": 1}})
+    line = [branch("x", step("a", undo=True)), branch("y", once)]
+    part = parallel("p", *line, undo_order="reverse")
     story = given(saga(part, step("z"), on_debt="continue")).done("a").done("c").cancelled()
     story.answers("c", "failed", code="no").then(offered=["undo p/x/a"], debts=["undo p/y/c"])
 

@@ -168,9 +168,7 @@ class World:
         return [mail for stream, mail in decided.mail if stream == self.id]
 
     def _to_throttle(self, to: UUID, message: msg.Message) -> list[msg.Message]:
-        decided = ts.decide(
-            self.throttles.get(to), message, stream=to, now_us=self.now_us, ctx=CTX
-        )
+        decided = ts.decide(self.throttles.get(to), message, stream=to, now_us=self.now_us, ctx=CTX)
         self.throttles[to] = decided.state
         return [mail for stream, mail in decided.mail if stream == self.id]
 

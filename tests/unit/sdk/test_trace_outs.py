@@ -80,7 +80,9 @@ def test_what_every_way_that_goes_on_gives_may_be_read(flow: Callable[[Order], N
     (a_choice_that_may_give, "is given only on some ways through size"),
     (a_loop_that_may_have_no_round, "is not there when there is no round"),
 ])  # fmt: skip
-def test_what_only_some_ways_give_is_read_under_has(flow: Callable[[Order], None], said: str) -> None:
+def test_what_only_some_ways_give_is_read_under_has(
+    flow: Callable[[Order], None], said: str
+) -> None:
     """It would hold the commitment where it is read."""
     (problem,) = check(document_of(flow))
     assert said in str(problem)
