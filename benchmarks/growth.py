@@ -6,14 +6,13 @@ import time
 from itertools import count
 
 from benchmarks.bench import Bench, percentile, run_sagas
+from benchmarks.filling import fill
 from benchmarks.flow import throughput
 from benchmarks.rig import LIMIT_S, Rig, rig, worker
 from benchmarks.saga import BULK_SETS, GROWING
 
 __all__ = ["append", "lanes", "processes", "stored"]
 
-SAGAS_A_CHUNK = 5_000
-"""Sagas that fill the store between two looks at how many events it has."""
 PROCESSES = (1, 2)
 
 
@@ -25,21 +24,17 @@ def lanes(bench: Bench) -> None:
 
 
 def stored(bench: Bench) -> None:
-    """W1 with more and more events in the store, all written by the engine itself."""
+    """W1 with more and more events in the store: the engine's own, and copies of them."""
     with rig(bench.shape) as engine, worker(engine):
         run_sagas(engine, "bench.begun", "bench-five", "warm", bench.sizes.warm_up)
-        chunk = 0
+        filled = 0
         for wanted in bench.sizes.stored_events:
-            while engine.events() < wanted:
-                name = f"fill-{chunk}"
-                run_sagas(engine, "bench.begun", "bench-five", name, _chunk(bench))
-                chunk += 1
-            there = engine.events()
-            _measure(bench, engine, f"sagas_per_s@{wanted}", "stored", f"{there:,} events before")
-
-
-def _chunk(bench: Bench) -> int:
-    return min(SAGAS_A_CHUNK, bench.sizes.sagas)
+            missing = wanted - engine.events() - filled
+            if missing > 0:
+                fill(engine.place, missing)
+                filled += missing
+            told = f"{engine.events() + filled:,} events before, {filled:,} of them copies"
+            _measure(bench, engine, f"sagas_per_s@{wanted}", "stored", told)
 
 
 def append(bench: Bench) -> None:
