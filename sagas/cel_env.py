@@ -12,7 +12,7 @@ from sagas.schema import Schema, SchemaSet
 from sagas.schema_fit import declared
 from sagas.schema_refs import closest
 
-__all__ = ["TypeEnv", "schema_below"]
+__all__ = ["TypeEnv", "schema_below", "without_null"]
 
 _TEXT: Schema = {"type": "string"}
 _INTEGER: Schema = {"type": "integer"}
@@ -159,7 +159,7 @@ def schema_below(schema: Json, steps: tuple[str | int, ...], schemas: SchemaSet)
     for step in steps:
         if schema is TIMESTAMP:
             return {}
-        found = _without_null(schemas.resolve(schema), schemas)
+        found = without_null(schemas.resolve(schema), schemas)
         if isinstance(step, int):
             schema = found.get("items", {})
         else:
@@ -167,12 +167,13 @@ def schema_below(schema: Json, steps: tuple[str | int, ...], schemas: SchemaSet)
     return schema
 
 
-def _without_null(schema: Schema, schemas: SchemaSet) -> Schema:
+def without_null(schema: Schema, schemas: SchemaSet) -> Schema:
+    """Return what a resolved schema is besides null; `{}` where it is one of several things."""
     for keyword in ("anyOf", "oneOf", "allOf"):
         choices = schema.get(keyword)
         if isinstance(choices, list):
             rest = [choice for choice in choices if choice != {"type": "null"}]
-            return _without_null(schemas.resolve(rest[0]), schemas) if len(rest) == 1 else {}
+            return without_null(schemas.resolve(rest[0]), schemas) if len(rest) == 1 else {}
     return schema
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from sagas.cel_errors import ExprError
 from sagas.cel_syntax import (
@@ -29,8 +30,10 @@ __all__ = [
     "Read",
     "Reads",
     "calendar_of",
+    "guard_of",
     "path_of",
     "path_text",
+    "promised",
     "reads_of",
     "refuse_strangers",
 ]
@@ -192,15 +195,15 @@ def _collect(node: Node, sure: frozenset[Read], found: dict[Read, None], bare: s
         return
     match node:
         case Call(function="_&&_", args=(left, right)):
-            _collect(left, sure | _promised(right, True), found, bare)
-            _collect(right, sure | _promised(left, True), found, bare)
+            _collect(left, sure | promised(right, True, _own_read), found, bare)
+            _collect(right, sure | promised(left, True, _own_read), found, bare)
         case Call(function="_||_", args=(left, right)):
-            _collect(left, sure | _promised(right, False), found, bare)
-            _collect(right, sure | _promised(left, False), found, bare)
+            _collect(left, sure | promised(right, False, _own_read), found, bare)
+            _collect(right, sure | promised(left, False, _own_read), found, bare)
         case Call(function="_?_:_", args=(condition, then, otherwise)):
             _collect(condition, sure, found, bare)
-            _collect(then, sure | _promised(condition, True), found, bare)
-            _collect(otherwise, sure | _promised(condition, False), found, bare)
+            _collect(then, sure | promised(condition, True, _own_read), found, bare)
+            _collect(otherwise, sure | promised(condition, False, _own_read), found, bare)
         case _:
             if (calendar := calendar_of(node)) is not None:
                 found.setdefault(calendar.read)
@@ -209,16 +212,26 @@ def _collect(node: Node, sure: frozenset[Read], found: dict[Read, None], bare: s
                 _collect(child, sure, found, bare)
 
 
-def _promised(node: Node, outcome: bool) -> frozenset[Read]:
-    """Return the reads that are surely there when `node` came out as `outcome`."""
+T = TypeVar("T")
+
+
+def _own_read(path: Path) -> frozenset[Read]:
+    return frozenset({path.read})
+
+
+def promised(node: Node, outcome: bool, of: Callable[[Path], frozenset[T]]) -> frozenset[T]:
+    """Return what is surely there when `node` came out as `outcome`.
+
+    `of` says what is there when has() of a path holds.
+    """
     match node:
         case Select(test=True):
             path = guard_of(node)
-            return frozenset({path.read}) if path is not None and outcome else frozenset()
+            return of(path) if path is not None and outcome else frozenset()
         case Call(function="!_", args=(inner,)):
-            return _promised(inner, not outcome)
+            return promised(inner, not outcome, of)
         case Call(function="_&&_" | "_||_" as function, args=(left, right)):
-            one, other = _promised(left, outcome), _promised(right, outcome)
+            one, other = promised(left, outcome, of), promised(right, outcome, of)
             return one | other if (function == "_&&_") == outcome else one & other
         case _:
             return frozenset()

@@ -9,11 +9,11 @@ from functools import lru_cache
 from cel_expr_python import cel  # pyright: ignore[reportMissingTypeStubs]
 
 from sagas.cel_functions import extensions
-from sagas.cel_reads import guard_of, path_of
-from sagas.cel_syntax import Node, children, read_parsed
+from sagas.cel_reads import guard_of, path_of, promised
+from sagas.cel_syntax import Call, Node, children, read_parsed
 from sagas.expressions import Path
 
-__all__ = ["Selections", "selections_of"]
+__all__ = ["Selections", "selections_of", "unasked_of"]
 
 TEXTS_MAX = 512
 """Expressions whose selections are remembered."""
@@ -49,3 +49,39 @@ def selections_of(text: str) -> Selections:
         else:
             waiting.extend(reversed(children(node)))
     return Selections(tuple(read), tuple(asked))
+
+
+@lru_cache(maxsize=TEXTS_MAX)
+def unasked_of(text: str) -> tuple[tuple[Path, frozenset[Path]], ...]:
+    """Every selection in an expression that compiles, with what has() promises at its place."""
+    found: list[tuple[Path, frozenset[Path]]] = []
+    root = read_parsed(_env().compile(text, disable_check=True).serialize()).root
+    _collect(root, frozenset(), found)
+    return tuple(found)
+
+
+def _collect(node: Node, sure: frozenset[Path], found: list[tuple[Path, frozenset[Path]]]) -> None:
+    if guard_of(node) is not None:
+        return
+    path = path_of(node)
+    if path is not None:
+        found.append((path, sure))
+        return
+    match node:
+        case Call(function="_&&_" | "_||_" as function, args=(left, right)):
+            goes_on = function == "_&&_"
+            _collect(left, sure | promised(right, goes_on, prefixes), found)
+            _collect(right, sure | promised(left, goes_on, prefixes), found)
+        case Call(function="_?_:_", args=(condition, then, otherwise)):
+            _collect(condition, sure, found)
+            _collect(then, sure | promised(condition, True, prefixes), found)
+            _collect(otherwise, sure | promised(condition, False, prefixes), found)
+        case _:
+            for child in children(node):
+                _collect(child, sure, found)
+
+
+def prefixes(path: Path) -> frozenset[Path]:
+    """A path and all before it: what is there when its end is."""
+    ends = range(len(path.steps) + 1)
+    return frozenset(Path(path.root, path.name, path.steps[:end]) for end in ends)

@@ -10,7 +10,8 @@ from sagas.checks.arguments import command_of
 from sagas.checks.envs import Envs
 from sagas.checks.facts import NOTHING, root_of
 from sagas.checks.flow import Place, Walk
-from sagas.checks.report import Report
+from sagas.checks.optional import optional_part
+from sagas.checks.report import Report, Where
 from sagas.checks.tree import Contract, Document, Node, Update, objects
 from sagas.checks.visibility import Sights, label_of
 from sagas.expressions import (
@@ -98,7 +99,9 @@ class Typing:
             env = self._envs.env(place, plain, self._no_types)
             schema = self._selected(env, plain.path)
             if schema is not None:
-                return plain, schema
+                return (
+                    (plain, schema) if self._is_given(label_of(place), where, plain, env) else None
+                )
         try:
             env = self._envs.env(place, plain, CelTypes(self._schemas))
             expr = compile_expr(place.text, env, expect=expect)
@@ -107,8 +110,18 @@ class Typing:
             between = " " if error.message.startswith("is ") else ": "
             self._report.add(alias, where, f"{label_of(place)}{between}{error.message}")
             return None
+        if not self._is_given(label_of(place), where, expr, env):
+            return None
         self.typed[place.template, place.member] = expr
         return expr, expr.type_schema
+
+    def _is_given(self, label: str, where: Where | None, expr: Expr, env: TypeEnv) -> bool:
+        """Whether a schema promises all that is read, or has() asks for it; else it is told."""
+        part = optional_part(self._d, expr.text, expr.path, env, self._schemas)
+        if part is not None:
+            text = f"{label}: `{part}` need not be there: its schema does not require it"
+            self._report.add("def.maybe_unset", where, text, f"ask has({part}) before")
+        return part is None
 
     def _selected(self, env: TypeEnv, path: Path) -> Json:
         """The schema of a plain selection; None leaves it to the checker of expressions.
@@ -211,7 +224,7 @@ class Typing:
             between = " " if error.message.startswith("is ") else ": "
             self._report.add(alias, None, f"{label}{between}{error.message}")
             return None
-        return expr
+        return expr if self._is_given(label, None, expr, env) else None
 
     def _attribute(self, name: str, text: str) -> None:
         """Read at any time, so whatever the flow yields is there only maybe."""
