@@ -1,4 +1,4 @@
-"""Locks are taken in one order: two flows that take them in two orders wait for each other."""
+"""Locks are taken in one order, and once: else two flows, or one alone, wait for ever."""
 
 from __future__ import annotations
 
@@ -25,6 +25,33 @@ def check_locks(d: Document, report: Report) -> None:
                 text = f"{inner} inside {outer} here, {outer} inside {inner} at {other.template}"
                 report.add("def.locks", node, text, "take them in the same order everywhere")
             first.setdefault((outer, inner), node)
+    for node in (node for node in d.nodes if node.kind == "undo"):
+        _undo(d, node, report)
+
+
+def _undo(d: Document, node: Node, report: Report) -> None:
+    """An undo under a lock of what was done under that lock another time waits for itself."""
+    target = d.by_name.get(node.doc["of"])
+    around = {f.owner.doc["lock"]: f.owner for f in node.above() if f.owner.kind == "lock"}
+    for name, held in around.items():
+        for other in (n for n in d.nodes if n.kind == "lock" and n.doc["lock"] == name):
+            if target is not None and _is_another(target, held, other):
+                text = f"{node.name} undoes under {name} what was done under {name} before"
+                report.add("def.locks", node, text, f"put the undo behind {held.name}")
+                return
+
+
+def _is_another(target: Node, held: Node, other: Node) -> bool:
+    """Whether undoing `target` takes the lock of `other`, while it is held by `held`."""
+    if other is target:
+        return other is not held
+    flows = list(other.above())
+    place = next((i for i, flow in enumerate(flows) if flow.owner is target), None)
+    if place is None:
+        return False
+    between = flows[: place + 1]
+    again = any(f.handler is not None or f.owner.kind in ("repeat", "for_each") for f in between)
+    return other is not held or again
 
 
 def _count(first: Node, node: Node, report: Report) -> None:
