@@ -29,7 +29,7 @@ from domain.state import changed
 from domain.streams import Decided, Draft, us_of
 
 __all__ = [
-    "MAILBOX_MAX", "Kept", "KeyStream", "KeyStreamSnapshot", "Subscriber", "Wait", "decide",
+    "IDLE_MAX", "MAILBOX_MAX", "Kept", "KeyStream", "KeyStreamSnapshot", "Subscriber", "Wait", "decide",
     "is_full", "wake_us",
 ]  # fmt: skip
 
@@ -38,6 +38,11 @@ Taker: TypeAlias = tuple[str, str]
 
 MAILBOX_MAX = 1_000
 """Events one key keeps; a further one is refused (bound.mailbox) while nothing took any."""
+IDLE_MAX = 1_000
+"""Commitments without an open wait that one key remembers, one for each saga and its key.
+
+They are remembered only to say of what comes after their end that it came too late.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,7 @@ class KeyStream(BaseAggregate[UUID]):
         self.kept: dict[int, Kept] = {}
         self.subscribers: dict[str, Subscriber] = {}
         self.finished: dict[str, None] = {}
+        self._idle: dict[Taker, str] = {}
 
     def fork(self) -> KeyStream:
         """An independent copy; its records are shared, for they are frozen."""
@@ -99,6 +105,7 @@ class KeyStream(BaseAggregate[UUID]):
         copy.kept = dict(self.kept)
         copy.subscribers = dict(self.subscribers)
         copy.finished = dict(self.finished)
+        copy._idle = dict(self._idle)
         copy._pending_events = []
         return copy
 
@@ -149,15 +156,28 @@ class KeyStream(BaseAggregate[UUID]):
             for type_ in wait.types:
                 self.finished.pop(type_, None)
         if not event.ended:
-            self.subscribers[event.commitment] = Subscriber(
-                event.saga, event.saga_key, waits, tuple(types)
-            )
+            subscriber = Subscriber(event.saga, event.saga_key, waits, tuple(types))
+            self.subscribers[event.commitment] = subscriber
+            self.listens(event.commitment, subscriber)
             return
+        if self._idle.get((event.saga, event.saga_key)) == event.commitment:
+            del self._idle[event.saga, event.saga_key]
         over = [t for t in types if not any(_wants(s, t) for s in self.subscribers.values())]
         self.finished |= dict.fromkeys(over)
         for position, kept in self.kept.items():
             if not kept.takers and kept.event["type"] in over:
                 self.kept[position] = changed(kept, reason="finished")
+
+    def listens(self, commitment: str, subscriber: Subscriber) -> None:
+        """A wait that closed long before the end leaves nobody who would say that it is over."""
+        earlier = self._idle.pop(subscriber.taker, commitment)
+        if earlier != commitment:
+            self.subscribers.pop(earlier, None)  # a run that this one follows
+        if subscriber.waits:
+            return
+        self._idle[subscriber.taker] = commitment
+        if len(self._idle) > IDLE_MAX:
+            self.subscribers.pop(self._idle.pop(next(iter(self._idle))), None)
 
 
 def decide(
@@ -313,7 +333,10 @@ class KeyStreamSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
             stream.kept[position] = Kept(event, kept_us, expires_us, reason, pairs)
         for commitment, saga, saga_key, waits, types in self.state["subscribers"]:
             open_waits = {p: Wait(tuple(t), transient) for p, t, transient in waits}
-            stream.subscribers[commitment] = Subscriber(saga, saga_key, open_waits, tuple(types))
+            subscriber = Subscriber(saga, saga_key, open_waits, tuple(types))
+            stream.subscribers[commitment] = subscriber
+            if not open_waits:
+                stream.listens(commitment, subscriber)
         stream.finished = dict.fromkeys(self.state["finished"])
         return stream
 

@@ -1,6 +1,7 @@
 """The key stream: events of one key meet what waits for them."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -200,6 +201,45 @@ def test_a_full_key_refuses_before_anything_is_written(monkeypatch: pytest.Monke
     story.send(subscribe(SALE, closed=[], taken=[3]))
     story.arrives("signed")
     assert list(story.kept) == [2, 4, 6]
+
+
+def test_runs_that_listen_no_more_leave_one_entry() -> None:
+    """A wait that closed before the end is not told of the end: the next run takes its place."""
+    story = Story()
+    for run in range(1, 21):
+        story.send(subscribe(commitment_id("north", "sale", "acme", run), "signed"))
+        story.send(subscribe(commitment_id("north", "sale", "acme", run), closed=["w"]))
+    story.send(subscribe(AUDIT, "signed"))
+    assert story.state is not None
+    last = commitment_id("north", "sale", "acme", 20)
+    assert list(story.state.subscribers) == [str(last), str(AUDIT)]
+
+
+def test_what_one_key_remembers_of_many_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest without an open wait is forgotten; who waits never is."""
+    monkeypatch.setattr(ks, "IDLE_MAX", 2)
+    story = Story()
+    story.send(subscribe(AUDIT, "signed"))
+    runs = [commitment_id("north", "sale", f"s{n}", 1) for n in range(4)]
+    for number, run in enumerate(runs):
+        one = subscribe(run, "signed")
+        story.send(replace(one, saga_key=f"s{number}"))
+        story.send(replace(one, saga_key=f"s{number}", opened=None, closed=["w"]))
+    assert story.state is not None
+    assert list(story.state.subscribers) == [str(AUDIT), str(runs[2]), str(runs[3])]
+    assert [to for to, _ in story.arrives("signed")] == [AUDIT]
+
+
+def test_who_listens_again_is_not_idle() -> None:
+    """It hears what comes, and is told to be over at its end."""
+    story = Story()
+    story.send(subscribe(SALE, "signed"))
+    story.send(subscribe(SALE, closed=["w"]))
+    assert story.send(subscribe(SALE, "left", path="v")) == []
+    assert len(story.arrives("left")) == 1
+    story.send(subscribe(SALE, closed=["v"], ended=True))
+    story.arrives("signed")
+    assert list(story.kept.values())[-1].reason == "finished"
 
 
 def test_closing_on_a_key_that_has_nothing_opens_no_stream() -> None:
