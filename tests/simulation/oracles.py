@@ -302,4 +302,4 @@ def _key(state: KeyStream, commitments: dict[str, Commitment], now_us: int) -> s
 
 def _is_plain(c: Commitment) -> bool:
     """Whether its waits take any event of their type; those of the catalogue have guards."""
-    return c.saga.startswith("random-")
+    return c.saga.startswith(("random-", "plot-"))

@@ -27,6 +27,7 @@ PRODUCER = Asked(TENANT, "shop", "executor_system", ("producer",))
 FOREIGN = Asked("south", "shop-2", "executor_system", ("producer", "operator", "participant"))
 OPERATOR = Asked(TENANT, "olga", "human", ("operator",))
 _PASSING = ("store.", "engine.", "http.too_many", "bound.mailbox", "lane.silent", "internal.fault")
+BUSY_S_MAX = 60
 _OPEN = "SELECT id, commitment, body FROM approvals WHERE status = 'open' ORDER BY id"
 
 
@@ -35,6 +36,11 @@ def _is_passing(answer: Any) -> bool:
     if isinstance(answer, Refusal):
         return answer.alias.startswith(_PASSING)
     return is_late(answer)
+
+
+def _is_busy(c: Commitment) -> bool:
+    """Whether something is under way of which a reply will come."""
+    return not c.paused and any(e.state == "started" for e in c.effects.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +208,24 @@ class People:
                 action = dice.pick(["cancel", "pause", "resume", "resume", "fix", "fix", "fix"])
                 if action == "fix":
                     await self.fix(c)
+                elif action == "pause":
+                    await self._pause(c)
                 else:
                     await self._once(ControlRequest(OPERATOR, c.id, action, "because"))
             await self.release_parked()
+
+    async def _pause(self, drawn: Commitment) -> None:
+        """Pause one whose effects are under way, if there is one soon, and perhaps resume it."""
+        for _ in range(BUSY_S_MAX):
+            busy = [c for c in self.open_commitments() if _is_busy(c)]
+            if busy:
+                drawn = self._dice.pick(busy)
+                break
+            await asyncio.sleep(1)
+        await self._once(ControlRequest(OPERATOR, drawn.id, "pause", "because"))
+        if self._dice.chance(0.7):
+            await asyncio.sleep(self._dice.between(5, 120))
+            await self._once(ControlRequest(OPERATOR, drawn.id, "resume", "because"))
 
     async def fix(self, c: Commitment) -> None:
         """Do for one commitment what only a person can do."""

@@ -35,6 +35,7 @@ from tests.simulation.network import TENANT, Network
 from tests.simulation.observer import Observer, Violation
 from tests.simulation.options import WHOLE, Options
 from tests.simulation.people import PERSONS, People
+from tests.simulation.plots import PLOTS
 from tests.simulation.sdk import Machine, journal_database, simulated_sdk
 from tests.simulation.surroundings import close, empty_store, folder, silent
 
@@ -47,6 +48,8 @@ SHORT_S_MAX = 5400.0
 LONG_S = (6 * 3600.0, 72 * 3600.0)
 LONG = 0.3
 """The share of worlds that live for days rather than for an hour."""
+PLOTTED = 0.6
+"""The share of worlds in which one of the plots is played."""
 HEALED_CLAIM_WAIT_S = 6 * 3600.0
 HEALING_S = (*(20.0,) * 60, *(600.0,) * 60, *(6 * 3600.0,) * 20, *(86_400.0,) * 60)
 """How long is waited each time between looking what only persons can do; 65 days in all."""
@@ -128,6 +131,7 @@ class World:
         self.people = People(dice, self.network, self.engine, self.observer, self.books)
         self._with_partner = dice.chance(0.5)
         self._with_sign = dice.chance(0.4)
+        self._plotted: list[str] = []
 
     # --- its life --------------------------------------------------------------------------------
 
@@ -215,6 +219,10 @@ class World:
                 found.append(drawn.name)
             if len(found) == wanted:
                 break
+        if self.dice.chance(PLOTTED):
+            for played in self.dice.pick(PLOTS):
+                assert await self._registered(played.document()), played
+                self._plotted.append(played.name)
         for known, is_wanted in ((activation, self._with_partner), (signature, self._with_sign)):
             assert not is_wanted or await self._registered(known.document()), known
         return found
@@ -258,6 +266,8 @@ class World:
                     yield self._tell(horizon_s, type_, data)
             if sagas and dice.chance(0.3):
                 yield self.people.start(dice.pick(sagas), ordered, f"start-{number}")
+            if self._plotted:
+                yield self._tell(horizon_s, "sim.ordered", ordered)
         for number in range(dice.random.randint(0, 3)):
             company = f"c{number if dice.chance(0.8) else 7}"
             yield self._tell(horizon_s, "partner.applied", {"company": company})
