@@ -137,7 +137,11 @@ def _hold_all(m: Machine, message: Message, accepted_us: int, before: Commitment
 
 
 def _look(m: Machine) -> None:
-    """What is read after every move."""
+    """What is read after every move: only events and the time change what it finds."""
+    now = (m.c.version, m.now_us)
+    if now == m.looked:
+        return
+    m.looked = now
     if m.d.watched:
         watching.look(m)
     if m.d.closing_lists:

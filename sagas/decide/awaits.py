@@ -6,6 +6,7 @@ from domain import events as ev
 from domain.state import template_of
 from sagas.decide import flow
 from sagas.decide.machine import Machine
+from sagas.decide.standing import standing
 from sagas.definition import Node
 
 __all__ = ["enter_await", "look"]
@@ -22,7 +23,7 @@ def look(m: Machine) -> None:
     if m.c.is_over or m.c.paused or m.c.held is not None:
         return
     order = m.d.order
-    paths = [path for path, instance in m.c.nodes.items() if instance.kind == "await"]
+    paths = standing(m, "await", lambda _, instance: instance.kind == "await")
     for path in sorted(paths, key=lambda p: (order[template_of(p)], p)):
         node = m.node(path)
         if m.truth(node.x["until"], path):

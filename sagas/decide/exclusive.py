@@ -11,6 +11,7 @@ from domain import events as ev
 from domain.state import ITS_TURN, Instance, is_under, template_of
 from sagas.decide import flow, joins, stopping
 from sagas.decide.machine import Machine, container_of
+from sagas.decide.standing import standing
 from sagas.definition import Node
 
 __all__ = ["BRANCH", "STEP", "begin_next", "look", "must_wait"]
@@ -62,8 +63,8 @@ def look(m: Machine) -> None:
     """Enter the leaf that has waited longest in a block where none is active; after every move."""
     if m.c.is_over or m.c.paused or m.c.held is not None:
         return
-    waiting = [(i.slot, p) for p, i in m.c.nodes.items() if i.branch == ITS_TURN]
-    for _, path in sorted(waiting):
+    paths = standing(m, "its turn", lambda _, instance: instance.branch == ITS_TURN)
+    for _, path in sorted((m.c.nodes[p].slot, p) for p in paths):
         node = m.node(path)
         block = _block_of(path, node)
         assert block is not None

@@ -14,6 +14,7 @@ from domain.state import Instance, is_under, item_path, template_of
 from sagas import defaults
 from sagas.decide import blocks, flow, joins, stopping
 from sagas.decide.machine import Machine, NodeFault, error_of, path_of
+from sagas.decide.standing import standing
 from sagas.definition import Flow, Node
 
 __all__ = [
@@ -238,9 +239,9 @@ def look_at_lists(m: Machine) -> None:
     if m.c.is_over or m.c.paused or m.c.held is not None:
         return
     for node in m.d.closing_lists:
-        for path, instance in list(m.c.nodes.items()):
-            is_list = instance.branch == OPEN and path.endswith(node.name)
-            if not is_list or m.d.by_template.get(template_of(path)) is not node:
+        for path in standing(m, "list", lambda _, instance: instance.branch == OPEN):
+            instance = m.c.nodes.get(path)
+            if instance is None or m.d.by_template.get(template_of(path)) is not node:
                 continue
             if stopping.stop_over(m, path) is None and _is_to_close(m, path, node, instance):
                 m.emit(ev.ItemsClosed, node=path)

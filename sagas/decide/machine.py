@@ -78,8 +78,8 @@ def join_path(container: str, name: str) -> str:
 class Machine:
     """One decide. `c` is a fork of the commitment (None until it is opened)."""
 
-    __slots__ = ("_at", "agenda", "c", "ctx", "d", "events", "look", "moves", "now_us", "outcome",
-                 "pushed", "replay", "stream")  # fmt: skip
+    __slots__ = ("_at", "agenda", "c", "ctx", "d", "events", "look", "looked", "moves", "now_us",
+                 "outcome", "pushed", "replay", "standing", "stream")  # fmt: skip
 
     def __init__(
         self, d: Definition, c: Commitment | None, *, stream: UUID, now_us: int, ctx: Ctx
@@ -95,6 +95,8 @@ class Machine:
         self.outcome: Json = None
         self.replay: tuple[Json, ...] = ()
         self.look: Callable[[Machine], None] | None = None
+        self.looked: tuple[int, int] = (-1, 0)
+        self.standing: dict[str, tuple[int, list[str]]] = {}
         self._at = from_us(self.now_us)
 
     # --- events --------------------------------------------------------------------------

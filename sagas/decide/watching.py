@@ -5,6 +5,7 @@ from __future__ import annotations
 from domain.state import is_under, template_of
 from sagas.decide import failures
 from sagas.decide.machine import Machine, error_of, join_path
+from sagas.decide.standing import standing
 from sagas.definition import Node
 
 __all__ = ["look"]
@@ -28,7 +29,8 @@ def look(m: Machine) -> None:
 def _instances(m: Machine, scope: Node) -> list[str]:
     if scope.parent is None:
         return [""]
-    return sorted(p for p in m.c.nodes if p and template_of(p) == scope.template)
+    template = scope.template
+    return sorted(standing(m, template, lambda p, _: p != "" and template_of(p) == template))
 
 
 def _is_watched(m: Machine, path: str) -> bool:
