@@ -68,7 +68,7 @@ bench: setup  ## measurements into benchmarks/out/latest.json
 
 coverage: setup  ## branches of domain and sagas that the fast tiers take: at least 95 %
 	@.venv/bin/coverage erase
-	@.venv/bin/coverage run -m pytest -q -n 2 $(CORE) $(ARGS)
+	@.venv/bin/coverage run -m pytest -p tools.traced -q -n 2 $(CORE) $(ARGS)
 	@.venv/bin/coverage combine -q
 	@.venv/bin/coverage report
 	@$(PY) -m tools.branches
