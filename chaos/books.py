@@ -129,16 +129,23 @@ def compare(acknowledged: Mapping[str, str], record: Record, book: Sequence[Line
     ]
     doubled = [f"{number} was opened {n} times" for number, n in opened.items() if n > 1]
     doubled += [
-        f"{line.what} of {line.number} ran again and was not told"
-        for _, *again in runs.values() for line in again
-        if not line.repeated or line.what in PROBED
+        f"{line.what} of {line.number} ran {len(lines)} times and was not told, {line.key}"
+        for line, *again in runs.values() if again and _is_unnoticed(lines := [line, *again])
     ]  # fmt: skip
     keys: dict[tuple[str, str], set[str]] = defaultdict(set)
     for line in book:
         keys[line.what, line.number].add(line.key)
     doubled += [f"{what} of {n} has {len(k)} keys" for (what, n), k in keys.items() if len(k) > 1]
-    told = sum(line.repeated for _, *again in runs.values() for line in again)
+    told = sum(line.repeated for lines in runs.values() for line in lines if len(lines) > 1)
     return Differences(lost, doubled, _disordered(book), _wrong_ends(record), told)
+
+
+def _is_unnoticed(lines: Sequence[Line]) -> bool:
+    """Whether more than one run of an effect believed to be the first, or it is one to be probed.
+
+    A run that was told may write before the first one, which was slow and had lost its lease.
+    """
+    return lines[0].what in PROBED or sum(not line.repeated for line in lines) > 1
 
 
 def _disordered(book: Sequence[Line]) -> list[str]:

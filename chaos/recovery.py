@@ -1,4 +1,4 @@
-"""Every process of an engine is killed with thousands of promises under way; when does each move?"""
+"""How soon thousands of promises move again after every process of the engine was killed."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ ROUND = 500
 BEGUN_SHARE = 0.5
 """So many lines for each promise are in the book when the engine is killed."""
 ALL_ENDED_S = 600.0
+SHOWN_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Recovery:
     lost: int
     doubled: int
     sound: bool
+    found: tuple[str, ...] = ()
+    """What was lost, doubled or otherwise wrong: the first of it."""
 
     def as_json(self) -> str:
         """One line."""
@@ -75,7 +78,7 @@ def recover(found: Outcome, count: int) -> Recovery:
     return Recovery(
         options.shape, in_flight=len(moved), back_s=round(back_s, 2), half_s=half_s,
         most_s=most_s, all_s=all_s, ended_s=round(ended_s, 2), lost=len(books.lost),
-        doubled=len(books.doubled), sound=found.sound,
+        doubled=len(books.doubled), sound=found.sound, found=tuple(found.told()[:SHOWN_MAX]),
     )  # fmt: skip
 
 

@@ -62,8 +62,7 @@ def as_table(found: Outcome) -> str:
     books = found.differences
     if books is not None:
         lines += ["", _asked(found), _found(found, books)]
-        told = [*books.lost, *books.doubled, *books.disordered, *books.wrong_ends, *found.faults]
-        lines += [f"  {one}" for one in told[:SHOWN_MAX]]
+        lines += [f"  {one}" for one in found.told()[:SHOWN_MAX]]
     return "\n".join(lines)
 
 

@@ -25,7 +25,7 @@ SHOWN_MAX = 10
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a run is asked for: points whose name has `only` in it, with those of a long run or not."""
+    """What a run is asked for: the points whose name has `only` in it, and of a long run or not."""
 
     shape: str
     kills: int
@@ -57,6 +57,15 @@ class Outcome:
     def sound(self) -> bool:
         """Whether nothing at all was found."""
         return not (self.differences or self.faults)
+
+    def told(self) -> list[str]:
+        """Everything that was found, a sentence each."""
+        books = self.differences
+        if books is None:
+            return self.faults
+        return [
+            *books.lost, *books.doubled, *books.disordered, *books.wrong_ends, *self.faults,
+        ]  # fmt: skip
 
     def moving(self, strike: Strike) -> list[float]:
         """Seconds until each commitment that was under way had its next event."""
