@@ -1,8 +1,7 @@
 """The dispatch desk: who holds an attempt, decided row by row, for every process at once.
 
-offered, reserved, started, gone: the stream says what an attempt means, the row says who holds it.
-Tokens are `incarnation.lane.position.reservation`, so each holder has a higher one. A row that was
-published to a log (`pushed_us`) is held by whoever reads it there, with reservation 0.
+A row that was published to a log (`pushed_us`) is held by whoever reads it there, with reservation
+0.
 """
 
 from __future__ import annotations
@@ -11,13 +10,29 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
-from typing import Any
-
-import orjson
 
 from adapters.postgres import dispatch_sql as sql
 from adapters.postgres.arrays import bools, bytes_, longs, texts
 from adapters.postgres.link import Db, query
+from adapters.sql.dispatches import (
+    CANCELLED,
+    ENDS,
+    POSITION,
+    RESERVATION,
+    STATE,
+    TIMEOUT,
+    WORKER,
+    Row,
+    claim_of,
+    dispatch_of,
+    extended_us,
+    key_of,
+    lease_until_us,
+    numbers_of,
+    verdict_of,
+    why_no_start,
+    why_overdue,
+)
 from domain.ports import Claim, ClaimAsk, Dispatch, Overdue, Reply, Verdict
 
 __all__ = ["Desk"]
@@ -35,15 +50,8 @@ LINE_SHARES = 2
 """How much of a claim's share one contract of a tenant may be in the first query. What is locked
 and not given out is skipped by other processes until the commit."""
 
-# Places in COLUMNS.
-_POSITION, _START_BY, _TIMEOUT, _NOT_AFTER = 7, 10, 11, 12
-(
-    _STATE, _WORKER, _RESERVATION, _LEASE, _ENDS, _CANCELLED, _LANE, _PUSHED, _OFFERED,
-) = range(13, 22)  # fmt: skip
-_TOKEN_DIGITS_MAX = 18
-_TOKEN_PARTS = 4
-
-Row = tuple[Any, ...]
+# Places in COLUMNS of dispatch_sql, behind those of every database.
+_LANE, _PUSHED, _OFFERED = range(19, 22)
 
 
 @dataclass(slots=True)
@@ -60,7 +68,7 @@ class Desk:
 
     def foresee(self, effects: Sequence[str]) -> None:
         """Read the rows of effects that will be asked for, in one round trip."""
-        keys = [key for effect in effects if (key := _key(effect)) is not None]
+        keys = [key for effect in effects if (key := key_of(effect)) is not None]
         # In one order, so that two processes do not wait for each other crosswise.
         keys = sorted(key for key in set(keys) if key not in self._rows)
         if keys:
@@ -103,19 +111,14 @@ class Desk:
         row = self._held(reply)
         if row is None:
             return Verdict("lost")
-        if row[_CANCELLED]:
-            return _verdict("cancelled", row)
-        if row[_STATE] == "started":
-            return _verdict("repeated", row)
-        if row[_NOT_AFTER] is not None and now_us > row[_NOT_AFTER]:
-            return _verdict("expired", row)
-        ends_us = now_us + row[_TIMEOUT]
-        dispatch = _dispatch(row)
-        lease_until_us = min(_lease_until(dispatch, now_us, lease_us), ends_us)
-        values = (reply.worker, lease_until_us, ends_us, row[0])
-        query(self.db, sql.START, values)
+        why_not = why_no_start(row, now_us)
+        if why_not is not None:
+            return _verdict(why_not, row)
+        dispatch, ends_us = _dispatch(row), now_us + row[TIMEOUT]
+        until_us = min(lease_until_us(dispatch, now_us, lease_us), ends_us)
+        query(self.db, sql.START, (reply.worker, until_us, ends_us, row[0]))
         self._forget(row[0])
-        return Verdict("ok", dispatch, reply.worker, lease_until_us, ends_us)
+        return Verdict("ok", dispatch, reply.worker, until_us, ends_us)
 
     def heartbeat(self, reply: Reply, *, now_us: int, lease_us: int) -> Verdict:
         """Extend a lease: a started one up to its timeout, a reserved one up to when it must start.
@@ -125,18 +128,11 @@ class Desk:
         row = self._held(reply)
         if row is None:
             return Verdict("lost")
-        dispatch, started = _dispatch(row), row[_STATE] == "started"
-        bounds = (row[_ENDS],) if started else (row[_START_BY], row[_NOT_AFTER])
-        held_us = row[_LEASE] or 0
-        wanted_us = _lease_until(dispatch, now_us, lease_us) if started else now_us + lease_us
-        if started and "heartbeat_us" in dispatch.body and not reply.progress:
-            wanted_us = held_us
-        until_us = max(min([wanted_us, *(b for b in bounds if b is not None)]), held_us)
+        dispatch = _dispatch(row)
+        until_us = extended_us(row, dispatch, reply, now_us, lease_us)
         query(self.db, sql.EXTEND, (until_us, row[0]))
         self._forget(row[0])
-        return Verdict(
-            "ok", dispatch, row[_WORKER], until_us, row[_ENDS], cancelled=row[_CANCELLED]
-        )
+        return Verdict("ok", dispatch, row[WORKER], until_us, row[ENDS], row[CANCELLED])
 
     def take_reply(self, reply: Reply) -> Verdict:
         """Whose reply it is.
@@ -146,7 +142,7 @@ class Desk:
         """
         row = self._held(reply)
         if row is not None:
-            may_answer = row[_STATE] == "started" or (row[_STATE] == "offered" and not row[9])
+            may_answer = row[STATE] == "started" or (row[STATE] == "offered" and not row[9])
             return _verdict("ok" if may_answer else "not_started", row)
         return Verdict("lost" if self._was_given(reply) else "fenced")
 
@@ -167,7 +163,7 @@ class Desk:
         with self.db.pipeline():
             found = [query(self.db, statement, values) for statement in sql.OVERDUE]
         for row in (row for rows in found for row in rows.fetchall()):
-            reason = _why(row, now_us)
+            reason = why_overdue(row, now_us)
             if reason is None:
                 again.append(row[0])
             elif row[0] not in overdue and len(overdue) < limit:
@@ -206,26 +202,20 @@ class Desk:
         return lines, longest < chunk
 
     def _taken(self, row: Row, ask: ClaimAsk, *, now_us: int, lease_us: int) -> Claim:
-        dispatch = _dispatch(row)
-        token = self._token(row, row[_RESERVATION] + 1)
-        started = ask.start and not dispatch.needs_start
-        lease_until_us, ends_us = now_us + lease_us, None
-        if started:
-            ends_us = now_us + dispatch.timeout_us
-            lease_until_us = min(_lease_until(dispatch, now_us, lease_us), ends_us)
-        return Claim(dispatch, token, started, lease_until_us, ends_us)
+        token = self._token(row, row[RESERVATION] + 1)
+        return claim_of(_dispatch(row), token, ask, now_us=now_us, lease_us=lease_us)
 
     def _token(self, row: Row, reservation: int) -> str:
-        return f"{self.incarnation}.{row[_LANE]}.{row[_POSITION]}.{reservation}"
+        return f"{self.incarnation}.{row[_LANE]}.{row[POSITION]}.{reservation}"
 
     def _held(self, reply: Reply) -> Row | None:
         """The row of an effect if the token and worker of a reply are those that hold it."""
         row = self._row_of(reply)
-        if row is None or reply.token != self._token(row, row[_RESERVATION]):
+        if row is None or reply.token != self._token(row, row[RESERVATION]):
             return None
-        if row[_PUSHED] is not None and row[_RESERVATION] == 0 and row[_WORKER] is None:
+        if row[_PUSHED] is not None and row[RESERVATION] == 0 and row[WORKER] is None:
             return row
-        is_taken = row[_STATE] != "offered" and row[_WORKER] == reply.worker
+        is_taken = row[STATE] != "offered" and row[WORKER] == reply.worker
         return row if is_taken else None
 
     def _was_given(self, reply: Reply) -> bool:
@@ -233,26 +223,24 @@ class Desk:
 
         Of an effect without a row only the incarnation is known.
         """
-        parts = reply.token.split(".")
-        if len(parts) != _TOKEN_PARTS:
+        numbers = numbers_of(reply.token)
+        if numbers is None:
             return False
-        if not all(p.isdecimal() and len(p) <= _TOKEN_DIGITS_MAX for p in parts):
-            return False
-        incarnation, lane, position, reservation = map(int, parts)
+        incarnation, lane, position, reservation = numbers
         if not 1 <= incarnation <= self.incarnation or position < 1:
             return False
         row = self._row_of(reply)
         if row is None:
             return True
-        newest = (self.incarnation, row[_POSITION], row[_RESERVATION])
+        newest = (self.incarnation, row[POSITION], row[RESERVATION])
         given = (incarnation, position, reservation)
         was_pushed = reservation > 0 or given[:2] != newest[:2] or row[_PUSHED] is not None
         if lane != row[_LANE] or not was_pushed:
             return False
-        return given < newest or (given == newest and row[_STATE] == "offered")
+        return given < newest or (given == newest and row[STATE] == "offered")
 
     def _row_of(self, reply: Reply) -> Row | None:
-        key = _key(reply.effect)
+        key = key_of(reply.effect)
         if key is None:
             return None
         if key not in self._rows:
@@ -292,38 +280,12 @@ def _in_turns(lines: Sequence[list[Row]], limit: int) -> list[Row]:
 
 def _place(row: Row) -> tuple[int, int]:
     """Where a row stands in the line: since when it is offered, then its position in the lane."""
-    return row[_OFFERED], row[_POSITION]
-
-
-def _key(effect: str) -> bytes | None:
-    try:
-        return bytes.fromhex(effect)
-    except ValueError:
-        return None
-
-
-def _lease_until(dispatch: Dispatch, now_us: int, lease_us: int) -> int:
-    """A step that declared a heartbeat must tell of progress within that time."""
-    return now_us + min(lease_us, dispatch.body.get("heartbeat_us", lease_us))
-
-
-def _why(row: Row, now_us: int) -> str | None:
-    """Why a row is overdue; None for a reservation that may be offered again."""
-    if row[_STATE] == "started":
-        return "timeout" if row[_ENDS] <= now_us else "lease"
-    if row[_NOT_AFTER] is not None and row[_NOT_AFTER] < now_us:
-        return "not_after"
-    return "within" if row[_START_BY] is not None and row[_START_BY] <= now_us else None
+    return row[_OFFERED], row[POSITION]
 
 
 def _verdict(status: str, row: Row) -> Verdict:
-    return Verdict(status, _dispatch(row), row[_WORKER], row[_LEASE], row[_ENDS], row[_CANCELLED])
+    return verdict_of(status, row, _dispatch(row))
 
 
 def _dispatch(row: Row) -> Dispatch:
-    effect, stream, tenant, participant, contract, kind, attempt, position, body = row[:9]
-    needs_start, start_by_us, timeout_us, not_after_us = row[9:13]
-    return Dispatch(
-        effect.hex(), stream, tenant, participant, contract, kind, attempt, position,
-        orjson.loads(body), needs_start, start_by_us, timeout_us, not_after_us,
-    )  # fmt: skip
+    return dispatch_of(row, row[1])

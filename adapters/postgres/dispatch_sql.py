@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from adapters.sql import dispatches
+
 __all__ = [
     "CANCEL", "COLUMNS", "EXTEND", "GONE", "LINES", "OFFER_AGAIN", "OVERDUE", "ROW", "ROWS",
     "START", "TAKE", "TENANTS", "WITHDRAW",
 ]  # fmt: skip
 
-COLUMNS = (
-    "effect, stream, tenant, participant, contract, kind, attempt, position, body, needs_start,"
-    " start_by_us, timeout_us, not_after_us, state, worker, reservation, lease_until_us, ends_us,"
-    " cancelled, lane, pushed_us, offered_us"
-)
+COLUMNS = f"{dispatches.COLUMNS}, lane, pushed_us, offered_us"
 # Put together of names of our own.
 ROW = f"SELECT {COLUMNS} FROM dispatches WHERE effect = %s FOR UPDATE"  # noqa: S608 - as above
 # Names of our own again.

@@ -1,8 +1,4 @@
-"""The dispatch desk: who holds an attempt, decided row by row under the lane's lock.
-
-offered, reserved, started, gone: the stream says what an attempt means, the row says who holds
-it. Tokens are `incarnation.lane.position.reservation`, so each holder has a higher one.
-"""
+"""The dispatch desk: who holds an attempt, decided row by row under the lane's lock."""
 
 from __future__ import annotations
 
@@ -10,32 +6,41 @@ import sqlite3
 from collections import deque
 from collections.abc import Iterator, Sequence
 from heapq import merge
-from typing import Any
 from uuid import UUID
 
-import orjson
-
+from adapters.sql.dispatches import (
+    CANCELLED,
+    COLUMNS,
+    ENDS,
+    NOT_AFTER,
+    POSITION,
+    RESERVATION,
+    START_BY,
+    STATE,
+    TIMEOUT,
+    WORKER,
+    Row,
+    claim_of,
+    dispatch_of,
+    extended_us,
+    key_of,
+    lease_until_us,
+    numbers_of,
+    verdict_of,
+    why_no_start,
+    why_overdue,
+)
 from domain.ports import Claim, ClaimAsk, Dispatch, LaneBelief, Overdue, Reply, Verdict
 
 __all__ = ["claim", "heartbeat", "start", "sweep", "take_reply", "withdraw"]
 
-_COLUMNS = (
-    "effect, stream, tenant, participant, contract, kind, attempt, position, body, needs_start,"
-    " start_by_us, timeout_us, not_after_us, state, worker, reservation, lease_until_us, ends_us,"
-    " cancelled"
-)
-_TOKEN_DIGITS_MAX = 18
-TOKEN_PARTS = 4
-_STATE, _WORKER, _RESERVATION, _LEASE, _ENDS, _CANCELLED = range(13, 19)
-_START_BY, _NOT_AFTER = 10, 12
-
-_ROW = f"SELECT {_COLUMNS} FROM dispatches WHERE effect = ?"  # noqa: S608 - names of our own
+_ROW = f"SELECT {COLUMNS} FROM dispatches WHERE effect = ?"  # noqa: S608 - names of our own
 _NEXT_TENANT = """
 SELECT tenant FROM dispatches WHERE state = 'offered' AND participant = ? AND contract = ?
 AND tenant > ? ORDER BY tenant LIMIT 1
 """
 _LINE = f"""
-SELECT {_COLUMNS}, offered_us FROM dispatches WHERE state = 'offered' AND participant = ?
+SELECT {COLUMNS}, offered_us FROM dispatches WHERE state = 'offered' AND participant = ?
 AND contract = ? AND tenant = ? AND (offered_us, position) > (?, ?)
 ORDER BY offered_us, position LIMIT ?
 """  # noqa: S608 - names of our own
@@ -52,7 +57,7 @@ UPDATE dispatches SET state = 'offered', worker = NULL, lease_until_us = NULL WH
 _GONE = "DELETE FROM dispatches WHERE effect = ?"
 _UNSTARTED = "state <> 'started' AND not_after_us IS NOT NULL"
 _OVERDUE = tuple(
-    f"SELECT {_COLUMNS} FROM dispatches WHERE lane = ? AND {due} LIMIT ?"  # noqa: S608 - as above
+    f"SELECT {COLUMNS} FROM dispatches WHERE lane = ? AND {due} LIMIT ?"  # noqa: S608 - as above
     for due in (
         "state <> 'offered' AND lease_until_us <= ? ORDER BY lease_until_us",
         "state = 'offered' AND start_by_us <= ? ORDER BY start_by_us",
@@ -61,8 +66,6 @@ _OVERDUE = tuple(
 )
 LINE_CHUNK_MIN = 8
 """Offered rows of one tenant and contract that are looked at in one query, at least."""
-
-Row = tuple[Any, ...]
 
 
 def claim(
@@ -102,17 +105,13 @@ def start(
     row = _held(db, reply, belief)
     if row is None:
         return Verdict("lost")
-    if row[_CANCELLED]:
-        return _verdict("cancelled", row)
-    if row[_STATE] == "started":
-        return _verdict("repeated", row)
-    if row[_NOT_AFTER] is not None and now_us > row[_NOT_AFTER]:
-        return _verdict("expired", row)
-    ends_us = now_us + row[11]
-    lease_until_us = min(_lease_until(_dispatch(row), now_us, lease_us), ends_us)
-    values = ("started", row[_WORKER], row[_RESERVATION], lease_until_us, ends_us, row[0])
-    db.execute(_TAKE, values)
-    return Verdict("ok", _dispatch(row), row[_WORKER], lease_until_us, ends_us)
+    why_not = why_no_start(row, now_us)
+    if why_not is not None:
+        return _verdict(why_not, row)
+    dispatch, ends_us = _dispatch(row), now_us + row[TIMEOUT]
+    until_us = min(lease_until_us(dispatch, now_us, lease_us), ends_us)
+    db.execute(_TAKE, ("started", row[WORKER], row[RESERVATION], until_us, ends_us, row[0]))
+    return Verdict("ok", dispatch, row[WORKER], until_us, ends_us)
 
 
 def heartbeat(
@@ -125,21 +124,10 @@ def heartbeat(
     row = _held(db, reply, belief)
     if row is None:
         return Verdict("lost")
-    dispatch, started = _dispatch(row), row[_STATE] == "started"
-    bounds = (row[_ENDS],) if started else (row[_START_BY], row[_NOT_AFTER])
-    wanted_us = _lease_until(dispatch, now_us, lease_us) if started else now_us + lease_us
-    if started and "heartbeat_us" in dispatch.body and not reply.progress:
-        wanted_us = row[_LEASE]
-    until_us = max(min([wanted_us, *(b for b in bounds if b is not None)]), row[_LEASE])
+    dispatch = _dispatch(row)
+    until_us = extended_us(row, dispatch, reply, now_us, lease_us)
     db.execute(_EXTEND, (until_us, row[0]))
-    return Verdict(
-        "ok", dispatch, row[_WORKER], until_us, row[_ENDS], cancelled=bool(row[_CANCELLED])
-    )
-
-
-def _lease_until(dispatch: Dispatch, now_us: int, lease_us: int) -> int:
-    """A step that declared a heartbeat must tell of progress within that time."""
-    return now_us + min(lease_us, dispatch.body.get("heartbeat_us", lease_us))
+    return Verdict("ok", dispatch, row[WORKER], until_us, row[ENDS], bool(row[CANCELLED]))
 
 
 def take_reply(db: sqlite3.Connection, reply: Reply, belief: LaneBelief) -> Verdict:
@@ -150,7 +138,7 @@ def take_reply(db: sqlite3.Connection, reply: Reply, belief: LaneBelief) -> Verd
     """
     row = _held(db, reply, belief)
     if row is not None:
-        return _verdict("ok" if row[_STATE] == "started" else "not_started", row)
+        return _verdict("ok" if row[STATE] == "started" else "not_started", row)
     return Verdict("lost" if _was_given(db, reply, belief) else "fenced")
 
 
@@ -159,12 +147,10 @@ def _was_given(db: sqlite3.Connection, reply: Reply, belief: LaneBelief) -> bool
 
     Of an effect without a row only the incarnation is known.
     """
-    parts = reply.token.split(".")
-    if len(parts) != TOKEN_PARTS or not all(
-        p.isdecimal() and len(p) <= _TOKEN_DIGITS_MAX for p in parts
-    ):
+    numbers = numbers_of(reply.token)
+    if numbers is None:
         return False
-    incarnation, lane, position, reservation = map(int, parts)
+    incarnation, lane, position, reservation = numbers
     if lane != belief.lane or not (1 <= incarnation <= belief.incarnation):
         return False
     if position < 1 or reservation < 1:
@@ -172,9 +158,9 @@ def _was_given(db: sqlite3.Connection, reply: Reply, belief: LaneBelief) -> bool
     row = _row_of(db, reply)
     if row is None:
         return True
-    newest = (belief.incarnation, row[7], row[_RESERVATION])
+    newest = (belief.incarnation, row[POSITION], row[RESERVATION])
     given = (incarnation, position, reservation)
-    return given < newest or (given == newest and row[_STATE] == "offered")
+    return given < newest or (given == newest and row[STATE] == "offered")
 
 
 def withdraw(db: sqlite3.Connection, effect: str) -> bool:
@@ -192,22 +178,13 @@ def sweep(db: sqlite3.Connection, lane: int, *, now_us: int, limit: int) -> Sequ
     for query in _OVERDUE:
         room = limit - len(overdue)
         for row in db.execute(query, (lane, now_us, room)).fetchall() if room > 0 else ():
-            reason = _why(row, now_us)
+            reason = why_overdue(row, now_us)
             if reason is None:
                 db.execute(_OFFER_AGAIN, (row[0],))
             elif row[0] not in overdue:
                 overdue[row[0]] = Overdue(_dispatch(row), reason)
     db.executemany(_GONE, [(effect,) for effect in overdue])
     return list(overdue.values())
-
-
-def _why(row: Row, now_us: int) -> str | None:
-    """Why a row is overdue; None for a reservation that may be offered again."""
-    if row[_STATE] == "started":
-        return "timeout" if row[_ENDS] <= now_us else "lease"
-    if row[_NOT_AFTER] is not None and row[_NOT_AFTER] < now_us:
-        return "not_after"
-    return "within" if row[_START_BY] is not None and row[_START_BY] <= now_us else None
 
 
 def _tenants(db: sqlite3.Connection, ask: ClaimAsk, after: str) -> list[str]:
@@ -256,40 +233,34 @@ def _line(
 
 def _place(row: Row) -> tuple[int, int]:
     """Where a row stands in the line: since when it is offered, then its position in the lane."""
-    return row[-1], row[7]
+    return row[-1], row[POSITION]
 
 
 def _may_start(row: Row, now_us: int) -> bool:
     """Whether a row may still be given out; the sweep reports the others."""
-    if row[_NOT_AFTER] is not None and now_us > row[_NOT_AFTER]:
+    if row[NOT_AFTER] is not None and now_us > row[NOT_AFTER]:
         return False
-    return row[_START_BY] is None or now_us < row[_START_BY]
+    return row[START_BY] is None or now_us < row[START_BY]
 
 
 def _taken(row: Row, ask: ClaimAsk, belief: LaneBelief, *, now_us: int, lease_us: int) -> Claim:
-    dispatch = _dispatch(row)
-    token = _token(belief, dispatch.position, row[_RESERVATION] + 1)
-    started = ask.start and not dispatch.needs_start
-    lease_until_us, ends_us = now_us + lease_us, None
-    if started:
-        ends_us = now_us + dispatch.timeout_us
-        lease_until_us = min(_lease_until(dispatch, now_us, lease_us), ends_us)
-    return Claim(dispatch, token, started, lease_until_us, ends_us)
+    token = _token(belief, row[POSITION], row[RESERVATION] + 1)
+    return claim_of(_dispatch(row), token, ask, now_us=now_us, lease_us=lease_us)
 
 
 def _take(row: Row, claimed: Claim, worker: str) -> Row:
     state = "started" if claimed.started else "reserved"
     return (
-        state, worker, row[_RESERVATION] + 1, claimed.lease_until_us, claimed.ends_us, row[0]
+        state, worker, row[RESERVATION] + 1, claimed.lease_until_us, claimed.ends_us, row[0]
     )  # fmt: skip
 
 
 def _held(db: sqlite3.Connection, reply: Reply, belief: LaneBelief) -> Row | None:
     """The row of an effect if the token and worker of a reply are those that hold it."""
     row = _row_of(db, reply)
-    if row is None or row[_STATE] == "offered" or row[_WORKER] != reply.worker:
+    if row is None or row[STATE] == "offered" or row[WORKER] != reply.worker:
         return None
-    return row if reply.token == _token(belief, row[7], row[_RESERVATION]) else None
+    return row if reply.token == _token(belief, row[POSITION], row[RESERVATION]) else None
 
 
 def _token(belief: LaneBelief, position: int, reservation: int) -> str:
@@ -297,22 +268,13 @@ def _token(belief: LaneBelief, position: int, reservation: int) -> str:
 
 
 def _row_of(db: sqlite3.Connection, reply: Reply) -> Row | None:
-    try:
-        effect = bytes.fromhex(reply.effect)
-    except ValueError:
-        return None
-    return db.execute(_ROW, (effect,)).fetchone()
+    effect = key_of(reply.effect)
+    return None if effect is None else db.execute(_ROW, (effect,)).fetchone()
 
 
 def _verdict(status: str, row: Row) -> Verdict:
-    cancelled = bool(row[_CANCELLED])
-    return Verdict(status, _dispatch(row), row[_WORKER], row[_LEASE], row[_ENDS], cancelled)
+    return verdict_of(status, row, _dispatch(row))
 
 
 def _dispatch(row: Row) -> Dispatch:
-    effect, stream, tenant, participant, contract, kind, attempt, position, body = row[:9]
-    needs_start, start_by_us, timeout_us, not_after_us = row[9:13]
-    return Dispatch(
-        effect.hex(), UUID(bytes=stream), tenant, participant, contract, kind, attempt, position,
-        orjson.loads(body), bool(needs_start), start_by_us, timeout_us, not_after_us,
-    )  # fmt: skip
+    return dispatch_of(row, UUID(bytes=row[1]))

@@ -26,7 +26,7 @@ def accepts_a_stale_token() -> Iterator[None]:
         row = real(db, reply, belief)
         if row is None and len(reply.effect) == 64:
             row = db.execute(dispatch._ROW, (bytes.fromhex(reply.effect),)).fetchone()
-            row = row if row is not None and row[dispatch._STATE] != "offered" else None
+            row = row if row is not None and row[dispatch.STATE] != "offered" else None
         return row
 
     with wrapped(dispatch, "_held", held):
