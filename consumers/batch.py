@@ -19,6 +19,7 @@ from consumers.core import Step, snapshot_of
 from consumers.owned import Owned
 from consumers.streams import UNKNOWN, Entry
 from domain.chain import event_hash
+from domain.changing import changed
 from domain.errors import Refusal, refusal
 from domain.events import Ctx
 from domain.messages import Arrive, Mail, Open, Wake, Withdrawn
@@ -295,7 +296,7 @@ class Batch(Collected):
             self.offered.pop(effect, None)
             self.settled[effect] = None
         for offer in step.offered:
-            self._offer(replace(offer.dispatch, position=base + offer.index + 1))
+            self._offer(changed(offer.dispatch, position=base + offer.index + 1))
         self._set_wake(entry, step.wake_us)
         self._post(step, mail, ctx)
         for effect in step.withdraw:

@@ -125,6 +125,8 @@ def digest_bytes(tag: str, *parts: JsonLike) -> bytes:
 
 
 def _has_float(values: Iterable[object]) -> bool:
+    if _NO_FLOAT_INSIDE.issuperset(map(type, values)):
+        return False  # most have no containers inside
     for item in values:
         kind = type(item)
         if kind in _NO_FLOAT_INSIDE:

@@ -11,7 +11,9 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from eventsourcing.persistence import Mapper, Transcoder
+from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.persistence import Mapper, StoredEvent, Transcoder
+from eventsourcing.utils import get_topic
 
 __all__ = ["JsonTranscoder", "event_mapper"]
 
@@ -39,6 +41,17 @@ class JsonTranscoder(Transcoder):
         return state
 
 
+class _EventMapper(Mapper[UUID]):
+    def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> StoredEvent:
+        """As the library does it, with one copy of the event instead of three."""
+        cls = type(domain_event)
+        state = {k: v for k, v in vars(domain_event).items() if v is not None}
+        stream, version = state.pop("originator_id"), state.pop("originator_version")
+        if getattr(cls, "class_version", 1) > 1:
+            return super().to_stored_event(domain_event)
+        return StoredEvent(stream, version, get_topic(cls), orjson.dumps(state, option=_OPTIONS))
+
+
 def event_mapper() -> Mapper[UUID]:
     """A mapper for the events of domain.events; 2 to 4 microseconds an event each way."""
-    return Mapper[UUID](JsonTranscoder())
+    return _EventMapper(JsonTranscoder())

@@ -21,10 +21,15 @@ from domain.messages import (
     Start,
 )
 
-__all__ = ["child_mail", "waived"]
+__all__ = ["TO_FAMILY", "child_mail", "waived"]
 
 Json = Any
 Posted = tuple[UUID, Message]
+TO_FAMILY = frozenset({
+    ev.ChildAsked, ev.ChildStopAsked, ev.ChildOpened, ev.ChildRevokeAsked, ev.RevokeAsked,
+    ev.CommitmentEnded,
+})  # fmt: skip
+"""The events that may say something to a child or a parent."""
 
 
 def child_mail(c: Commitment, event: Event) -> Iterator[Posted]:

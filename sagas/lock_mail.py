@@ -11,20 +11,22 @@ from domain.events import Event
 from domain.ids import lock_id
 from domain.messages import Acquire, Message, Release
 
-__all__ = ["lock_mail"]
+__all__ = ["TO_LOCKS", "lock_mail"]
+
+TO_LOCKS = frozenset({ev.LockWanted, ev.LockReleased})
+"""The events that say something to a lock."""
 
 
 def lock_mail(c: Commitment, event: Event) -> Iterator[tuple[UUID, Message]]:
     """What an event says to the stream of a lock."""
-    own = str(c.id)
     match event:
         case ev.LockWanted():
             wanted = Acquire(
-                c.tenant, event.lock, own, event.node, event.originator_version, event.undo,
+                c.tenant, event.lock, str(c.id), event.node, event.originator_version, event.undo,
                 event.permits,
             )  # fmt: skip
             yield lock_id(c.tenant, event.lock), wanted
         case ev.LockReleased():
-            yield lock_id(c.tenant, event.lock), Release(own, event.node, event.ask)
+            yield lock_id(c.tenant, event.lock), Release(str(c.id), event.node, event.ask)
         case _:
             pass

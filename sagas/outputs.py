@@ -19,8 +19,8 @@ from domain.messages import Message
 from domain.ports import Dispatch
 from domain.quick import quick
 from domain.state import Effect, Sub
-from sagas.child_mail import child_mail, waived
-from sagas.lock_mail import lock_mail
+from sagas.child_mail import TO_FAMILY, child_mail, waived
+from sagas.lock_mail import TO_LOCKS, lock_mail
 from sagas.turn_mail import turn_mail
 
 __all__ = ["Offered", "Outputs", "outputs"]
@@ -30,6 +30,7 @@ _SETTLING = (
     ev.EffectDone, ev.EffectFailed, ev.AttemptFailed, ev.EffectUnknown, ev.EffectWithdrawn,
     ev.EffectProbed,
 )  # fmt: skip
+_MAILING = TO_FAMILY | TO_LOCKS
 _SETTLING_KINDS = frozenset({"answered", "lost", "not_started"})
 
 
@@ -65,7 +66,8 @@ def outputs(before: Commitment | None, after: Commitment, events: Sequence[Event
     withdraw: list[str] = []
     mail: list[tuple[UUID, Message]] = [*turn_mail(before, after, events)]
     for index, event in enumerate(events):
-        mail += (*child_mail(after, event), *lock_mail(after, event))
+        if type(event) in _MAILING:
+            mail += (*child_mail(after, event), *lock_mail(after, event))
         if isinstance(event, (ev.EffectIntended, ev.EffectRetried)):
             if event.effect not in after.effects:  # its round ended in the same decide
                 continue

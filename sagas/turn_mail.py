@@ -21,6 +21,8 @@ def turn_mail(
 
     A place is gone in many ways, each of which closes its node: so it is looked for in the states.
     """
+    if not after.places and (before is None or not before.places):
+        return
     own = str(after.id)
     if before is not None and before.places:
         answers = (ev.TurnGiven, ev.TurnRefused)
