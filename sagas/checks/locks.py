@@ -5,7 +5,7 @@ from __future__ import annotations
 from sagas.checks.report import Report
 from sagas.checks.tree import Document, Node
 
-__all__ = ["check_locks"]
+__all__ = ["check_locks", "check_undo_under_locks"]
 
 
 def check_locks(d: Document, report: Report) -> None:
@@ -25,12 +25,19 @@ def check_locks(d: Document, report: Report) -> None:
                 text = f"{inner} inside {outer} here, {outer} inside {inner} at {other.template}"
                 report.add("def.locks", node, text, "take them in the same order everywhere")
             first.setdefault((outer, inner), node)
+    check_undo_under_locks(d, report)
+
+
+def check_undo_under_locks(d: Document, report: Report) -> None:
+    """Add each undo under a lock of what was done under that lock another time.
+
+    It would take the lock again, and wait for itself.
+    """
     for node in (node for node in d.nodes if node.kind == "undo"):
         _undo(d, node, report)
 
 
 def _undo(d: Document, node: Node, report: Report) -> None:
-    """An undo under a lock of what was done under that lock another time waits for itself."""
     target = d.by_name.get(node.doc["of"])
     around = {f.owner.doc["lock"]: f.owner for f in node.above() if f.owner.kind == "lock"}
     for name, held in around.items():

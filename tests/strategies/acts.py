@@ -11,6 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from sagas.checks.locks import check_undo_under_locks
 from sagas.checks.report import Report
 from sagas.checks.targets import check_targets
 from sagas.checks.tree import Document
@@ -91,6 +92,7 @@ def _is_sound(document: Json) -> bool:
     d = Document(document)
     report = Report(d.doc)
     check_targets(d, report)
+    check_undo_under_locks(d, report)
     return not report.faults()
 
 
