@@ -29,8 +29,8 @@ from domain.state import changed
 from domain.streams import Decided, Draft, us_of
 
 __all__ = [
-    "IDLE_MAX", "MAILBOX_MAX", "Kept", "KeyStream", "KeyStreamSnapshot", "Subscriber", "Wait", "decide",
-    "is_full", "wake_us",
+    "IDLE_MAX", "MAILBOX_MAX", "Kept", "KeyStream", "KeyStreamSnapshot", "Subscriber", "Wait",
+    "decide", "is_full", "wake_us",
 ]  # fmt: skip
 
 Json = Any
