@@ -14,7 +14,7 @@ from domain.changing import changed
 from domain.quick import quick
 
 __all__ = [
-    "ITS_TURN", "RUN_ON", "UNDO_RUN",
+    "ENGINE_WORDS", "ITS_TURN", "RUN_ON", "UNDO_RUN",
     "Asked", "Binding", "Child", "Debt", "Effect", "Entry", "Hold", "Instance", "Stop", "Sub",
     "Task", "Trail", "Undoing",
     "binding_paths", "changed", "frame_of", "frames_of", "in_flight", "is_kept", "is_spared",
@@ -105,6 +105,11 @@ class Instance:
 HOURS = "hours"
 TURN = "turn"
 """The branches of a step that is not dispatched yet: its calendar is closed, or others go first."""
+
+ENGINE_WORDS = frozenset(
+    {HOURS, ITS_TURN, RUN_ON, TURN, "closed", "joined", "open", "queued", "resting"}
+)
+"""What the engine writes as `branch`: no branch of a definition is called so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from domain.state import ENGINE_WORDS
 from sagas.checks.report import Report, Where
 from sagas.checks.tree import Document, Node, objects
 from sagas.schema_refs import closest
@@ -42,6 +43,12 @@ def _taken(d: Document, report: Report) -> None:
                 named.append((node.order, branch.name, where, node))
     for handler in (*d.handlers, *d.updates):
         named.append((handler.order, handler.name, handler.template, handler))
+    for node in d.nodes:
+        for branch in node.branches:
+            # In the stream a branch taken and what a block waits for stand in one place.
+            if branch.named and branch.name in ENGINE_WORDS:
+                text = f"`{branch.name}` is a word of the engine, and {node.name} has such a branch"
+                report.add("def.name_taken", node, text, "call the branch something else")
     for _, name, where, at in sorted(named, key=lambda item: item[0]):
         use(name, where, at)
 
