@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.bodies import read_form
 from api.docs import documented
-from api.edge import Edge, answer, edge_of
+from api.edge import Edge, answer, edge_of, there
 from api.identity import asked, identified
 from api.passing import later
 from api.waits import PAGE_DEFAULT, Cursor, Escalated, Limit, fresh, listed
@@ -103,9 +103,7 @@ async def decide(request: Request, id: Id) -> Response:
 
 async def _found(edge: Edge, tenant: str, approval_id: str) -> Json:
     found = await edge.ask(edge.reader.approval, tenant, approval_id)
-    if found is None:
-        raise refusal("http.not_found", f"approval {approval_id} is not there")
-    return found
+    return there(found, f"approval {approval_id}")
 
 
 def _digest(request: Request) -> str:

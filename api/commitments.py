@@ -13,7 +13,7 @@ from starlette.responses import Response
 from api.bodies import read_form
 from api.definitions import Saga
 from api.docs import documented
-from api.edge import Edge, answer, edge_of
+from api.edge import Edge, answer, edge_of, there
 from api.identity import asked, identified
 from api.passing import later
 from api.results import Name, Timeout, Until, awaited, lacks, node_of, result_of
@@ -21,7 +21,7 @@ from api.waits import NUMBER_MAX, PAGE_DEFAULT, READ_WAIT_DEFAULT_S, Cursor, Lim
 from domain.errors import refusal
 from domain.requests import StartRequest
 
-__all__ = ["Id", "Key", "Run", "commitment_of", "id_of", "router"]
+__all__ = ["Id", "Key", "Run", "commitment_of", "id_of", "router", "run_of_key"]
 
 router = APIRouter(prefix="/v1", tags=["commitments"], dependencies=[Depends(identified)])
 
@@ -164,18 +164,19 @@ async def current_step_by_key(request: Request, saga: Saga, key: Key, run: Run =
     """As by id; the latest run unless `run` says which."""
     edge = edge_of(request)
     position = edge.position()
-    found = await edge.ask(edge.reader.by_key, asked(request).tenant, saga, key, run)
-    if found is None:
-        raise refusal("http.not_found", f"{saga}/{key}{f'#{run}' if run else ''} is not there")
+    found = await run_of_key(edge, asked(request).tenant, saga, key, run)
     return answer(found, position=position)
 
 
 async def commitment_of(edge: Edge, tenant: str, text: str) -> Json:
     """The current step of a commitment of this tenant. Raises Refusal (TR404)."""
-    found = await edge.ask(edge.reader.commitment, tenant, id_of(text))
-    if found is None:
-        raise refusal("http.not_found", f"commitment {text} is not there")
-    return found
+    return there(await edge.ask(edge.reader.commitment, tenant, id_of(text)), f"commitment {text}")
+
+
+async def run_of_key(edge: Edge, tenant: str, saga: str, key: str, run: int | None) -> Json:
+    """The current step of a run of a saga and key, or of the latest. Raises Refusal (TR404)."""
+    found = await edge.ask(edge.reader.by_key, tenant, saga, key, run)
+    return there(found, f"{saga}/{key}{f'#{run}' if run else ''}")
 
 
 def id_of(text: str) -> UUID:

@@ -19,7 +19,7 @@ from api.metrics import Metrics
 from domain.errors import refusal
 from domain.requests import Desk, Reader
 
-__all__ = ["POSITION", "Edge", "answer", "edge_of"]
+__all__ = ["POSITION", "Edge", "answer", "edge_of", "there"]
 
 POSITION = "Troth-Position"
 _TENANT = "troth.tenant"
@@ -83,6 +83,13 @@ class Edge:
 def edge_of(request: Request) -> Edge:
     """The edge of the application that serves this request."""
     return request.app.state.edge
+
+
+def there(found: T | None, what: str) -> T:
+    """What was looked for. Raises Refusal (TR404), which names it, where nothing was found."""
+    if found is None:
+        raise refusal("http.not_found", f"{what} is not there")
+    return found
 
 
 def answer(

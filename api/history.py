@@ -12,10 +12,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.sse import format_sse_event
 from starlette.responses import Response, StreamingResponse
 
-from api.commitments import Id, Key, Run, commitment_of, id_of
+from api.commitments import Id, Key, Run, commitment_of, id_of, run_of_key
 from api.definitions import Saga
 from api.docs import documented
-from api.edge import POSITION, Edge, answer, edge_of
+from api.edge import POSITION, Edge, answer, edge_of, there
 from api.identity import asked, identified
 from api.waits import NUMBER_MAX, PAGE_DEFAULT, Limit, fresh, moved
 from domain.errors import refusal
@@ -99,16 +99,11 @@ async def stream_by_key(
 async def _page(edge: Edge, tenant: str, commitment: UUID, after: int, limit: int) -> Response:
     position = edge.position()
     found = await edge.read(edge.reader.history, tenant, commitment, after=after, limit=limit)
-    if found is None:
-        raise refusal("http.not_found", f"commitment {commitment} is not there")
-    return answer(found, position=position)
+    return answer(there(found, f"commitment {commitment}"), position=position)
 
 
 async def _by_key(edge: Edge, tenant: str, saga: str, key: str, run: int | None) -> UUID:
-    found = await edge.ask(edge.reader.by_key, tenant, saga, key, run)
-    if found is None:
-        raise refusal("http.not_found", f"{saga}/{key}{f'#{run}' if run else ''} is not there")
-    return UUID(found["id"])
+    return UUID((await run_of_key(edge, tenant, saga, key, run))["id"])
 
 
 def _follow(request: Request, edge: Edge, tenant: str, commitment: UUID, after: int) -> Response:

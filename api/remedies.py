@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.bodies import parse, read_form
 from api.commitments import Id, id_of
 from api.docs import documented
-from api.edge import Edge, answer, edge_of
+from api.edge import Edge, answer, edge_of, there
 from api.identity import asked, identified
 from api.passing import later
 from api.waits import PAGE_DEFAULT, Cursor, Limit, listed
@@ -171,10 +171,7 @@ async def facts(
 
 
 async def _found(edge: Edge, tenant: str, number: int) -> Json:
-    found = await edge.ask(edge.reader.dead_letter, tenant, number)
-    if found is None:
-        raise refusal("http.not_found", f"dead letter {number} is not there")
-    return found
+    return there(await edge.ask(edge.reader.dead_letter, tenant, number), f"dead letter {number}")
 
 
 def _shown(letter: Json) -> Json:

@@ -10,11 +10,10 @@ from starlette.responses import Response
 
 from api.bodies import read_form
 from api.docs import documented
-from api.edge import Edge, answer, edge_of
+from api.edge import Edge, answer, edge_of, there
 from api.identity import asked, identified
 from api.passing import later
 from api.waits import PAGE_DEFAULT, Cursor, Escalated, Limit, fresh, listed
-from domain.errors import refusal
 from domain.requests import TaskRequest
 
 __all__ = ["router"]
@@ -109,7 +108,4 @@ async def _act(request: Request, id: str, action: str, payload: Json = None) -> 
 
 
 async def _found(edge: Edge, tenant: str, task_id: str) -> Json:
-    found = await edge.ask(edge.reader.task, tenant, task_id)
-    if found is None:
-        raise refusal("http.not_found", f"task {task_id} is not there")
-    return found
+    return there(await edge.ask(edge.reader.task, tenant, task_id), f"task {task_id}")

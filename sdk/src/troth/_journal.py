@@ -7,7 +7,6 @@ that was undone or probed as absent never runs late. Many effects share one tran
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -33,7 +32,7 @@ from ._journal_rules import (
     too_old,
 )
 from ._json import dumps
-from ._sql import Connection, connect, dialect_of, run, run_async
+from ._sql import Connection, connect, dialect_of, leave, run, run_async
 
 __all__ = ["Connection", "Journal"]
 
@@ -230,13 +229,8 @@ class Journal:
         return [verdict for verdict in verdicts if verdict is not None]
 
     def _drop(self) -> None:
-        """Leave a connection after an error: it may be broken, and nothing of it counts."""
         connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(Exception):
-                connection.rollback()
-            with contextlib.suppress(Exception):
-                connection.close()
+        leave(connection)
 
     def _known_us(self, connection: Connection) -> dict[str, int]:
         """From when on the journal knows every command, by participant."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ._sql import Connection, Dialect, ensure, rows, run
+from ._sql import Connection, Dialect, ensure, leave, rows, run
 
 __all__ = ["Row", "Rows", "ddl"]
 
@@ -115,11 +115,7 @@ class Rows:
     def drop(self) -> None:
         """Leave the connection, with all that it holds."""
         connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(Exception):
-                connection.rollback()
-            with contextlib.suppress(Exception):
-                connection.close()
+        leave(connection)
 
     def _open(self) -> Connection:
         if self._connection is None:

@@ -22,6 +22,7 @@ __all__ = [
     "connect",
     "dialect_of",
     "ensure",
+    "leave",
     "rows",
     "run",
     "run_async",
@@ -96,6 +97,15 @@ def _sqlite(path: Path) -> Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     return connection
+
+
+def leave(connection: Connection | None) -> None:
+    """Close a connection after an error: it may be broken, and nothing of it counts."""
+    if connection is not None:
+        with contextlib.suppress(Exception):
+            connection.rollback()
+        with contextlib.suppress(Exception):
+            connection.close()
 
 
 def ensure(connection: Connection, table: str, statements: Sequence[str]) -> None:
