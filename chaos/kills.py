@@ -135,7 +135,7 @@ def in_rebuild(world: World) -> Strike:
     """`rebuild` beside the engine dies at one of its writes; the next one ends well."""
     world.publish()
     calls = "pwrite64" if world.shape == "sqlite" else "sendto"
-    number = world.chance.randint(2, 12)
+    number = world.chance.randint(2, 6)
     at_us = now_us()
     done = world.tried(killed_at_call(calls, number), "rebuild")
     world.command("rebuild")
