@@ -20,15 +20,14 @@ from consumers.times import Times
 from domain.cluster import Cluster, View
 from domain.ports import LaneLost, Store
 from domain.requests import ClaimRequest, Request
-from sagas.definition import Definition
-from sagas.loading import load
 from tests.simulation.dice import Dice
 from tests.simulation.ledger import BROKEN
 from tests.simulation.loop import EPOCH_US, SimLoop
 from tests.simulation.network import Unreachable
 from tests.simulation.store import EngineCrash, FaultyStore, Leases
+from tests.simulation.surroundings import compiled
 
-__all__ = ["BROKEN", "Decided", "Engine", "Home", "compiled"]
+__all__ = ["BROKEN", "Decided", "Engine", "Home"]
 
 Json = Any
 ROUND_S = 0.001
@@ -348,16 +347,6 @@ class Engine:
             due_s = max(due_us - EPOCH_US, 0) / 1_000_000
             again_s = POLL_S if self._times.doubt else AGAIN_S
             self._arm(max(again_s, due_s - now_s + late_s + 1e-6))
-
-
-_COMPILED: dict[str, Definition] = {}
-
-
-def compiled(document: dict[str, Json], hash: str) -> Definition:
-    """A definition says the same in every life: compiling it once is enough."""
-    if hash not in _COMPILED:
-        _COMPILED[hash] = load(document, hash)
-    return _COMPILED[hash]
 
 
 def _end(job: Job, error: Exception) -> None:

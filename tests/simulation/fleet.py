@@ -19,11 +19,12 @@ from domain.cluster import Cluster
 from domain.ports import LaneBelief, Store
 from domain.requests import Request
 from tests.simulation.dice import Dice
-from tests.simulation.engine import Decided, Engine, compiled
+from tests.simulation.engine import Decided, Engine
 from tests.simulation.loop import SimLoop
 from tests.simulation.network import Unreachable
 from tests.simulation.shared import SILENCE_MAX_US, SharedCluster, SharedDatabase, SharedStore
 from tests.simulation.store import Leases
+from tests.simulation.surroundings import compiled
 from tests.simulation.torn import Torn, tear
 
 __all__ = ["Fleet"]

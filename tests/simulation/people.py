@@ -27,7 +27,8 @@ PRODUCER = Asked(TENANT, "shop", "executor_system", ("producer",))
 FOREIGN = Asked("south", "shop-2", "executor_system", ("producer", "operator", "participant"))
 OPERATOR = Asked(TENANT, "olga", "human", ("operator",))
 _PASSING = ("store.", "engine.", "http.too_many", "bound.mailbox", "lane.silent", "internal.fault")
-BUSY_S_MAX = 60
+BUSY_LOOK_S = 1.0
+BUSY_LOOKS_MAX = 120
 _OPEN = "SELECT id, commitment, body FROM approvals WHERE status = 'open' ORDER BY id"
 
 
@@ -208,24 +209,28 @@ class People:
                 action = dice.pick(["cancel", "pause", "resume", "resume", "fix", "fix", "fix"])
                 if action == "fix":
                     await self.fix(c)
-                elif action == "pause":
-                    await self._pause(c)
                 else:
                     await self._once(ControlRequest(OPERATOR, c.id, action, "because"))
             await self.release_parked()
 
-    async def _pause(self, drawn: Commitment) -> None:
-        """Pause one whose effects are under way, if there is one soon, and perhaps resume it."""
-        for _ in range(BUSY_S_MAX):
-            busy = [c for c in self.open_commitments() if _is_busy(c)]
-            if busy:
-                drawn = self._dice.pick(busy)
-                break
-            await asyncio.sleep(1)
-        await self._once(ControlRequest(OPERATOR, drawn.id, "pause", "because"))
-        if self._dice.chance(0.7):
-            await asyncio.sleep(self._dice.between(5, 120))
-            await self._once(ControlRequest(OPERATOR, drawn.id, "resume", "because"))
+    async def pause_now_and_then(self, pace: float) -> None:
+        """Pause one whose effects are under way, so that replies come meanwhile; resume most."""
+        dice = self._dice
+        while not dice.is_calm:
+            await asyncio.sleep(dice.between(20, 400) * pace)
+            busy: list[Commitment] = []
+            for _ in range(BUSY_LOOKS_MAX):
+                busy = [c for c in self.open_commitments() if _is_busy(c)]
+                if busy or dice.is_calm:
+                    break
+                await asyncio.sleep(BUSY_LOOK_S)
+            if not busy:
+                continue
+            c = dice.pick(busy)
+            await self._once(ControlRequest(OPERATOR, c.id, "pause", "because"))
+            if dice.chance(0.7):
+                await asyncio.sleep(dice.between(5, 60))
+                await self._once(ControlRequest(OPERATOR, c.id, "resume", "because"))
 
     async def fix(self, c: Commitment) -> None:
         """Do for one commitment what only a person can do."""

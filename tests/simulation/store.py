@@ -86,7 +86,7 @@ class FaultyStore:
             raise LaneLost("somebody else has it")
         opened = self._inner.begin(*beliefs)
         for belief in beliefs:
-            row = self._inner.belief(belief.lane) if self._owns(belief.lane) else None
+            row = self._now(belief.lane)
             if row is None or (row.epoch, row.head) != (belief.epoch, belief.head):
                 self._leases.wrong.append(f"lane {belief.lane} is written by who lost it")
         tx: Any = FaultyTransaction(opened, self._dice, self._leases)
@@ -96,12 +96,12 @@ class FaultyStore:
             tx.path = self._path
         return tx
 
-    def _owns(self, lane: int) -> bool:
+    def _now(self, lane: int) -> LaneBelief | None:
+        """The lane as it is; None where somebody else has it."""
         try:
-            self._inner.belief(lane)
+            return self._inner.belief(lane)
         except LaneLost:
-            return False
-        return True
+            return None
 
     def definitions(self) -> Iterable[tuple[bytes, bytes]]:
         return self._inner.definitions()

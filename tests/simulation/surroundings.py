@@ -13,13 +13,43 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import orjson
+
 from adapters.sqlite import SqliteStore
-from consumers import owning, times
+from consumers import owning, registering, times
+from sagas.definition import Definition
+from sagas.loading import load
 from tests.simulation.loop import SimLoop
 
-__all__ = ["close", "empty_store", "folder", "silent"]
+__all__ = ["close", "compiled", "empty_store", "folder", "knowing", "silent"]
 
 Json = Any
+
+
+_COMPILED: dict[str, Definition] = {}
+_CHECKED: set[bytes] = set()
+
+
+def compiled(document: dict[str, Json], hash: str) -> Definition:
+    """A definition says the same in every life: compiling it once is enough."""
+    if hash not in _COMPILED:
+        _COMPILED[hash] = load(document, hash)
+    return _COMPILED[hash]
+
+
+@contextmanager
+def knowing() -> Iterator[None]:
+    """What was found to be in order in one world is not checked, nor compiled, in the next."""
+    real = registering._check
+
+    def check(document: Json) -> None:
+        body = orjson.dumps(document)
+        if body not in _CHECKED:
+            real(document)
+            _CHECKED.add(body)
+
+    with patch.object(registering, "_check", check), patch.object(registering, "load", compiled):
+        yield
 
 
 @cache

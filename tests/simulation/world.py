@@ -37,7 +37,7 @@ from tests.simulation.options import WHOLE, Options
 from tests.simulation.people import PERSONS, People
 from tests.simulation.plots import PLOTS
 from tests.simulation.sdk import Machine, journal_database, simulated_sdk
-from tests.simulation.surroundings import close, empty_store, folder, silent
+from tests.simulation.surroundings import close, empty_store, folder, knowing, silent
 
 __all__ = ["Outcome", "World", "run_seed"]
 
@@ -50,7 +50,7 @@ LONG = 0.3
 """The share of worlds that live for days rather than for an hour."""
 PLOTTED = 0.6
 """The share of worlds in which one of the plots is played."""
-HEALED_CLAIM_WAIT_S = 6 * 3600.0
+HEALED_CLAIM_WAIT_S = 48 * 3600.0
 HEALING_S = (*(20.0,) * 60, *(600.0,) * 60, *(6 * 3600.0,) * 20, *(86_400.0,) * 60)
 """How long is waited each time between looking what only persons can do; 65 days in all."""
 
@@ -82,7 +82,7 @@ def run_seed(seed: int, options: Options = WHOLE) -> Outcome:
     began_s, core_s = time.perf_counter(), time.process_time()
     dice = Dice(seed, options)
     loop = SimLoop(dice.random.random)
-    with folder() as here, simulated_sdk(loop, dice), silent():
+    with folder() as here, simulated_sdk(loop, dice), silent(), knowing():
         world = World(loop, dice, here / "troth.db", options)
         loop.set_exception_handler(world.failed)
         main = loop.create_task(world.live())
@@ -181,6 +181,7 @@ class World:
         for name, work in (
             *(("approvers", self.people.decide_now_and_then(p, pace)) for p in PERSONS),
             ("operators", self.people.operate_now_and_then(pace)),
+            ("pauses", self.people.pause_now_and_then(pace)),
             ("strangers", self.people.annoy_now_and_then(pace)),
         ):
             if name in self._options.without:
