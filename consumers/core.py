@@ -85,6 +85,8 @@ class Core:
 
         KeyError: its definition is not registered here.
         """
+        if isinstance(state, Commitment):  # most are, and those below are dear to ask
+            return self._commitment(state, message, stream, now_us, ctx)
         if isinstance(state, KeyStream) or isinstance(message, (Arrive, Subscribe)):
             decided = ks.decide(state, message, stream=stream, now_us=now_us, ctx=ctx)
             wake_us = ks.wake_us(decided.state)
@@ -155,12 +157,12 @@ class Core:
     def rows(self, before: Any, step: Step, *, position: int, lane: int) -> Sequence[ViewRow]:
         """The view rows that a step changes; its last event has `position`."""
         after = step.state
+        if isinstance(after, Commitment):
+            definition = self._registry.by_hash(after.definition)
+            return self._rows(definition, before, after, step.events, position=position, lane=lane)
         if isinstance(after, KeyStream):
             return parked_events.rows(before, after, step.events)
-        if not isinstance(after, Commitment):
-            return ()
-        definition = self._registry.by_hash(after.definition)
-        return self._rows(definition, before, after, step.events, position=position, lane=lane)
+        return ()
 
 
 def snapshot_of(state: Any) -> Any:
