@@ -8,7 +8,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Index
 
 from adapters.postgres import PostgresCluster, PostgresStore, migrate
-from adapters.postgres.migrations import PLACE
+from adapters.postgres.migrations import PLACE, statements_of
 from adapters.postgres.schema import HEAD
 from adapters.postgres.tables import metadata
 from adapters.sql.views import VIEWS
@@ -94,6 +94,27 @@ def test_migrating_makes_a_store_once(fresh_database: str) -> None:
     assert migrate(fresh_database) == (HEAD, HEAD)
     assert rows(fresh_database, "SELECT * FROM store") == before
     assert rows(fresh_database, "SELECT lane, head FROM lanes") == [(0, 0), (1, 0), (2, 0)]
+
+
+def test_a_store_of_the_first_form_is_brought_forward_with_what_it_holds(
+    fresh_database: str,
+) -> None:
+    with psycopg.connect(fresh_database) as db:
+        for statement in statements_of("v0001_tables.sql"):
+            db.execute(statement.encode())
+        db.execute("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+        db.execute("INSERT INTO alembic_version VALUES ('0001')")
+        db.execute("INSERT INTO store VALUES (1, 'first', 2, 1, 5, 0)")
+        db.execute(
+            "INSERT INTO lanes (lane, owner, backend, epoch, head, chain, clock_us, format)"
+            " SELECT n, '', '', 0, 7, %s, 0, 1 FROM generate_series(0, 1) AS n",
+            (bytes(32),),
+        )
+    assert migrate(fresh_database) == ("0001", HEAD)
+    assert rows(fresh_database, "SELECT id, incarnation, doubt_until_us FROM store") == [
+        ("first", 1, 0)
+    ]
+    assert rows(fresh_database, "SELECT lane, head FROM lanes ORDER BY lane") == [(0, 7), (1, 7)]
 
 
 def test_a_migration_that_fails_half_way_leaves_nothing(fresh_database: str) -> None:

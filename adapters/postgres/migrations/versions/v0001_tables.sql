@@ -1,8 +1,7 @@
 -- The tables of docs/format.md section 5 as PostgreSQL holds them. In each row the fixed widths
 -- come first, widest first: no padding between them, and the long values are read last.
 CREATE TABLE store (one integer PRIMARY KEY CHECK (one = 1), id text NOT NULL, lanes integer NOT NULL,
-  incarnation integer NOT NULL, created_us bigint NOT NULL, routing bigint NOT NULL,
-  doubt_until_us bigint NOT NULL DEFAULT 0);
+  incarnation integer NOT NULL, created_us bigint NOT NULL, routing bigint NOT NULL);
 -- Every commit rewrites the rows of its lanes: room on the page keeps them HOT, without a new index
 -- entry, and pruning clears the page as it goes; vacuum only has to follow.
 CREATE TABLE lanes (lane integer PRIMARY KEY, format integer NOT NULL, epoch bigint NOT NULL, head bigint NOT NULL,
