@@ -1,7 +1,7 @@
 """Millions of events in a store: copies of what the engine wrote, in a lane that nobody owns.
 
-The engine writes some hundred sagas a second, so millions would take it hours. The rows are those of
-its own finished sagas under new stream ids; tables and indexes grow as they would.
+The engine writes some hundred sagas a second, so millions would take it hours. The rows are those
+of its own finished sagas under new stream ids; tables and indexes grow as they would.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ def large_definition(nodes: int) -> Json:
     document: Json = {
         "troth": 1, "saga": "large", "version": 1, "key": "input.company",
         "input": _object(company=_TEXT, amount=_NUMBER, parties=_list(_ref("Party"))),
-        "starts_on": [], "events": {"told": {"version": 1, "schema": _TOLD, "key": "name"}}, "contracts": {}, "flow": [],
+        "starts_on": [], "events": {"told": {"version": 1, "schema": _TOLD, "key": "name"}},
+        "contracts": {}, "flow": [],
         "vars": {"counted": {"schema": {"type": "integer"}, "initial": 0}},
         "schemas": {"Party": _object(name=_TEXT, share=_NUMBER)},
     }  # fmt: skip
