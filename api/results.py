@@ -14,16 +14,13 @@ from api.runs import followed
 from api.waits import READ_WAIT_MAX_S
 from domain.errors import refusal
 from domain.state import template_of
+from sagas.definition import RESULT_KINDS
 
 __all__ = ["Name", "Timeout", "Until", "awaited", "lacks", "node_of", "result_of"]
 
 Json = Any
 _NAME = r"[a-z][a-z0-9_]{0,63}"
 _PREFIX = "results."
-_YIELDING = frozenset({
-    "step", "task", "choose", "race", "parallel", "repeat", "for_each", "scope", "child", "lock",
-})  # fmt: skip
-"""Kinds of nodes that yield a result (docs/format.md section 3)."""
 
 Until = Annotated[
     str | None,
@@ -122,7 +119,11 @@ async def result_of(
 
 
 def _yields(document: Json, name: str) -> bool:
-    return any(n.get("name") == name and n["node"] in _YIELDING for n in _nodes(document))
+    return any(
+        n.get("name") == name
+        and (n["node"] in RESULT_KINDS or (n["node"] == "scope" and "out" in n))
+        for n in _nodes(document)
+    )
 
 
 def _nodes(value: Json) -> Iterator[Json]:

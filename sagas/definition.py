@@ -16,10 +16,15 @@ from sagas.defaults import Retry
 from sagas.expressions import Expr
 from sagas.schema import SchemaSet, Validator
 
-__all__ = ["Branch", "Clause", "Contract", "Definition", "EventSpec", "Flow", "Handler", "Node",
-           "Undo", "Update", "steps_in"]  # fmt: skip
+__all__ = ["RESULT_KINDS", "Branch", "Clause", "Contract", "Definition", "EventSpec", "Flow",
+           "Handler", "Node", "Undo", "Update", "steps_in"]  # fmt: skip
 
 Json = Any
+
+RESULT_KINDS = frozenset({
+    "step", "task", "choose", "race", "parallel", "repeat", "for_each", "child", "lock",
+})  # fmt: skip
+"""Kinds of nodes that yield `results.N` (docs/format.md section 3); a scope does with an `out`."""
 
 
 @dataclass(slots=True, eq=False)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sagas.checks.tree import Flow, Node, frame_of
+from sagas.definition import RESULT_KINDS
 
 __all__ = [
     "NOTHING",
@@ -55,10 +56,7 @@ def root_of(node: Node) -> str:
     return {"wait_for": "events", "approve": "decisions"}.get(node.kind, "results")
 
 
-_YIELDING = frozenset({
-    "step", "wait_for", "approve", "task", "choose", "race", "parallel", "repeat", "for_each",
-    "child", "lock",
-})  # fmt: skip
+_YIELDING = RESULT_KINDS | {"wait_for", "approve"}
 
 
 def yields(node: Node) -> tuple[Fact, ...]:
