@@ -74,7 +74,8 @@ def canonical(value: JsonLike) -> bytes:
         raise CanonicalError(str(error)) from error
     ordered = text.isascii() or not _FOUR_BYTE_LEADS.search(text)
     # The serialiser writes floats in its own form, and NaN as null.
-    inside = value if type(value) is list else (value,)
+    kind: type = type(value)
+    inside = cast("Iterable[object]", value) if kind is list else (value,)
     return text if ordered and not _has_float(inside) else canonical_slow(value)
 
 
