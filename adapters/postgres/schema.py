@@ -11,6 +11,7 @@ from uuid import uuid4
 from adapters.postgres.faults import FAULTS, store_failed
 from adapters.postgres.link import Db, connect, where
 from adapters.postgres.migrations import PLACE, VERSIONS
+from adapters.sql.migrating import run_to_head
 from domain.chain import GENESIS
 from domain.ports import StoreFailed
 
@@ -95,21 +96,13 @@ def check_form(db: Db, path: str, lanes: int | None) -> Form:
 
 def upgrade(db: Db) -> None:
     """Bring an open database to HEAD, all or nothing. `db` is in autocommit mode."""
-    # Alembic and SQLAlchemy take half a second to import: only where a migration runs.
-    from alembic import command
-    from alembic.config import Config
+    # Takes long to import: only where a migration runs.
     from sqlalchemy import create_engine
     from sqlalchemy.pool import StaticPool
 
     db.autocommit = False
     engine = create_engine("postgresql+psycopg://", creator=lambda: db, poolclass=StaticPool)
-    config = Config()
-    config.set_main_option("script_location", str(PLACE).replace("%", "%%"))
-    config.set_main_option("version_locations", str(VERSIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "newline")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    run_to_head(engine, PLACE, VERSIONS)
     if not db.closed:
         db.rollback()
         db.autocommit = True

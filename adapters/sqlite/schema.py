@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from adapters.sql.migrating import run_to_head
 from adapters.sqlite.faults import store_failed
 from adapters.sqlite.files import FileLock, path_of
 from adapters.sqlite.migrations import PLACE, VERSIONS, all_statements
@@ -54,21 +55,13 @@ def create(db: sqlite3.Connection) -> None:
 
 def upgrade(db: sqlite3.Connection) -> None:
     """Bring an open database to HEAD, all or nothing. `db` is in autocommit mode."""
-    # Alembic and SQLAlchemy take half a second to import: only where a migration runs.
-    from alembic import command
-    from alembic.config import Config
+    # Takes long to import: only where a migration runs.
     from sqlalchemy import create_engine, event
     from sqlalchemy.pool import StaticPool
 
     engine = create_engine("sqlite://", creator=lambda: db, poolclass=StaticPool)
     event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
-    config = Config()
-    config.set_main_option("script_location", str(PLACE).replace("%", "%%"))
-    config.set_main_option("version_locations", str(VERSIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "newline")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    run_to_head(engine, PLACE, VERSIONS)
 
 
 def migrate(url: str) -> tuple[str | None, str]:
