@@ -56,7 +56,8 @@ class Rate:
 class ThrottleStream(BaseAggregate[UUID]):
     """A throttle of a tenant for one key: when turns were given, the oldest first, and who waits.
 
-    `longest_us` is the longest period anybody asked with: older turns are forgotten.
+    `longest_us` is the longest period anybody asked with: older turns are forgotten. So a period
+    that is longer than any before counts turns from its first request on.
     """
 
     TOPIC: ClassVar[str] = "throttle"

@@ -134,6 +134,19 @@ def test_turns_longer_ago_than_any_period_are_forgotten() -> None:
     assert len(t.state.given) <= 2
 
 
+def test_a_period_longer_than_any_before_counts_from_its_first_request() -> None:
+    """What nobody's period held any more is forgotten, and would be counted by it."""
+    t = Turns()
+    t.ask(0, most=1, per_us=1)
+    t.pass_time(1)
+    t.ask(1, most=1, per_us=1)
+    t.ask(2, most=2, per_us=60)
+    t.ask(3, most=2, per_us=60)
+    assert list(t.given) == [UUID(int=n) for n in range(3)]
+    t.pass_time(60)
+    assert UUID(int=3) in t.given
+
+
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("ask"), st.integers(1, 3), st.integers(1, 40)),
@@ -149,10 +162,14 @@ def test_whatever_happens_the_rate_holds_order_is_kept_and_all_have_their_turn(
     found: list[tuple[str, int, int]],
 ) -> None:
     t, rates, dropped = Turns(), dict[UUID, tuple[int, int]](), set[UUID]()
+    known_us: dict[UUID, int] = {}
     for what, one, other in found:
         if what == "ask":
             number = len(rates)
+            as_long = [who for who, (_, per_us) in rates.items() if per_us >= other]
             rates[UUID(int=number)] = (one, other)
+            # From its first request on a period is known: turns that were over then may be gone.
+            known_us[UUID(int=number)] = min([known_us[who] for who in as_long], default=t.now_us)
             t.ask(number, one, other)
         elif what == "drop" and UUID(int=one) in rates:
             if UUID(int=one) not in t.given:
@@ -169,5 +186,6 @@ def test_whatever_happens_the_rate_holds_order_is_kept_and_all_have_their_turn(
     times = list(t.given.items())
     for index, (who, at_us) in enumerate(times):
         most, per_us = rates[who]
-        within = [us for _, us in times[: index + 1] if us > at_us - per_us]
+        since_us = max(at_us - per_us, known_us[who] - 1)
+        within = [us for _, us in times[: index + 1] if us > since_us]
         assert len(within) <= most
