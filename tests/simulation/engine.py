@@ -36,7 +36,8 @@ JOBS_MAX = 50
 LATE_S_MAX = 20.0
 STALL_S_MAX = 90.0
 DOWN_S_MAX = 45.0
-AGAIN_S = 0.1
+AGAIN_S = 1.0
+"""What is due and cannot be done yet is looked at again: most rounds were once spent on this."""
 ROUNDS_MAX = 25_000
 """A world needs a thousand or two: an engine that is never at rest is broken."""
 FAULT_PAUSE_S = 0.5

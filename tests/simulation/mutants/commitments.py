@@ -26,7 +26,7 @@ Json = Any
 # --- undoing ---------------------------------------------------------------------------------------
 
 
-@mutant(seed=4)
+@mutant(seed=1)
 def undoes_in_forward_order() -> Iterator[None]:
     """What was done first is undone first."""
 
@@ -178,7 +178,7 @@ def takes_no_reply_for_a_no() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(seed=4)
 def retries_for_ever() -> Iterator[None]:
     """An attempt more than was declared."""
 
@@ -218,7 +218,7 @@ def believes_a_probe_that_cannot_tell() -> Iterator[None]:
 # --- time ------------------------------------------------------------------------------------------
 
 
-@mutant(seed=2)
+@mutant(seed=1)
 def fires_timers_early() -> Iterator[None]:
     """A minute before their time."""
     with wrapped(timers, "fire_due", lambda real, m, now_us: real(m, now_us + 60_000_000)):
@@ -292,7 +292,7 @@ def ends_with_a_failure_uncaught() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(seed=4)
 def releases_a_lock_before_all_is_settled() -> Iterator[None]:
     """The next holder begins while the last one's effects are in flight."""
 
