@@ -53,12 +53,13 @@ class AttemptFailed(Event):
 
 
 class EffectRetried(Event):
-    """The next attempt, with the same bytes and key."""
+    """The next attempt, with the same bytes and key; `undo` is set where its entry had gone."""
 
     TOPIC: ClassVar[str] = "effect.retried"
     effect: str
     attempt: int
     start_by_us: int | None = None
+    undo: Json = None
 
 
 class EffectDone(Event):

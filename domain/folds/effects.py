@@ -85,6 +85,9 @@ def retried(c: Any, e: ev.EffectRetried) -> None:
     c.timers.pop(_retry_timer(old), None)
     if old.kind == "do":
         dispatched(c, old.node)
+    if e.undo is not None:  # nothing before it has happened: it counts as a first attempt
+        c.effects[e.effect] = changed(c.effects[e.effect], error=None)
+        enter(c, old.node, e.effect, e.undo, e.originator_version)
 
 
 def _settle(c: Any, effect: str, **changes: Any) -> Effect:

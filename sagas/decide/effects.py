@@ -325,7 +325,12 @@ def retry_due(m: Machine, key: str) -> None:
         if effect.not_after_us is not None and effect.not_after_us < m.now_us:
             approvals.expired_before_start(m, effect.node, key, effect)
             return
-    m.emit(ev.EffectRetried, effect=key, attempt=effect.attempt + 1, start_by_us=start_by_us)
+    # Entered at dispatch, and gone since somebody said "not done": this attempt may do it again.
+    undo = None if effect.node in m.c.entries else effect.undo
+    m.emit(
+        ev.EffectRetried, effect=key, attempt=effect.attempt + 1, start_by_us=start_by_us,
+        undo=undo,
+    )  # fmt: skip
 
 
 def is_pivot(node: Node) -> bool:

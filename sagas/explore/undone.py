@@ -7,15 +7,16 @@ list was completed last comes from `node.done` and `effect.done`, branches from 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from domain import events as ev
 from domain.events import Event
+from sagas.explore.ordering import closure, lines, parallels
 
-__all__ = ["Broken", "Parallel", "Standing", "UndoOracle", "parallels"]
+__all__ = ["Broken", "Standing", "UndoOracle"]
 
 Json = Any
 UNFINISHED = 1 << 60
@@ -34,13 +35,6 @@ def _hold(holds: object, message: object) -> None:
         raise Broken(str(message))
 
 
-@dataclass
-class Parallel:
-    """The branches of a parallel, by the name that their paths begin with, and what they follow."""
-
-    after: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
-
-
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Something done that may have to be undone. `version`: when it was entered."""
@@ -50,70 +44,12 @@ class Standing:
     is_debt: bool = False
 
 
-def parallels(document: Mapping[str, Json]) -> dict[str, Parallel]:
-    """Every parallel of a definition by its path without instance marks."""
-    found: dict[str, Parallel] = {}
-    _walk(document["flow"], "", found)
-    for handler in (*document.get("handlers", ()), *document.get("updates", ())):
-        _walk(handler.get("flow", ()), handler["name"], found)
-    for clause in document.get("on_failure", ()):
-        _walk(clause.get("flow", ()), "", found)
-    return found
-
-
-def _walk(flow: Json, base: str, found: dict[str, Parallel]) -> None:
-    for node in flow:
-        path = f"{base}/{node['name']}" if base else node["name"]
-        branches = node.get("branches", ())
-        if node["node"] == "parallel":
-            direct = {_name(b): set[str](b.get("after", ())) for b in branches}
-            found[path] = Parallel({n: _closure(n, direct) for n in direct})
-        for branch in branches:
-            _walk(branch["flow"], f"{path}/{branch['name']}" if "name" in branch else path, found)
-        for inner in (node.get("flow", ()), node.get("else", ())):
-            _walk(inner, path, found)
-        for clause in node.get("on_failure", ()):
-            _walk(clause["flow"], path, found)
-        for handler in (*node.get("handlers", ()), *node.get("updates", ())):
-            _walk(handler.get("flow", ()), f"{path}/{handler['name']}", found)
-
-
-def _lines(document: Json) -> frozenset[str]:
-    """Every part that says `undo_order: reverse`, by its path without marks; '' is the root."""
-    found: set[str] = set()
-
-    def look(holder: Json, path: str) -> None:
-        if "undo_order" in holder:
-            found.add(path)
-        for node in (*holder.get("flow", ()), *holder.get("else", ())):
-            look(node, f"{path}/{node['name']}" if path else node["name"])
-        for part in (*holder.get("branches", ()), *holder.get("handlers", ())):
-            look(part, f"{path}/{part['name']}".lstrip("/") if "name" in part else path)
-        for clause in holder.get("on_failure", ()):
-            look({"flow": clause["flow"]}, path)
-
-    look(document, "")
-    return frozenset(found)
-
-
-def _name(branch: Json) -> str:
-    """A branch without a name is called by its node's."""
-    return branch["name"] if "name" in branch else branch["flow"][0]["name"]
-
-
-def _closure(name: str, direct: dict[str, set[str]]) -> set[str]:
-    found: set[str] = set()
-    for before in direct[name]:
-        found |= {before} | _closure(before, direct)
-    return found
-
-
 class UndoOracle:
     """Reads the log of a commitment, and objects to what the semantics forbids."""
 
     def __init__(self, document: Json) -> None:
         self.parallels = parallels(document)
-        self.lines = _lines(document)
+        self.lines = lines(document)
         self.on_debt = document.get("on_debt", "hold")
         self.standing: dict[str, Standing] = {}
         self.completed: dict[str, int] = {}
@@ -126,6 +62,7 @@ class UndoOracle:
         self.stops: list[tuple[int, str, tuple[str, ...]]] = []
         self.items: dict[str, dict[str, set[str]]] = {}
         self.ran_on: frozenset[str] = frozenset()
+        self.attempted: frozenset[str] = frozenset()
 
     def fork(self) -> UndoOracle:
         """An independent copy; what it holds is never changed, only replaced."""
@@ -183,7 +120,7 @@ class UndoOracle:
         known = self.items[e.node] = dict(self.items.get(e.node, {}))
         direct = {item["key"]: set[str](item.get("after", ())) for item in e.items}
         for key in direct:
-            known[f"{e.node}[{key}]"] = {f"{e.node}[{k}]" for k in _closure(key, direct)}
+            known[f"{e.node}[{key}]"] = {f"{e.node}[{k}]" for k in closure(key, direct)}
 
     def _stopping(self, e: ev.PartStopping, version: int) -> None:
         if not e.pending:
@@ -194,7 +131,19 @@ class UndoOracle:
         if e.kind == "undo":
             self._commanded(e.node)
         elif e.kind == "do" and e.undo is not None:
+            self.attempted |= {e.effect}
             self.standing[e.node] = Standing(version, False)
+
+    def _retried(self, e: ev.EffectRetried, version: int) -> None:
+        """What is undone as attempted stands in every attempt, though one before was barred."""
+        node = self.nodes[e.effect]
+        if e.undo is not None:
+            _hold(node not in self.standing, f"{node} is entered twice")
+            self.standing[node] = Standing(version, False)
+        _hold(
+            e.effect not in self.attempted or node in self.standing,
+            f"{node} is tried again, and nothing would undo it",
+        )
 
     def _child(self, e: ev.ChildOpened | ev.ChildEnded, version: int) -> None:
         """A child that was fulfilled, or that nobody waits for, is one entry."""
@@ -350,6 +299,7 @@ _READ: dict[type[Event], str] = {
     ev.ChildOpened: "_child",
     ev.ChildEnded: "_child",
     ev.EffectIntended: "_intended",
+    ev.EffectRetried: "_retried",
     ev.EffectDone: "_effect_done",
     ev.EffectFailed: "_effect_failed",
     ev.EffectWithdrawn: "_may_be_gone",

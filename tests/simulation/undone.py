@@ -66,6 +66,9 @@ def _entries(shadow: Shadow) -> list[_Entry]:  # noqa: C901 - one match over a c
                 kinds[event.effect] = (event.node, "do")
                 if event.undo:
                     open_[event.node] = _Entry(event.node, version)
+            case ev.EffectRetried() if event.undo:
+                path = kinds[event.effect][0]
+                open_[path] = _Entry(path, version)
             case ev.EffectDone() if event.kind == "undo":
                 close(event.node, done=version)
             case ev.EffectDone() if event.undo:

@@ -5,6 +5,6 @@ The explorer of definitions holds every run to the same oracle, so there is one 
 
 from __future__ import annotations
 
-from sagas.explore.undone import UndoOracle, parallels
+from sagas.explore.undone import UndoOracle
 
-__all__ = ["UndoOracle", "parallels"]
+__all__ = ["UndoOracle"]

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from domain.events import EffectRetried
 from sagas.decide import approvals, effects, stopping, undoing
+from sagas.decide.machine import Machine
 from sagas.definition import Contract
 from sagas.explore import Bounds, Result, as_lines, as_mermaid, explore
 from tests.semantics.language import (
@@ -122,6 +124,24 @@ def test_an_effect_that_is_left_behind_at_the_end_is_found(
         "book is done {}",
         "nobody starts pay in time",
     ]
+
+
+def test_a_second_attempt_that_nothing_would_undo_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The probe said that the first was not done, so what was entered for it has gone."""
+    emit = Machine.emit
+
+    def forgetful(m: Machine, cls: Any, **values: Json) -> None:
+        emit(m, cls, **(values | {"undo": None} if cls is EffectRetried else values))
+
+    monkeypatch.setattr(Machine, "emit", forgetful)
+    retry = {"attempts": 2, "first": "1s"}
+    asked: Json = {"risk": "R1", "unknown": "probe", "probe": True, "retry": retry}
+    result = explore(saga(step("book", undo={"when": "attempted"}, **asked)))
+    assert result.why == "book is tried again, and nothing would undo it"
+    monkeypatch.setattr(Machine, "emit", emit)
+    assert explore(saga(step("book", undo={"when": "attempted"}, **asked))).broken is None
 
 
 # --- what is left out ------------------------------------------------------------------------
