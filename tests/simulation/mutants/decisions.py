@@ -36,7 +36,7 @@ def asks_for_no_decision() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(seed=16)
 def skips_the_digest_of_a_decision() -> Iterator[None]:
     """A decision about one action allows another one."""
 

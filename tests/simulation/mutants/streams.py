@@ -104,7 +104,7 @@ def gives_a_lock_to_two() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(seed=4)
 def forgets_who_waits_for_a_lock() -> Iterator[None]:
     """A lock that is freed goes to nobody."""
 
