@@ -59,8 +59,9 @@ def closed(m: Machine, path: str, node: Node, name: str, outcome: str, out: Json
             for_each.skip_behind(m, path, name)
         m.push(for_each.look, path, node)
     else:
-        for other in node.branches:
-            if other.name in m.c.nodes[path].guards and name in other.after:
+        guards = m.c.nodes[path].guards
+        for other in node.branches:  # skipping one may end the block
+            if other.name in guards and name in other.after:
                 _dependant(m, path, node, other)
         joined = check_join(m, path, node)
         if not joined and node.doc.get("exclusive") == exclusive.BRANCH:

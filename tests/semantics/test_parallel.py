@@ -191,6 +191,16 @@ def test_a_join_that_cannot_be_met_is_unreachable() -> None:
     )
 
 
+def test_a_branch_that_is_skipped_may_end_the_block_with_those_behind_it() -> None:
+    chain = (branch("x", step("a")), branch("y", step("b"), after=["x"]))
+    last = branch("w", step("c"), after=["y"])
+    (
+        given(saga(parallel("p", *chain, last, on_branch="collect"), step("z")))
+        .failed("a")
+        .then(offered=["z"], results={"p": {"out": {}, "failed": ["x"], "skipped": ["y", "w"]}})
+    )
+
+
 def test_branches_undo_beside_each_other_and_after_in_reverse() -> None:
     """Order: parallel: branches beside each other, `after` in reverse."""
     document = saga(
