@@ -173,7 +173,8 @@ class _Draw:
         with parallel(
             self._name("par"), join=join, on_branch=rng.choice(["fail", "collect"]),
             losers=rng.choice(["undo", "keep", "run_on"]),
-            exclusive=rng.choice([None, None, "branch", "step"]), keep=rng.choice([None, None, True]),
+            exclusive=rng.choice([None, None, "branch", "step"]),
+            keep=rng.choice([None, None, True]),
             undo_order=rng.choice([None, None, "reverse"]),
         ):  # fmt: skip
             names: list[str] = []

@@ -147,7 +147,7 @@ class SharedTransaction(SqliteTransaction):
         self._told: set[tuple[str, str]] = set()
         self.routing = self._db.execute("SELECT count FROM routing").fetchone()[0]
 
-    # --- reads -----------------------------------------------------------------------------------
+    # --- reads -------------------------------------------------------------------------------
 
     def inbox(self, limit: int) -> Sequence[InboxRow]:
         rows: list[Any] = []
@@ -169,7 +169,7 @@ class SharedTransaction(SqliteTransaction):
             due += [(due_us, stream) for stream, due_us in rows]
         return [(UUID(bytes=stream), due_us) for due_us, stream in sorted(due)[:limit]]
 
-    # --- dispatches: rows of all lanes, tokens of theirs -------------------------------------------
+    # --- dispatches: rows of all lanes, tokens of theirs -------------------------------------
 
     def claim(self, ask: ClaimAsk, *, now_us: int, lease_us: int) -> Sequence[Claim]:
         found = dispatch.claim(
@@ -209,7 +209,7 @@ class SharedTransaction(SqliteTransaction):
                 found += dispatch.sweep(self._db, lane, now_us=now_us, limit=limit - len(found))
         return found
 
-    # --- writes ----------------------------------------------------------------------------------
+    # --- writes ------------------------------------------------------------------------------
 
     def register(self, document: bytes, **more: Any) -> None:
         super().register(document, **more)

@@ -70,7 +70,7 @@ def hunt(found: Mutant, seeds: Iterable[int]) -> Caught | None:
     return None
 
 
-# --- tools: each fails loudly when what it breaks has another name by now --------------------------
+# --- tools: each fails loudly when what it breaks has another name by now --------------------
 
 
 @contextmanager
