@@ -116,9 +116,9 @@ class Samples:
         schema = self.d.document["input"]
         self._about("input", set())
         found = self.of(schema, "input")
-        if found == [{}] or not self._resolved(schema, schema)[0]:
-            return [dict.fromkeys(sorted(self._reads), WORDS[0])]
-        return found
+        read: dict[str, Any] = dict.fromkeys(sorted(self._reads), WORDS[0])
+        fits = found == [{}] and self.d.validator_of(schema).is_valid(read)
+        return [read] if fits else found
 
     # --- making values -----------------------------------------------------------------------
 
@@ -164,6 +164,8 @@ class Samples:
         members: Mapping[str, Json] = schema.get("properties", {})
         required = schema.get("required", ())
         plain: dict[str, Json] = {}
+        if depth == DEPTH_MAX:
+            members = {name: of for name, of in members.items() if name in required}
         for name, of in members.items():
             plain[name] = next(self._values(of, root, depth + 1, vary=False))
         yield plain
@@ -184,6 +186,9 @@ class Samples:
         return list(self._values(found, inner, depth + 1, vary=True))[1:]
 
     def _lists(self, schema: Schema, root: Json, depth: int, vary: bool) -> Iterator[Json]:
+        if depth == DEPTH_MAX:
+            yield []
+            return
         of = schema.get("items", {})
         item = next(self._values(of, root, depth + 1, vary=False))
         several = [
@@ -200,8 +205,9 @@ class Samples:
             yield from (text for text in self.strings if text)
 
     def _numbers(self, kind: str, schema: Schema, vary: bool) -> Iterator[Json]:
-        low = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1 if kind else 1)
-        yield _number(kind, max(low, min(1, schema.get("maximum", 1))))
+        high = min(1, schema.get("maximum", 1), schema.get("exclusiveMaximum", 2) - 1)
+        low = max(schema.get("minimum", high), schema.get("exclusiveMinimum", high - 1) + 1)
+        yield _number(kind, max(high, low))
         if vary:
             for constant in self.numbers:
                 yield from (_number(kind, constant + step) for step in (-1, 0, 1))
@@ -223,10 +229,14 @@ def _number(kind: str, value: float) -> Json:
     return int(value) if kind == "integer" else float(value)
 
 
+def _word(index: int) -> str:
+    return WORDS[index] if index < len(WORDS) else f"{WORDS[0]}{index}"
+
+
 def _apart(item: Json, index: int) -> Json:
     """An item unlike the others: its texts end with other letters."""
     if isinstance(item, str):
-        return WORDS[index] if item == WORDS[0] else item
+        return _word(index) if item == WORDS[0] else item
     if isinstance(item, dict):
         members = cast(dict[str, Any], item)
         return {name: _apart(value, index) for name, value in members.items()}
