@@ -106,6 +106,6 @@ FOLDS: dict[Any, Callable[[Any, Any], None]] = {
     ev.UndoEnded: undoing.ended,
     ev.UndoSealed: undoing.sealed,
     ev.DebtOpened: undoing.debt_opened,
-    ev.DebtRetried: life.nothing,
+    ev.DebtRetried: undoing.debt_retried,
     ev.DebtSettled: undoing.debt_settled,
 }

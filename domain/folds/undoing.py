@@ -9,7 +9,8 @@ from domain.folds.parts import close
 from domain.state import Debt, Stop, Undoing, changed, in_flight, is_kept, is_spared, is_under
 
 __all__ = [
-    "ALSO_MAX", "begun", "debt_opened", "debt_settled", "ended", "sealed", "stopped", "stopping",
+    "ALSO_MAX", "begun", "debt_opened", "debt_retried", "debt_settled", "ended", "sealed",
+    "stopped", "stopping",
 ]  # fmt: skip
 
 # A part that stops has no timers but those of what must still be settled or undone.
@@ -77,6 +78,14 @@ def debt_opened(c: Any, e: ev.DebtOpened) -> None:
             also = [*first.get("also", []), e.error][:ALSO_MAX]
             cause = {**undoing.cause, "error": {**first, "also": also}}
             c.undoing[target] = changed(undoing, cause=cause)
+
+
+def debt_retried(c: Any, e: ev.DebtRetried) -> None:
+    """What is to be undone waits for its turn again; the debt stays until it is undone."""
+    node = c.debts[e.debt].node
+    entry = c.entries.get(node)
+    if entry is not None and entry.state == "debt":
+        c.entries[node] = changed(entry, state="open")
 
 
 def debt_settled(c: Any, e: ev.DebtSettled) -> None:

@@ -164,13 +164,14 @@ def _again(m: Machine, path: str) -> None:
 def _retry_debt(m: Machine, number: str, debt: Debt, message: msg.Control) -> _Refusal:
     if debt.kind == "undo":
         entry = m.c.entries.get(debt.node)
-        target = next((t for t in m.c.undoing if is_under(debt.node, t)), None)
-        if entry is None or target is None:
+        if entry is None or not any(is_under(debt.node, t) for t in m.c.undoing):
             return "control.target", "nothing is to be undone there"
+        if entry.state == "open":
+            return "control.target", "it is undone again after what was done later"
         if entry.state != "debt" or undo_flows.is_at_work(m, debt.node):
             return "control.target", "it is being undone again"
         m.emit(ev.DebtRetried, debt=number, reason=message.reason)
-        undoing.command_again(m, debt.node, m.c.undoing[target].why)
+        undoing.advance_over(m, debt.node)
         return None
     if debt.kind == "forward" and not m.c.is_over:
         node = m.node(debt.node)
@@ -210,7 +211,7 @@ def _settle_effect(m: Machine, key: str, message: msg.Control) -> _Refusal:
 
 def _settle_debt(m: Machine, number: str, debt: Debt, message: msg.Control) -> _Refusal:
     entry = m.c.entries.get(debt.node) if debt.kind == "undo" else None
-    if entry is not None and entry.state != "debt":
+    if entry is not None and entry.state == "undoing":
         # Settled now, its undo would still be under way when the commitment has ended.
         return "control.target", "it is being undone again"
     if debt.kind == "forward":

@@ -18,6 +18,7 @@ from tests.semantics.language import (
     approve,
     branch,
     each,
+    fail,
     parallel,
     repeat,
     saga,
@@ -55,6 +56,14 @@ def test_every_way_to_end_of_a_gated_step_is_found() -> None:
 def test_the_same_definition_gives_the_same_exploration() -> None:
     one, other = explore(PAIR), explore(PAIR)
     assert (one.states, one.moves, one.ends) == (other.states, other.moves, other.ends)
+
+
+def test_debts_of_one_list_are_retried_in_every_order() -> None:
+    once = {"retry": {"attempts": 1}}
+    flow = step("a", undo=once), step("b", undo=once), fail("c", "no")
+    result = explore(saga(*flow, on_debt="continue"), Bounds(attempts=1, retried_debts=2))
+    assert result.broken is None, result.why
+    assert result.is_complete
 
 
 def test_what_lies_beyond_the_bounds_is_said() -> None:
