@@ -23,8 +23,17 @@ from domain.requests import Publish
 from domain.streams import time_at
 from sagas.definition import Definition, EventSpec
 from sagas.expressions import MISSING, Expr, ExprError
+from sagas.schema_defaults import Filler, TooMuchToFill
 
-__all__ = ["Prepared", "check_input", "prepare", "start_by_event", "start_key", "start_message"]
+__all__ = [
+    "Prepared",
+    "check_input",
+    "complete",
+    "prepare",
+    "start_by_event",
+    "start_key",
+    "start_message",
+]
 
 Json = Any
 KEY_TEXT_MAX = 256
@@ -137,7 +146,8 @@ def start_by_event(
 ) -> Start | None:
     """The start of one saga by an event; None where its guard says no. Raises Refusal."""
     definition = starting.definition
-    bind = _binder("event", {**record, "time": time_at(event_us)})
+    data = complete(definition.events[record["type"]].filler, record["data"], "the event")
+    bind = _binder("event", {**record, "data": data, "time": time_at(event_us)})
     if starting.when is not None and not _value(starting.when, bind, definition):
         return None
     value = _value(starting.input, bind, definition)
@@ -160,9 +170,19 @@ def check_input(definition: Definition, value: Json, limits: LaneLimits) -> None
     if problems:
         raise _misfit("start.input", problems)
     limit = limits.payload_bytes_max
-    size = len(orjson.dumps(value))
+    size = len(orjson.dumps(complete(definition.input_filler, value, "the input")))
     if size > limit:
         raise refusal("bound.payload", f"the input has {size} bytes, {limit} are allowed")
+
+
+def complete(filler: Filler | None, value: Json, name: str) -> Json:
+    """The value with what its schema gives defaults for. Raises Refusal (bound.payload)."""
+    if filler is None:
+        return value
+    try:
+        return filler.fill(value)
+    except TooMuchToFill as bad:
+        raise refusal("bound.payload", f"{name}: {bad}") from bad
 
 
 def _misfit(alias: str, problems: list[str]) -> Refusal:
@@ -174,6 +194,7 @@ def _misfit(alias: str, problems: list[str]) -> Refusal:
 
 def start_key(definition: Definition, value: Json) -> str:
     """The key of a start with this input. Raises Refusal (start.key)."""
+    value = complete(definition.input_filler, value, "the input")
     try:
         key = definition.key.evaluate(_binder("input", value))
     except ExprError as bad:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from consumers.envelope import time_us
 from consumers.limits import LaneLimits
-from consumers.prepared import start_by_event
+from consumers.prepared import complete, start_by_event
 from consumers.registry import Registry, Starting
 from domain.commitment import Commitment
 from domain.errors import Refusal
@@ -38,6 +38,10 @@ def named(registry: Registry, start: Start) -> Start | Refusal:
     problems = definition.input_validator.check(start.input, root="input")
     if problems:
         return Refusal("start.input", "; ".join(problems))
+    try:
+        complete(definition.input_filler, start.input, "the input")
+    except Refusal as refused:
+        return refused
     return replace(start, saga_version=definition.version, definition=definition.hash)
 
 

@@ -9,6 +9,7 @@ from domain.canonical import Json
 from sagas.cel_errors import ExprError
 from sagas.cel_types import TIMESTAMP, CelTypes
 from sagas.schema import Schema, SchemaSet
+from sagas.schema_defaults import only_choice
 from sagas.schema_fit import declared
 from sagas.schema_refs import closest
 
@@ -169,12 +170,7 @@ def schema_below(schema: Json, steps: tuple[str | int, ...], schemas: SchemaSet)
 
 def without_null(schema: Schema, schemas: SchemaSet) -> Schema:
     """Return what a resolved schema is besides null; `{}` where it is one of several things."""
-    for keyword in ("anyOf", "oneOf", "allOf"):
-        choices = schema.get(keyword)
-        if isinstance(choices, list):
-            rest = [choice for choice in choices if choice != {"type": "null"}]
-            return without_null(schemas.resolve(rest[0]), schemas) if len(rest) == 1 else {}
-    return schema
+    return only_choice(schema, schemas.resolve)
 
 
 def _unknown(root: str, name: str, known: list[str]) -> str:

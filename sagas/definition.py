@@ -15,6 +15,7 @@ from domain.state import template_of
 from sagas.defaults import Retry
 from sagas.expressions import Expr
 from sagas.schema import SchemaSet, Validator
+from sagas.schema_defaults import Filler
 
 __all__ = ["RESULT_KINDS", "Branch", "Clause", "Contract", "Definition", "EventSpec", "Flow",
            "Handler", "Node", "Undo", "Update", "steps_in"]  # fmt: skip
@@ -98,6 +99,7 @@ class Update(Handler):
     adds: tuple[str, Expr | None, Expr | None] | None
     answer: Expr | None
     answers_done: bool = False
+    filler: Filler | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class Contract:
     command: Json
     result: Json
     result_validator: Validator
+    result_filler: Filler | None = None
 
     @property
     def gated(self) -> bool:
@@ -144,13 +147,15 @@ class EventSpec:
     schema: Json
     key: str
     validator: Validator
+    filler: Filler | None = None
 
 
 @dataclass(slots=True, eq=False)
 class Node:
     """A node. `template` is its path without instance marks; `x` its expressions.
 
-    `undo_reads` is what the expressions in its undo_flow read of what was there before.
+    `undo_reads` is what the expressions in its undo_flow read of what was there before; `filler`
+    fills in what is left out of a result, of a form or of an edit.
     """
 
     kind: str
@@ -175,6 +180,7 @@ class Node:
     undo_flow: Flow | None = None
     undo_reads: tuple[tuple[str, str | None], ...] = ()
     covers: tuple[Node, ...] = ()
+    filler: Filler | None = None
 
     @property
     def is_revoked(self) -> bool:
@@ -206,7 +212,8 @@ class Node:
 class Definition:
     """A compiled definition; `by_template` finds a node or handler by its path without marks.
 
-    `calendars` are texts that `sagas.calendars.calendar_of` takes.
+    `calendars` are texts that `sagas.calendars.calendar_of` takes. `params` and `initial` are the
+    first values of params and vars, with what their schemas give defaults for.
     """
 
     saga: str
@@ -239,6 +246,10 @@ class Definition:
     updates: tuple[Update, ...] = ()
     closing_lists: tuple[Node, ...] = ()
     calendars: Mapping[str, str] = field(default_factory=dict[str, str])
+    input_filler: Filler | None = None
+    params: Mapping[str, Json] = field(default_factory=dict[str, Any])
+    initial: Mapping[str, Json] = field(default_factory=dict[str, Any])
+    var_fillers: Mapping[str, Filler] = field(default_factory=dict[str, Filler])
 
     @property
     def wanted_types(self) -> set[str]:

@@ -26,6 +26,7 @@ from sagas.definition import (
 )
 from sagas.expressions import Expect, Expr, compile_expr
 from sagas.schema import SchemaSet
+from sagas.schema_defaults import Filler
 
 __all__ = ["load", "moves_of", "retry_of"]
 
@@ -96,13 +97,30 @@ class Loader:
             has_run_on=any(n.doc.get("losers") == RUN_ON for n in self.by_name.values()),
             closing_lists=tuple(n for n in self.by_name.values() if "close_when" in n.x),
             calendars={n: calendar_text(c) for n, c in doc.get("calendars", {}).items()},
+            input_filler=self.schemas.filler(doc["input"]),
+            params=self._first("params", "default"), initial=self._first("vars", "initial"),
+            var_fillers={n: f for n in doc.get("vars", {}) if (f := self._filler("vars", n))},
         )  # fmt: skip
+
+    def _filler(self, group: str, name: str) -> Filler | None:
+        return self.schemas.filler(self.doc[group][name]["schema"])
+
+    def _first(self, group: str, member: str) -> dict[str, Json]:
+        """The first values of params or vars, complete."""
+        found: dict[str, Json] = {}
+        for name, said in self.doc.get(group, {}).items():
+            filler = self._filler(group, name)
+            found[name] = said[member] if filler is None else filler.fill(said[member])
+        return found
 
     def _events(self) -> dict[str, EventSpec]:
         specs: dict[str, EventSpec] = {}
         for name, spec in self.doc.get("events", {}).items():
-            validator = self.schemas.validator(spec["schema"])
-            specs[name] = EventSpec(name, spec["version"], spec["schema"], spec["key"], validator)
+            schema = spec["schema"]
+            specs[name] = EventSpec(
+                name, spec["version"], schema, spec["key"], self.schemas.validator(schema),
+                self.schemas.filler(schema),
+            )  # fmt: skip
         return specs
 
     def _contract(self, name: str, doc: dict[str, Any]) -> Contract:
@@ -113,6 +131,7 @@ class Loader:
             name, doc["participant"], external, classes, tuple(doc.get("failures", ())),
             doc.get("probe", False), doc.get("idempotent", True), doc.get("review"),
             doc.get("command", {}), result, self.schemas.validator(result),
+            self.schemas.filler(result),
         )  # fmt: skip
 
     # --- the tree ----------------------------------------------------------------------------
@@ -134,6 +153,9 @@ class Loader:
                 node.x[member] = _expr(doc[member], _expected(node.kind, member))
         if "within" in doc:
             node.within_us = duration_us(doc["within"])
+        given = doc.get(_GIVEN.get(node.kind, ""))
+        if given is not None:
+            node.filler = self.schemas.filler(given)
         _KINDS.get(node.kind, Loader.block)(self, node)
         return node
 
@@ -141,6 +163,7 @@ class Loader:
         """What a step names: contract, arguments, retry, undo."""
         doc = node.doc
         node.contract = self.contracts[doc["contract"]]
+        node.filler = node.contract.result_filler
         node.args = _args(doc.get("args", {}))
         node.retry = retry_of(doc.get("retry", {}), defaults.RETRY)
         risky = node.contract.classes is not None and node.contract.classes["R"] in ("R2", "R3")
@@ -256,6 +279,7 @@ class Loader:
                 adds["to"], _maybe(adds.get("items")), _maybe(adds.get("close"), "bool")
             ),
             _maybe(doc.get("answer")), doc.get("answer_when") == "done",
+            self.schemas.filler(doc.get("schema", {})),
         )  # fmt: skip
         flow.handler = update
         self.by_template[template] = update
@@ -286,6 +310,8 @@ _EXPRESSIONS: dict[str, tuple[str, ...]] = {
     "for_each": ("items", "key", "after", "close_when", "out"), "add": ("items", "close"),
     "task": ("subject",), "cancel": ("item",), "finish": ("item", "evidence"), "move": ("to",),
 }  # fmt: skip
+# Where a node says what comes in from outside.
+_GIVEN = {"approve": "edit", "task": "form", "child": "result"}
 _KINDS = {
     "task": Loader.leaf,
     "cancel": Loader.leaf, "finish": Loader.leaf, "undo": Loader.leaf, "move": Loader.leaf,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import jsonschema_rs
 
 from domain.canonical import Json
+from sagas.schema_defaults import Filler, defaults_in, filler_of
 from sagas.schema_fit import Fit
 from sagas.schema_problems import PROBLEMS_MAX, problem_text
 from sagas.schema_refs import (
@@ -60,12 +61,13 @@ class SchemaSet:
     schema it stands in. Schemas written in place may be given to every method.
     """
 
-    __slots__ = ("_by_name", "_validators")
+    __slots__ = ("_by_name", "_fillers", "_validators")
 
     def __init__(self, schemas: Mapping[str, Json]) -> None:
         """Take the member `schemas` of a document; raises SchemaError."""
         self._by_name: dict[str, Schema] = {}
         self._validators: dict[str, Validator] = {}
+        self._fillers: dict[str, Filler | None] = {}
         raw: dict[str, Mapping[str, Json]] = {}
         for name, schema in schemas.items():
             checked = _checked(schema, name)
@@ -105,11 +107,30 @@ class SchemaSet:
     def validator(self, schema: Json) -> Validator:
         """Return the compiled form of `schema`, made once; raises SchemaError."""
         prepared = self._prepare(schema)
-        key = str(prepared["$ref"]) if set(prepared) == {"$ref"} else inline_name(prepared)
+        key = _key_of(prepared)
         found = self._validators.get(key)
         if found is None:
             found = self._validators[key] = _compiled(self._bundle(prepared), key)
         return found
+
+    def filler(self, schema: Json) -> Filler | None:
+        """Return what fills in the defaults of `schema`, made once; None where it has none.
+
+        Raises SchemaError for defaults without end and for those that are too large.
+        """
+        prepared = self._prepare(schema)
+        key = _key_of(prepared)
+        if key not in self._fillers:
+            self._fillers[key] = filler_of(prepared, self.resolve)
+        return self._fillers[key]
+
+    def wrong_defaults(self, schema: Json, label: str) -> list[str]:
+        """Return what is wrong with the defaults written in `schema`; raises SchemaError."""
+        problems: list[str] = []
+        for path, part in defaults_in(self._text(schema), label):
+            problems += self.validator(part).check(part["default"], path)
+        self.filler(schema)
+        return problems
 
     def sensitivity(self, schema: Json) -> dict[str, str]:
         """Return the `x-sensitivity` marks inside `schema` by path (`address.street`, `tags[]`).
@@ -141,6 +162,11 @@ class SchemaSet:
             unknown = next(ref for ref in refs if ref not in self._by_name)
             self.named(unknown)
         return self._keep_inline(given)
+
+    def _text(self, schema: Json) -> Schema:
+        """Return what is written of a schema, with absolute references; they are not followed."""
+        prepared = self._prepare(schema)
+        return self.named(str(prepared["$ref"])) if set(prepared) == {"$ref"} else prepared
 
     def _keep_inline(self, given: Schema) -> Schema:
         name = inline_name(given)
@@ -212,6 +238,10 @@ def _children(schema: Schema) -> list[tuple[str, Json]]:
         if isinstance(choices, list):
             children.extend(("", choice) for choice in choices)
     return children
+
+
+def _key_of(prepared: Schema) -> str:
+    return str(prepared["$ref"]) if set(prepared) == {"$ref"} else inline_name(prepared)
 
 
 def _as_object(schema: Json, name: str) -> Schema:

@@ -21,6 +21,7 @@ __all__ = [
     "closest",
     "inline_name",
     "local_definitions",
+    "members_of",
     "refs_in",
     "with_refs",
 ]
@@ -81,6 +82,20 @@ def with_refs(schema: Json, change: Callable[[str], str], depth: int = 0) -> Jso
         else:
             copy[keyword] = value
     return copy
+
+
+def members_of(schema: Schema) -> Iterator[tuple[str, Json]]:
+    """Yield the schemas right inside `schema`, each with the name of its part of the data.
+
+    The name is `[]` for items, and empty where it describes the very same data.
+    """
+    for keyword, value in schema.items():
+        if keyword in _SUBSCHEMA:
+            yield "[]" if keyword in ("items", "contains") else "", value
+        elif keyword in _SUBSCHEMA_LISTS and isinstance(value, list):
+            yield from (("[]" if keyword == "prefixItems" else "", item) for item in value)
+        elif keyword in _SUBSCHEMA_MAPS and isinstance(value, dict):
+            yield from (("" if keyword == "dependentSchemas" else n, v) for n, v in value.items())
 
 
 def refs_in(schema: Json) -> Iterator[str]:

@@ -52,17 +52,17 @@ def _open_parts(d: Document, read: Path, env: TypeEnv, schemas: SchemaSet) -> It
     for end in range(len(begins), len(read.steps)):
         step = read.steps[end]
         known = without_null(schemas.resolve(schema), schemas)
-        if isinstance(step, str) and _may_lack(known, step):
+        if isinstance(step, str) and _may_lack(known, step, schemas):
             yield Path(read.root, read.name, read.steps[: end + 1])
         schema = schema_below(schema, (step,), schemas)
 
 
-def _may_lack(schema: Mapping[str, Json], step: str) -> bool:
-    """Whether data that fits may come without a property; who has a default writes it."""
+def _may_lack(schema: Mapping[str, Json], step: str, schemas: SchemaSet) -> bool:
+    """Whether a property may be missing: it is neither required, nor filled in by a default."""
     if step not in declared(dict(schema)):
         return False
     part, required = declared(dict(schema))[step], schema.get("required")
-    has_default = isinstance(part, dict) and "default" in part
+    has_default = isinstance(part, dict) and "default" in schemas.resolve(part)
     return not has_default and not (isinstance(required, list) and step in required)
 
 

@@ -27,6 +27,9 @@ def check_schemas(d: Document, report: Report) -> SchemaSet | None:
     for label, node, schema in _written(d):
         try:
             schemas.validator(schema)
+            for problem in schemas.wrong_defaults(schema, label):
+                text = "let the default fit its schema, or leave it out"
+                report.add("def.schema", node, f"the default of {problem}", text)
         except SchemaError as error:
             report.add("def.schema", node, f"{label}: {error}", "correct the schema")
             fine = False

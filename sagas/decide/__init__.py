@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ from sagas.decide import (
     failures,
     flow,
     for_each,
+    given,
     kinds,
     locks,
     no_answer,
@@ -36,7 +38,7 @@ from sagas.decide import (
     watching,
     weight,
 )  # fmt: skip
-from sagas.decide.machine import Machine, error_of, hold
+from sagas.decide.machine import Machine, NodeFault, error_of, hold
 from sagas.definition import Definition
 
 __all__ = ["Decided", "decide"]
@@ -195,12 +197,14 @@ def _replay(m: Machine) -> None:
 
 
 def _open(m: Machine, message: msg.Open) -> None:
-    document = m.d.document
+    filler, input_ = m.d.input_filler, message.input
+    if filler is not None:
+        with suppress(NodeFault):  # too large: whoever admits starts refuses it
+            input_ = given.complete("", filler, input_)
     m.open(
         tenant=message.tenant, saga=message.saga, saga_version=message.saga_version,
-        definition=message.definition, key=message.key, run=message.run, input=message.input,
-        params={n: p["default"] for n, p in document.get("params", {}).items()} or None,
-        vars={n: v["initial"] for n, v in document.get("vars", {}).items()} or None,
+        definition=message.definition, key=message.key, run=message.run, input=input_,
+        params=dict(m.d.params) or None, vars=dict(m.d.initial) or None,
         start=message.start, parent=message.parent,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from domain import events as ev
@@ -17,6 +18,7 @@ from sagas.decide import (
     failures,
     flow,
     for_each,
+    given,
     no_answer,
     outcomes,
     stopping,
@@ -130,6 +132,8 @@ def decide_approval(m: Machine, message: msg.Decide) -> None:
     assert found is not None
     path, instance = found
     assert instance.asked is not None
+    if message.answer == "edit":
+        message = replace(message, payload=_payload(m, path, message))
     if message.answer == "reject":
         _reject(m, path, message)
     else:
@@ -176,10 +180,15 @@ def _refuse_edit(m: Machine, path: str, message: msg.Decide) -> tuple[str, str] 
     problems = m.d.validator_of(schema).check(message.payload, "payload")
     if not problems:
         try:
-            _actions(m, path, m.node(path), message.payload)
+            _actions(m, path, m.node(path), _payload(m, path, message))
         except NodeFault as bad:
             problems = [bad.error["message"]]
     return ("decision.payload", "; ".join(problems)) if problems else None
+
+
+def _payload(m: Machine, path: str, message: msg.Decide) -> Json:
+    """The edit with what it leaves out. Raises NodeFault when that is too large."""
+    return given.complete(path, m.node(path).filler, message.payload)
 
 
 def _take_seat(m: Machine, path: str, asked: Asked, message: msg.Decide) -> None:

@@ -6,6 +6,7 @@ also when a cancel came too late (semantics section 3).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from domain import events as ev
@@ -14,7 +15,17 @@ from domain.canonical import CanonicalError
 from domain.ids import effect_id, start_digest
 from domain.state import Child, is_kept, is_under
 from sagas import defaults
-from sagas.decide import effects, failures, flow, outcomes, revoking, stopping, undoing, waits
+from sagas.decide import (
+    effects,
+    failures,
+    flow,
+    given,
+    outcomes,
+    revoking,
+    stopping,
+    undoing,
+    waits,
+)  # fmt: skip
 from sagas.decide.machine import Machine, NodeFault, error_of
 from sagas.definition import Node
 
@@ -95,6 +106,8 @@ def _over(m: Machine, message: msg.ChildOver) -> None:
         return
     is_open = path in m.c.nodes
     error = _error(m, message)
+    if message.status == "fulfilled" and error is None:
+        message = replace(message, result=given.complete(path, m.node(path).filler, message.result))
     undo, fault = None, None
     if message.status == "fulfilled":
         undo, fault = _entry(m, path, message.result, message.id)
@@ -149,6 +162,9 @@ def _misfit(m: Machine, path: str, result: Json) -> Json:
     if schema is None:
         return None
     problems = m.d.validator_of(schema).check(result, "result")
+    if not problems:
+        problem = given.problem(m.node(path).filler, result)
+        problems = [problem] if problem is not None else []
     return error_of("internal", "schema", "; ".join(problems), path) if problems else None
 
 

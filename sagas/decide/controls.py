@@ -14,6 +14,7 @@ from sagas.decide import (
     endings,
     failures,
     flow,
+    given,
     outcomes,
     stopping,
     targets,
@@ -216,10 +217,12 @@ def _settle_debt(m: Machine, number: str, debt: Debt, message: msg.Control) -> _
         return "control.target", "it is being undone again"
     if debt.kind == "forward":
         node = m.node(debt.node)
+        problem = given.problem(node.filler, message.result)
+        problems = [problem] if problem is not None else []
         if node.contract is not None:
-            problems = node.contract.result_validator.check(message.result, "result")
-            if problems:
-                return "reply.schema", "; ".join(problems)
+            problems += node.contract.result_validator.check(message.result, "result")
+        if problems:
+            return "reply.schema", "; ".join(problems)
     m.emit(
         ev.DebtSettled, debt=number, how="by_hand", reason=message.reason,
         evidence=message.evidence, result=message.result,
@@ -237,7 +240,7 @@ def _settle_forward(m: Machine, path: str, result: Json) -> None:
     if node.parent is None:
         endings.fulfil(m, result)
     elif failures.goes_on(m, path, node):
-        m.emit(ev.NodeDone, node=path, value=result)
+        m.emit(ev.NodeDone, node=path, value=given.complete(path, node.filler, result))
         flow.done(m, path, node)
 
 

@@ -12,7 +12,7 @@ from domain.durations import duration_us
 from domain.ids import action_digest, effect_id, jitter
 from domain.state import Effect
 from sagas import defaults
-from sagas.decide import approvals, flow, no_answer, outcomes, stopping, turns, undoing
+from sagas.decide import approvals, flow, given, no_answer, outcomes, stopping, turns, undoing
 from sagas.decide.machine import Machine, NodeFault, error_of
 from sagas.definition import Node
 
@@ -191,14 +191,15 @@ def _done(m: Machine, message: msg.Answered, effect: Effect) -> None:
 
 def does_not_fit(m: Machine, effect: Effect, result: Json) -> str | None:
     """Why a result cannot be taken: its schema, its size, or numbers without an exact digest."""
-    validator = m.d.contracts[effect.contract].result_validator
+    contract = m.d.contracts[effect.contract]
+    validator = contract.result_validator
     if not validator.is_valid(result):
         return "; ".join(validator.check(result, "result"))
     try:
         size = len(canonical(result))
     except CanonicalError as bad:
         return str(bad)
-    return flow.over_bound(size)
+    return flow.over_bound(size) or given.problem(contract.result_filler, result)
 
 
 def _undone(m: Machine, message: msg.Answered, effect: Effect) -> None:
@@ -225,6 +226,8 @@ def settle_done(
     """The `do` has happened: its result, its undo entry, and the way on."""
     path = effect.node
     node = m.node(path)
+    sent = outcomes.result_digest(result)  # a repetition is told by what was sent
+    result = given.complete(path, node.filler, result)
     is_open = path in m.c.nodes or outcomes.forward_debt(m, path)
     pivot = is_pivot(node)
     undo, fault = None, None
@@ -236,7 +239,7 @@ def settle_done(
     m.emit(
         ev.EffectDone, node=path, effect=key, kind="do", attempt=attempt, result=result,
         worker=worker, verified=verified, pivot=pivot, undo=undo,
-        result_digest=outcomes.result_digest(result),
+        result_digest=sent,
     )  # fmt: skip
     if fault is not None:
         outcomes.cannot_be_undone(m, path, key, fault)

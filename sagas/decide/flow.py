@@ -12,7 +12,7 @@ from domain.durations import duration_us
 from domain.ids import fact_id
 from domain.state import RUN_ON, is_under
 from sagas import defaults
-from sagas.decide import blocks, endings, exclusive, kinds, run_on, undo_flows
+from sagas.decide import blocks, endings, exclusive, given, kinds, run_on, undo_flows
 from sagas.decide.machine import Machine, NodeFault, error_of, from_us, join_path, to_us
 from sagas.definition import Flow, Node
 
@@ -133,6 +133,8 @@ def _set(m: Machine, path: str, node: Node) -> None:
         problems = m.d.validator_of(m.d.document["vars"][name]["schema"]).check(value, name)
         if problems:
             raise NodeFault(path, error_of("internal", "schema", problems[0], path))
+        if name in m.d.var_fillers:
+            values[name] = given.complete(path, m.d.var_fillers[name], value)
     m.emit(ev.VarsSet, node=path, values=values)
     done(m, path, node)
 

@@ -8,7 +8,7 @@ from domain.durations import duration_us
 from domain.ids import task_id
 from domain.state import Task
 from sagas import defaults
-from sagas.decide import approvals, escalation, failures, flow, stopping
+from sagas.decide import approvals, escalation, failures, flow, given, stopping
 from sagas.decide.machine import Machine, error_of
 from sagas.definition import Node
 
@@ -86,9 +86,13 @@ def _complete(m: Machine, message: msg.TaskAct, path: str, task: Task) -> _Refus
     problems = [problem] if problem is not None else []
     if not problems and form is not None:
         problems = m.d.validator_of(form).check(message.payload, "payload")
+    filler = m.node(path).filler
+    if not problems and (problem := given.problem(filler, message.payload)) is not None:
+        problems = [problem]
     if problems:
         return "task.payload", "; ".join(problems)
-    value = {"by": message.by, "at": flow.rfc3339(m.now_us), "payload": message.payload}
+    payload = given.complete(path, filler, message.payload)
+    value = {"by": message.by, "at": flow.rfc3339(m.now_us), "payload": payload}
     m.emit(ev.TaskDone, node=path, task=task.id, value=value)
     m.outcome = {"status": "done"}
     flow.done(m, path, m.node(path))

@@ -7,13 +7,14 @@ comes when that run is done, and reads the state then.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from domain import events as ev
 from domain import messages as msg
 from domain.state import is_under, template_of
 from sagas import defaults
-from sagas.decide import failures, flow, for_each, targets
+from sagas.decide import failures, flow, for_each, given, targets
 from sagas.decide.machine import Machine, NodeFault, join_path, path_of, to_us
 from sagas.definition import Node, Update
 from sagas.expressions import MISSING, Expr
@@ -53,6 +54,10 @@ def _take(m: Machine, message: msg.Update) -> None:
     problems = update.validator.check(message.args, "args")
     if problems:
         raise _No("update.args", "; ".join(problems))
+    problem = given.problem(update.filler, message.args)
+    if problem is not None:
+        raise _No("update.args", problem)
+    message = replace(message, args=given.complete(path, update.filler, message.args))
     local = {("args", None): message.args}
     inside = join_path(scope, "_")
     _known_times(m, update, inside)
@@ -175,7 +180,7 @@ def _values(m: Machine, update: Update, inside: str, local: Local, path: str) ->
         problems = m.d.validator_of(schema).check(value, name)
         if problems:
             raise _No("update.args", "; ".join(problems))
-        values[name] = value
+        values[name] = given.complete(path, m.d.var_fillers.get(name), value)
     return values
 
 

@@ -10,7 +10,7 @@ from domain import messages as msg
 from domain.durations import duration_us
 from domain.state import is_under, template_of
 from sagas import defaults
-from sagas.decide import failures, flow, stopping
+from sagas.decide import failures, flow, given, stopping
 from sagas.decide.machine import Machine, Move, NodeFault, error_of, join_path, timed_event
 from sagas.definition import Handler, Node
 
@@ -57,9 +57,12 @@ def offered(m: Machine, message: msg.Offer) -> None:
     """
     if message.position in m.c.taken.get(message.key, ()):
         return
+    takers = _takers(m, message.key, message.event["type"])
+    if takers:
+        message = given.offer(m, takers[0], message)
     event, is_taken = message.event, False
     began: list[int] = []
-    for path in _takers(m, message.key, event["type"]):
+    for path in takers:
         peeks = _peeks(m, path)
         is_open = path in m.c.subs  # what was done with it may have ended others
         if is_open and (peeks or not is_taken) and _wants(m, path, event):

@@ -76,7 +76,7 @@ def test_what_need_not_be_there_is_refused(text: str, part: str) -> None:
     ],
 )
 def test_what_is_required_or_asked_for_or_has_a_default_passes(text: str) -> None:
-    """A default counts as given: who sends the data writes it, as the SDK's models do."""
+    """A default counts as given: it is filled in where the data comes in."""
     assert said(text) == []
 
 
