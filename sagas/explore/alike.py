@@ -44,7 +44,7 @@ _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
 class Alike:
-    """Gives each state of one definition and input its text."""
+    """Gives each state of one definition its text."""
 
     def __init__(self, d: Definition, attempts: int) -> None:
         self.d = d
@@ -86,7 +86,8 @@ class Alike:
         text = orjson.dumps([parts, undone, used], option=_OPTIONS)
         if self.is_symmetric:
             text = min(self._renamed(c, _with_paths(c, text.decode())))
-        return sha256(text).digest()
+        given = b"" if flow_is_over else orjson.dumps(c.input, option=_OPTIONS)
+        return sha256(given + text).digest()
 
     def _flow_is_over(self, c: Commitment) -> bool:
         root = None if self._undoes_by_flow else c.undoing.get("")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 __all__ = ["Parallel", "closure", "lines", "parallels"]
@@ -55,7 +56,8 @@ def lines(document: Mapping[str, Json]) -> frozenset[str]:
             found.add(path)
         for node in (*holder.get("flow", ()), *holder.get("else", ())):
             look(node, f"{path}/{node['name']}" if path else node["name"])
-        for part in (*holder.get("branches", ()), *holder.get("handlers", ())):
+        inner = (holder.get(name, ()) for name in ("branches", "handlers", "updates"))
+        for part in chain.from_iterable(inner):
             look(part, f"{path}/{part['name']}".lstrip("/") if "name" in part else path)
         for clause in holder.get("on_failure", ()):
             look({"flow": clause["flow"]}, path)
