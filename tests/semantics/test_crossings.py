@@ -75,10 +75,10 @@ def test_a_late_done_that_nothing_can_undo_is_a_debt_at_its_node() -> None:
 def test_a_cancel_of_a_step_that_waits_for_the_turn_of_its_retry_gives_its_place_back() -> None:
     crm = {"name": "crm", "max": 1, "per": "1h"}
     retry = {"attempts": 3, "first": "1s", "jitter": 0}
-    ring = step("ring", throttle=crm, retry=retry, undo={"when": "attempted"})
+    ring = step("ring", throttle=crm, retry=retry, undo={"args": {"id": "result.id"}})
     story = given(saga(ring)).started("ring").lost("ring").after("1s")
     assert list(story.w.now.places) == ["ring"]
-    story.cancelled()
+    story.cancelled().then(waits=["unknown"])
     assert list(story.w.now.places) == []
 
 
