@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sagas.checks import check, typed
-from sagas.definition import Handler
+from sagas.definition import Handler, Update
 from sagas.expressions import Bind, Data
 from sagas.loading import load
 from tests.unit.checks.documents import TEXT, of, record, sleep, step
@@ -88,10 +88,53 @@ def test_a_loaded_definition_has_them_in_every_place() -> None:
     assert {*found} >= {("told", "when"), ("create", "undo.args.company"), ("", "deadline.at")}
 
 
+def test_a_loaded_update_has_them_in_every_place() -> None:
+    """Also where several stand in one list: each comes to its own place."""
+    number = "args.amount * 1.5"
+    small, big = f"{number} < 1.0", f"{number} > 90.0"
+    rules = [{"if": rule, "code": "no", "message": "no"} for rule in (small, big)]
+    times = [f"{rule} ? meta.now : meta.started_at" for rule in (small, big)]
+    more: Json = {
+        "name": "more", "schema": NUMBERS, "when": small, "validate": rules, "answer": number,
+        "set": {"v": number, "w": f"{number} + 1.0"},
+        "move": [{"timer": "pause", "to": to} for to in times],
+        "add": {"to": "parts", "items": f"[string({number})]", "close": big},
+    }  # fmt: skip
+    parts: Json = {
+        "node": "for_each", "name": "parts", "items": "[input.company]", "key": "each.parts.item",
+        "open": True, "close_when": "false", "max_items": 9, "within": "9d",
+        "flow": [sleep("rest")],
+    }  # fmt: skip
+    both: Json = {"node": "parallel", "name": "both", "branches": [
+        {"flow": [sleep("pause")]}, {"flow": [parts]},
+    ]}  # fmt: skip
+    initial = {"schema": {}, "initial": 0}
+    document = of(both, input=NUMBERS, vars={"v": initial, "w": initial}, updates=[more])
+    assert check(document) == []
+    update = load(document, "00").by_template["more"]
+    assert isinstance(update, Update)
+    assert update.adds is not None
+    placed = [
+        update.when, *(rule[0] for rule in update.rules), update.answer,
+        *(to for _, to in update.moves), *(expr for _, expr in update.sets), *update.adds[1:],
+    ]  # fmt: skip
+    texts = [small, small, big, number, *times, number, f"{number} + 1.0",
+             f"[string({number})]", big]  # fmt: skip
+    for expr, text in zip(placed, texts, strict=True):
+        assert expr is not None
+        assert expr.text == text
+        assert expr.evaluate(bind(20)) == expr.evaluate(bind(20.0))
+
+
 def bind(amount: float) -> Bind:
     data: dict[str, Data] = {"company": "acme", "amount": amount}
     now = datetime(2026, 11, 30, tzinfo=UTC)
-    values: dict[str, Data] = {"input": data, "event": {"data": data}, "result": {"id": "1"}}
+    values: dict[str, Data] = {
+        "input": data,
+        "event": {"data": data},
+        "args": data,
+        "result": {"id": "1"},
+    }
     return lambda root, _: values.get(root, now)
 
 
