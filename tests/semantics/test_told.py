@@ -2,19 +2,25 @@
 
 from domain import events as ev
 from domain.ids import fact_id, task_id
+from tests.semantics.family import Family
 from tests.semantics.language import (
     Json,
     Story,
+    add,
     announce,
     approve,
     branch,
+    child,
+    each,
     given,
     parallel,
     repeat,
     saga,
     scope,
+    sleep,
     step,
     task,
+    update,
     wait,
 )
 from tests.semantics.world import START_US
@@ -150,3 +156,59 @@ def test_a_retry_of_a_named_step_leaves_the_others_to_their_time() -> None:
     story = given(saga(parallel("p", one, two))).answers("a", "transient").answers("b", "transient")
     story.control("retry", node="b").then(offered=["p/y/b"])
     story.control("retry", node="c").then(answer="control.target")
+
+
+def test_a_wait_that_ran_out_says_what_did_not_come() -> None:
+    story = given(saga(wait("w", "paid", within="1h"))).after("1h").then(error="timeout:w")
+    assert story.w.now.ended is not None
+    assert story.w.now.ended["error"]["message"] == "paid did not come in time"
+
+
+def test_what_a_person_settles_is_recorded_with_who_and_why() -> None:
+    asks = step("a", risk="R1", unknown="ask", irreversible="accepted")
+    story = given(saga(asks, wait("w"))).started("a").lost("a")
+    story.control("settle", node="a", outcome="done", evidence=["mail"], reason="seen")
+    assert last(story, ev.EffectProbed).note == "ops: seen"
+
+
+def test_a_number_without_an_exact_digest_is_refused_and_the_answer_says_so() -> None:
+    asks = step("a", risk="R1", unknown="ask", irreversible="accepted")
+    story = given(saga(asks, wait("w"))).started("a").lost("a")
+    story.control("settle", node="a", outcome="done", evidence=["mail"], result=2**60)
+    story.then(answer="reply.schema")
+    assert "53-bit" in story.w.outcome["detail"]
+
+
+def test_a_handler_reads_its_key_from_within_its_scope() -> None:
+    own = {"name": "h", "events": ["e"], "key": "results.a", "flow": [step("heard")]}
+    story = given(saga(step("a"), scope("s", wait("w"), handlers=[own]))).done("a", "zoo")
+    story.happens("e", key="zoo").then(offered=["s/h@1/heard"])
+
+
+def test_the_out_of_an_item_reads_what_that_item_did() -> None:
+    document = saga(each("p", step("a"), out="results.a", max_items=9), wait("w"))
+    story = given(document, {"id": "acme", "xs": ["k1", "k2"]})
+    story.done("p[k1]/a", 1).done("p[k2]/a", 2)
+    assert story.w.now.frames[""]["results"]["p"]["out"] == {"k1": 1, "k2": 2}
+
+
+def test_a_key_that_errs_for_what_is_added_is_an_error_of_the_add() -> None:
+    items = each("p", step("a"), key="string(1 / each.p.item)", open=True, max_items=9)
+    part = parallel("q", branch("x", items), branch("y", wait("more"), add("put", "p", "[0]")))
+    story = given(saga(part), {"id": "acme", "xs": [1]}).happens("more")
+    story.then(status="held", held="q/y/put")
+
+
+def test_children_lie_only_so_deep_and_the_error_says_how_deep() -> None:
+    row = [saga(child("c", f"k{n + 1}"), saga=f"k{n}") for n in range(17)]
+    f = Family(*row, saga(wait("w"), saga="k17"))
+    f.start("k0")
+    found = [f.of(f"k{n}").held for n in range(17) if f.of(f"k{n}").held]
+    assert [held["error"]["message"] for held in found] == ["children lie deeper than 16"]
+
+
+def test_an_update_that_moves_a_time_is_refused_by_name_while_it_does_not_run() -> None:
+    later = update("later", move={"timer": "pause", "to": "meta.now"})
+    story = given(saga(wait("w"), sleep("pause", "1h"), updates=[later])).asks("later")
+    story.then(answer="update.closed")
+    assert story.w.outcome["detail"] == "the time of pause does not run"
