@@ -7,13 +7,14 @@ from typing import Any
 
 from sagas.cel_env import schema_below, without_null
 from sagas.cel_reads import path_text
-from sagas.checks.paths import unasked_of
-from sagas.checks.tree import Document
+from sagas.checks.flow import Place
+from sagas.checks.paths import promised_by, unasked_of
+from sagas.checks.tree import Document, Handler, Node
 from sagas.expressions import ExprError, Path, TypeEnv
 from sagas.schema import SchemaError, SchemaSet
 from sagas.schema_fit import declared
 
-__all__ = ["optional_part"]
+__all__ = ["optional_part", "promised_at"]
 
 Json = Any
 _GIVEN: Mapping[str, tuple[str, ...]] = {
@@ -24,19 +25,50 @@ _GIVEN: Mapping[str, tuple[str, ...]] = {
 _YIELDED: Mapping[str, tuple[str, ...]] = {"step": (), "child": (), "task": ("payload",)}
 
 
+def promised_at(place: Place) -> frozenset[Path]:
+    """What the guards around a place promise: of its node, its branches and its handlers.
+
+    Not of vars: they may be set between a guard and what is read behind it.
+    """
+    guards = list[str]()
+    if isinstance(place.handler, Handler) and place.member != "when":
+        guards.append(place.handler.doc.get("when", ""))
+    if place.node is not None:
+        own = place.node.doc.get("when", "") if place.member != "when" else ""
+        guards += [own, *_around(place.node)]
+        if place.member.startswith("branches.") and place.member.endswith(".out"):
+            _, name, _ = place.member.split(".")
+            guards += [b.doc.get("when", "") for b in place.node.branches if b.name == name]
+    found = (promised_by(guard) for guard in guards if guard)
+    return frozenset(path for paths in found for path in paths if path.root != "vars")
+
+
+def _around(node: Node) -> Iterator[str]:
+    flow = node.parent
+    while flow is not None:
+        if flow.branch is not None:
+            yield flow.branch.doc.get("when", "")
+        if flow.handler is not None:
+            yield flow.handler.doc.get("when", "")
+        # A wait's guard is over its event, not over what stands around it.
+        yield flow.owner.doc.get("when", "")
+        flow = flow.owner.parent
+
+
 def optional_part(
-    d: Document, text: str, path: Path | None, env: TypeEnv, schemas: SchemaSet
-) -> str | None:
+    d: Document, text: str, path: Path | None, env: TypeEnv, schemas: SchemaSet,
+    given: frozenset[Path],
+) -> str | None:  # fmt: skip
     """What an expression reads that need not be there, and does not ask for; as its author writes.
 
-    `path`: the expression, where it is one selection. What no schema declares is not judged, nor
+    `path`: the expression, where it is one selection; `given`: what guards around it promise. What no schema declares is not judged, nor
     are the variables of macros and the places of a list.
     """
     reads = ((path, frozenset[Path]()),) if path is not None else unasked_of(text)
     for read, sure in reads:
         try:
             for part in _open_parts(d, read, env, schemas):
-                if part not in sure:
+                if part not in sure and part not in given:
                     return path_text(part)
         except (ExprError, SchemaError):  # told where names and schemas are checked
             continue

@@ -13,7 +13,7 @@ from sagas.cel_reads import guard_of, path_of, promised
 from sagas.cel_syntax import Call, Node, children, read_parsed
 from sagas.expressions import Path
 
-__all__ = ["Selections", "selections_of", "unasked_of"]
+__all__ = ["Selections", "promised_by", "selections_of", "unasked_of"]
 
 TEXTS_MAX = 512
 """Expressions whose selections are remembered."""
@@ -58,6 +58,16 @@ def unasked_of(text: str) -> tuple[tuple[Path, frozenset[Path]], ...]:
     root = read_parsed(_env().compile(text, disable_check=True).serialize()).root
     _collect(root, frozenset(), found)
     return tuple(found)
+
+
+@lru_cache(maxsize=TEXTS_MAX)
+def promised_by(guard: str) -> frozenset[Path]:
+    """What is there wherever this guard is true; nothing for one that does not compile."""
+    try:
+        root = read_parsed(_env().compile(guard, disable_check=True).serialize()).root
+    except ValueError:  # told where the guard itself is checked
+        return frozenset()
+    return promised(root, True, prefixes)
 
 
 def _collect(node: Node, sure: frozenset[Path], found: list[tuple[Path, frozenset[Path]]]) -> None:

@@ -10,7 +10,8 @@ from sagas.checks.arguments import command_of
 from sagas.checks.envs import Envs
 from sagas.checks.facts import NOTHING, root_of
 from sagas.checks.flow import Place, Walk
-from sagas.checks.optional import optional_part
+from sagas.checks.optional import optional_part, promised_at
+from sagas.checks.paths import promised_by
 from sagas.checks.report import Report, Where
 from sagas.checks.tree import Contract, Document, Node, Update, objects
 from sagas.checks.visibility import Sights, label_of
@@ -99,9 +100,8 @@ class Typing:
             env = self._envs.env(place, plain, self._no_types)
             schema = self._selected(env, plain.path)
             if schema is not None:
-                return (
-                    (plain, schema) if self._is_given(label_of(place), where, plain, env) else None
-                )
+                is_given = self._is_given(label_of(place), where, plain, env, promised_at(place))
+                return (plain, schema) if is_given else None
         try:
             env = self._envs.env(place, plain, CelTypes(self._schemas))
             expr = compile_expr(place.text, env, expect=expect)
@@ -110,14 +110,16 @@ class Typing:
             between = " " if error.message.startswith("is ") else ": "
             self._report.add(alias, where, f"{label_of(place)}{between}{error.message}")
             return None
-        if not self._is_given(label_of(place), where, expr, env):
+        if not self._is_given(label_of(place), where, expr, env, promised_at(place)):
             return None
         self.typed[place.template, place.member] = expr
         return expr, expr.type_schema
 
-    def _is_given(self, label: str, where: Where | None, expr: Expr, env: TypeEnv) -> bool:
+    def _is_given(
+        self, label: str, where: Where | None, expr: Expr, env: TypeEnv, given: frozenset[Path]
+    ) -> bool:
         """Whether a schema promises all that is read, or has() asks for it; else it is told."""
-        part = optional_part(self._d, expr.text, expr.path, env, self._schemas)
+        part = optional_part(self._d, expr.text, expr.path, env, self._schemas, given)
         if part is not None:
             text = f"{label}: `{part}` need not be there: its schema does not require it"
             self._report.add("def.maybe_unset", where, text, f"ask has({part}) before")
@@ -203,8 +205,8 @@ class Typing:
             where, member = f"starts_on {index + 1}", f"starts_on.{index}"
             if "when" in start:
                 self._alone(f"{member}.when", f"when of {where}", start["when"], env, "bool")
-            text = start["input"]
-            expr = self._alone(f"{member}.input", f"input of {where}", text, env, "json")
+            text, given = start["input"], promised_by(start.get("when", "true"))
+            expr = self._alone(f"{member}.input", f"input of {where}", text, env, "json", given)
             problem = expr and self._schemas.fits(expr.type_schema, doc["input"])
             if problem:
                 self._report.add("def.schema", None, f"input of {where} {problem}")
@@ -212,8 +214,9 @@ class Typing:
             self._attribute(name, text)
 
     def _alone(
-        self, member: str, label: str, text: str, env: TypeEnv, expect: Expect
-    ) -> Expr | None:
+        self, member: str, label: str, text: str, env: TypeEnv, expect: Expect,
+        given: frozenset[Path] = frozenset(),
+    ) -> Expr | None:  # fmt: skip
         """An expression outside of the flow, which reads only what `env` has."""
         try:
             expr = self.typed["", member] = compile_expr(text, env, expect=expect)
@@ -224,7 +227,7 @@ class Typing:
             between = " " if error.message.startswith("is ") else ": "
             self._report.add(alias, None, f"{label}{between}{error.message}")
             return None
-        return expr if self._is_given(label, None, expr, env) else None
+        return expr if self._is_given(label, None, expr, env, given) else None
 
     def _attribute(self, name: str, text: str) -> None:
         """Read at any time, so whatever the flow yields is there only maybe."""

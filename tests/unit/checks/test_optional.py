@@ -94,3 +94,49 @@ def test_it_holds_for_the_key() -> None:
     assert said("1", key="input.note") == [
         "key: `input.note` need not be there: its schema does not require it"
     ]
+
+
+def guarded(flow: list[Json], **members: Json) -> list[str]:
+    document = of(*flow, input=INPUT, vars={"v": {"schema": {}, "initial": 0}}, **members)
+    return [fault.message for fault in check(document)]
+
+
+KEEP: Json = {"node": "set", "name": "keep", "values": {"v": "input.note"}}
+ASKED = "has(input.note) && input.amount > 1"
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [
+        [{**KEEP, "when": ASKED}],
+        [{"node": "scope", "name": "part", "when": ASKED, "flow": [KEEP]}],
+        [{"node": "choose", "name": "which", "else": [],
+          "branches": [{"name": "noted", "when": ASKED, "flow": [KEEP], "out": "input.note"}]}],
+    ],
+)  # fmt: skip
+def test_a_guard_asks_for_what_stands_behind_it(flow: list[Json]) -> None:
+    assert guarded(flow) == []
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [
+        [{**KEEP, "when": "has(input.note) || input.amount > 1"}],
+        [{"node": "choose", "name": "which", "else": [KEEP],
+          "branches": [{"name": "noted", "when": ASKED, "flow": []}]}],
+        [{"node": "scope", "name": "part", "when": ASKED, "flow": []}, KEEP],
+    ],
+)  # fmt: skip
+def test_a_guard_asks_for_nothing_beside_it(flow: list[Json]) -> None:
+    assert guarded(flow) == [
+        "keep: `v`: `input.note` need not be there: its schema does not require it"
+    ]
+
+
+def test_a_guard_over_vars_promises_nothing_later() -> None:
+    """They may be set between the guard and what is read."""
+    note = {"schema": open_(text=TEXT), "initial": {"id": "a"}}
+    keep = {"node": "set", "name": "keep", "values": {"v": "vars.note.text"}}
+    part = {"node": "scope", "name": "part", "when": "has(vars.note.text)", "flow": [keep]}
+    document = of(part, input=INPUT, vars={"v": {"schema": {}, "initial": 0}, "note": note})
+    assert [fault.alias for fault in check(document)] == ["def.maybe_unset"]
