@@ -303,8 +303,6 @@ class Moves:
                 started = msg.ChildStarted(path, child.ask, name, 1, 1)
                 yield Move(f"saga {child.saga}", f"{path} begins", started)
                 yield over("conflict", error=error)
-                if child.stop:
-                    yield over("cancelled", error=error)
             else:
                 for result in self._of_child(path):
                     yield over("fulfilled", result)

@@ -79,3 +79,10 @@ def test_a_pivot_that_fails_while_its_part_stops_lets_the_stop_go_on() -> None:
     story.started("pay").cancelled().then(offered=["pay"])
     story.failed("pay").then(offered=["undo a"])
     story.undone("a").then(status="cancelled")
+
+
+def test_another_result_while_its_part_is_undone_is_a_debt_and_the_undoing_goes_on() -> None:
+    story = given(saga(step("a", undo=True), step("b"))).done("a", {"n": 1}).failed("b")
+    story.late("a", result={"n": 2}).then(debts=["contradicted a"], offered=["undo a"])
+    story.late("a", result={"n": 3}).then(events=[], debts=["contradicted a"])
+    story.undone("a").control("settle", **SHOWN).then(status="compensated")
