@@ -120,6 +120,10 @@ FEWER: dict[str, tuple[Json, set[str]]] = {
         saga(wait("w", collect={"until": "size(events.w) >= 2"}), LAST),
         {"fulfilled", "failed", "cancelled"},
     ),
+    "equal branches that wait for people": (
+        saga(parallel("p", branch("x", task("x_look")), branch("y", task("y_look")))),
+        {"fulfilled", "cancelled"},
+    ),
     "throttle that is full": (
         saga(A, step("b", throttle={"name": "crm", "max": 1, "per": "1h"})),
         ALL | {"held for an operator"},
