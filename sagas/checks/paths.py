@@ -65,7 +65,7 @@ def promised_by(guard: str) -> frozenset[Path]:
     """What is there wherever this guard is true; nothing for one that does not compile."""
     try:
         root = read_parsed(_env().compile(guard, disable_check=True).serialize()).root
-    except ValueError:  # told where the guard itself is checked
+    except RuntimeError:  # told where the guard itself is checked
         return frozenset()
     return promised(root, True, prefixes)
 
