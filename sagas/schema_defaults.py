@@ -29,7 +29,7 @@ class TooMuchToFill(ValueError):
     """The defaults that a value leaves out are larger than a value may be."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Place:
     """What may be filled in at one place of the data; `useful` when anything can be, here or below.
 
@@ -171,27 +171,27 @@ def _describe(
 
 def _useful(places: list[_Place]) -> list[_Place]:
     """The places that have a default, or lead to one."""
-    above: dict[int, list[_Place]] = {}
+    above: dict[_Place, list[_Place]] = {}
     for place in places:
         for below in place.below():
-            above.setdefault(id(below), []).append(place)
+            above.setdefault(below, []).append(place)
     found = [place for place in places if place.given]
-    seen = {id(place) for place in found}
+    seen = set(found)
     for place in found:  # grows while it is walked
-        for upper in above.get(id(place), ()):
-            if id(upper) not in seen:
-                seen.add(id(upper))
+        for upper in above.get(place, ()):
+            if upper not in seen:
+                seen.add(upper)
                 found.append(upper)
     return found
 
 
 def _make_ready(
-    place: _Place, name: str, above: tuple[tuple[int, str], ...], depth: int
+    place: _Place, name: str, above: tuple[tuple[_Place, str], ...], depth: int
 ) -> tuple[Json, int]:
     """The default of a member, filled in itself, with its size."""
     if name in place.ready:
         return place.ready[name]
-    here = (id(place), name)
+    here = (place, name)
     if here in above:
         raise SchemaError(f"the default of {name} leads to itself, and never ends")
     value, below = place.given[name], place.members.get(name)
@@ -213,7 +213,7 @@ def _make_ready(
 
 def _filled(
     place: _Place, value: Json, budget: _Budget, depth: int,
-    making: tuple[tuple[int, str], ...] | None = None,
+    making: tuple[tuple[_Place, str], ...] | None = None,
 ) -> Json:  # fmt: skip
     """The value with what it leaves out. `making`: the defaults that are being made ready."""
     if making is not None and depth > JSON_DEPTH_MAX:
@@ -235,7 +235,7 @@ def _filled(
 
 def _filled_object(
     place: _Place, value: dict[str, Json], budget: _Budget, depth: int,
-    making: tuple[tuple[int, str], ...] | None,
+    making: tuple[tuple[_Place, str], ...] | None,
 ) -> Json:  # fmt: skip
     changed: dict[str, Json] = {}
     for name, below in place.members.items():

@@ -61,8 +61,8 @@ def optional_part(
 ) -> str | None:  # fmt: skip
     """What an expression reads that need not be there, and does not ask for; as its author writes.
 
-    `path`: the expression, where it is one selection; `given`: what guards around it promise. What no schema declares is not judged, nor
-    are the variables of macros and the places of a list.
+    `path`: the expression, where it is one selection; `given`: what guards around it promise. What
+    no schema declares is not judged, nor are the variables of macros and the places of a list.
     """
     reads = ((path, frozenset[Path]()),) if path is not None else unasked_of(text)
     for read, sure in reads:

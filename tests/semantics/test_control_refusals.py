@@ -53,7 +53,9 @@ REFUSED: dict[str, Callable[[], tuple[Story, str, Json, str]]] = {
     "retry of what nobody can probe": lambda: (unknown(), "retry", {"node": "a"}, "control.target"),
     "retry of a block": lambda: (block_in_debt(), "retry", {"node": "part"}, "control.target"),
     "settle without evidence": lambda: (unknown(), "settle", {"node": "a"}, "control.evidence"),
-    "settle without an outcome": lambda: (unknown(), "settle", {"node": "a", **SHOWN}, "control.evidence"),
+    "settle without an outcome": lambda: (
+        unknown(), "settle", {"node": "a", **SHOWN}, "control.evidence"
+    ),
     "settle with a result that does not fit": lambda: (
         unknown(result=OK), "settle",
         {"node": "a", "outcome": "done", "result": {"ok": 1}, **SHOWN}, "reply.schema",
@@ -71,7 +73,9 @@ REFUSED: dict[str, Callable[[], tuple[Story, str, Json, str]]] = {
     "finish of nothing": lambda: (rests(), "finish", {"node": "other", **SHOWN}, "control.target"),
     "finish without a name": lambda: (rests(), "finish", SHOWN, "control.target"),
     "finish after the end": lambda: (over(), "finish", {"node": "a", **SHOWN}, "state.says_no"),
-    "finish while all is undone": lambda: (in_debt(), "finish", {"node": "a", **SHOWN}, "state.says_no"),
+    "finish while all is undone": lambda: (
+        in_debt(), "finish", {"node": "a", **SHOWN}, "state.says_no"
+    ),
     "move without a time": lambda: (rests(), "move", {"node": "pause"}, "control.time"),
     "move too far": lambda: (
         rests(), "move", {"node": "pause", "to_us": 3_000 * YEAR_US}, "control.time"
