@@ -39,7 +39,7 @@ servers-down:  ## stop them and remove their data
 	@$(SERVERS) down
 
 test: setup  ## all tests
-	@$(PY) -m pytest -n auto $(ARGS)
+	@$(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
 simulate: setup  ## seeded simulation: make simulate SEEDS=50
 	@$(PY) -m tests.simulation --seeds $(SEEDS) $(ARGS)
