@@ -79,9 +79,9 @@ def down(folder: Path) -> list[str]:
     stopped: list[str] = []
     by_name = {kind.NAME: kind for kind in KINDS.values()}
     with contextlib.ExitStack() as starters:
-        for lock in folder.glob("**/*.lock"):
+        for lock in _files_below(folder, ".lock"):
             starters.enter_context(_locked(lock.parent, lock.stem))
-        for record in sorted(folder.glob(f"**/{RECORD}")):
+        for record in sorted(_files_below(folder, RECORD)):
             kind = by_name[json.loads(record.read_text("utf-8"))["name"]]
             if (server := kind.at(record.parent)) is not None:
                 if server.running():
@@ -89,6 +89,16 @@ def down(folder: Path) -> list[str]:
                 server.discard()
         shutil.rmtree(folder, ignore_errors=True)
     return stopped
+
+
+def _files_below(folder: Path, ending: str) -> list[Path]:
+    """Files whose names end so. A broker removes folders while they are gone through."""
+    return [
+        Path(parent, name)
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if name.endswith(ending)
+    ]
 
 
 def watch(folder: Path, owner_pid: int) -> None:
