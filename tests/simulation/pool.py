@@ -295,12 +295,11 @@ async def bind(fx: Fx, ref: str) -> Ref:
 EFFECTS = (make, build, grab, post)
 GATED = (file, charge, wire)
 
-partner.connect(systems, systems)
-sign.connect(systems, systems, systems)
-
 
 def app_of(*, with_partner: bool, with_signature: bool) -> App:
-    """What the workers of a world serve."""
+    """What the workers of a world serve. Others may have connected the catalogue elsewhere."""
+    partner.connect(systems, systems)
+    sign.connect(systems, systems, systems)
     found: list[Participant[Any]] = [alpha, beta]
     if with_partner:
         found += [partner.registry, partner.crm]

@@ -2,9 +2,12 @@
 
 import secrets
 import sys
+from contextlib import AbstractAsyncContextManager
+from typing import Never
 
 import pytest
 
+from sagas.catalogue import partner_activation as partner
 from tests.simulation.__main__ import shown
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.shrink import shrunk
@@ -45,6 +48,13 @@ def test_a_failure_is_made_small() -> None:
 
 def test_a_seed_replays_to_the_same_world() -> None:
     """Nothing but the seed decides: the chain of the lane ends equal, at the same moment."""
-    first, second = run_seed(5), run_seed(5)
+    first = run_seed(5)
+    partner.connect(_elsewhere, _elsewhere)
+    second = run_seed(5)
     assert first.fingerprint == second.fingerprint
     assert first.faults == second.faults
+
+
+def _elsewhere() -> AbstractAsyncContextManager[Never]:
+    """As another test in this process left the catalogue connected: no world may reach it."""
+    raise AssertionError("a world reached what is not its own")
