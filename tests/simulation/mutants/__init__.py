@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.simulation.mutants import commitments, decisions, desk, storing, streams
 from tests.simulation.mutants.harness import MUTANTS, Caught, Mutant, hunt
+from tests.simulation.mutants.seeds import seed_of
 
 __all__ = [
     "MUTANTS",
@@ -13,6 +14,7 @@ __all__ = [
     "decisions",
     "desk",
     "hunt",
+    "seed_of",
     "storing",
     "streams",
 ]

@@ -3,46 +3,80 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 
-from tests.simulation.mutants import MUTANTS, Caught, Mutant, hunt
+from tests.simulation.mutants import MUTANTS, Caught, hunt, seeds
 
-SEEDS = 40
-FIRST_SEED = 1
+SEEDS = 200
+FEW = 10
 DETAIL_CHARS = 70
+_HASH_SEED = "PYTHONHASHSEED"
 
 
 def main() -> int:
     """Hunt, and say after how many seeds each was caught."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants")
-    parser.add_argument("names", nargs="*", help="only these")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="at most, for each")
-    parser.add_argument("--from", type=int, default=FIRST_SEED, dest="first", help="first seed")
-    parser.add_argument("--known", action="store_true", help="try the seed it is known by first")
-    asked = parser.parse_args()
-    wanted = [MUTANTS[name] for name in asked.names] or list(MUTANTS.values())
+    asked = _asked()
+    wanted = asked.names or [*MUTANTS]
+    assert not (asked.known and asked.reseed), "after how many seeds is only said from the first on"
     found: dict[str, Caught | None] = {}
-    for one in wanted:
-        seeds = [*range(asked.first, asked.first + asked.seeds)]
-        found[one.name] = caught = hunt(one, [one.seed, *seeds] if asked.known else seeds)
-        _say(_told(one, caught))
+    for name, caught in _hunted(wanted, asked):
+        found[name] = caught
+        _say(_told(name, caught))
+    if asked.reseed:
+        seeds.learn(found)
+        seeds.publish()
     alive = [name for name, caught in found.items() if caught is None]
     counts = Counter(c.seeds for c in found.values() if c is not None)
-    first, few = counts[1], sum(n for seeds, n in counts.items() if seeds <= 10)
-    _say(f"{len(wanted)} breakages, {len(wanted) - len(alive)} caught: {first} by the first seed, "
-         f"{few} within 10; survivors: {', '.join(alive) or 'none'}")  # fmt: skip
+    few = sum(n for count, n in counts.items() if count <= FEW)
+    _say(f"{len(wanted)} breakages, {len(wanted) - len(alive)} caught: {counts[1]} by the first "
+         f"seed, {few} within {FEW}; survivors: {', '.join(alive) or 'none'}")  # fmt: skip
     return int(bool(alive))
 
 
-def _told(one: Mutant, caught: Caught | None) -> str:
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants")
+    parser.add_argument("names", nargs="*", choices=[[], *MUTANTS], help="only these")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="at most, for each")
+    parser.add_argument("--from", type=int, default=seeds.FIRST_SEED, dest="first",
+                        help="first seed")  # fmt: skip
+    parser.add_argument("--known", action="store_true", help="try the seed it is known by first")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--reseed", action="store_true",
+                        help="write the seeds down, and the table of docs/simulation.md")  # fmt: skip
+    return parser.parse_args()
+
+
+def _hunted(names: list[str], asked: argparse.Namespace) -> Iterator[tuple[str, Caught | None]]:
+    ranges: list[list[int]] = []
+    for name in names:
+        first = [seeds.seed_of(name)] if asked.known else []
+        others = range(asked.first, asked.first + asked.seeds)
+        ranges.append([*first, *(seed for seed in others if seed not in first)])
+    if asked.jobs == 1:
+        yield from ((name, _hunt(name, tried)) for name, tried in zip(names, ranges, strict=True))
+        return
+    # Forked: what the processes know, and their order of sets, is that of this one.
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(asked.jobs, mp_context=context) as pool:
+        yield from zip(names, pool.map(_hunt, names, ranges), strict=True)
+
+
+def _hunt(name: str, tried: list[int]) -> Caught | None:
+    return hunt(MUTANTS[name], tried)
+
+
+def _told(name: str, caught: Caught | None) -> str:
     if caught is None:
-        return f"{one.name:45} SURVIVES"
+        return f"{name:45} SURVIVES"
     detail = " ".join(caught.detail.split())[:DETAIL_CHARS]
-    seeds = f"{caught.seeds} seed{'s' if caught.seeds > 1 else ''}"
+    after = f"{caught.seeds} seed{'s' if caught.seeds > 1 else ''}"
     return (
-        f"{one.name:45} after {seeds:9} (seed {caught.seed}, {caught.wall_s:.1f} s): "
+        f"{name:45} after {after:9} (seed {caught.seed}, {caught.wall_s:.1f} s): "
         f"{caught.invariant}: {detail}"
     )
 
@@ -53,7 +87,7 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    if os.environ.get("PYTHONHASHSEED") != "0":
+    if os.environ.get(_HASH_SEED) != "0":
         command = [sys.executable, "-m", "tests.simulation.mutants", *sys.argv[1:]]
-        os.execve(sys.executable, command, {**os.environ, "PYTHONHASHSEED": "0"})
+        os.execve(sys.executable, command, {**os.environ, _HASH_SEED: "0"})
     sys.exit(main())

@@ -26,7 +26,7 @@ Json = Any
 # --- undoing ---------------------------------------------------------------------------------
 
 
-@mutant(seed=1)
+@mutant(promise=5)
 def undoes_in_forward_order() -> Iterator[None]:
     """What was done first is undone first."""
 
@@ -38,14 +38,14 @@ def undoes_in_forward_order() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=5)
 def undoes_all_at_once() -> Iterator[None]:
     """Nothing waits for what was completed after it."""
     with replaced(undoing, "ready", lambda m, base, entries: list(entries)):
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=5)
 def commands_an_undo_again() -> Iterator[None]:
     """An undo that is under way is commanded once more."""
 
@@ -60,28 +60,28 @@ def commands_an_undo_again() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=5)
 def forgets_to_undo() -> Iterator[None]:
     """Undoing ends at once, with everything as it stands."""
     with replaced(undoing, "begin", stopping.after_undo):
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=5)
 def writes_no_undo_entry() -> Iterator[None]:
     """What is done can not be undone later."""
     with replaced(effects, "undo_entry", lambda *_: None):
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=5)
 def logs_a_failed_undo() -> Iterator[None]:
     """An undo that failed for good opens no debt: nobody is asked."""
     with replaced(undoing, "open_debt", lambda *_, **more: None):
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=5)
 def passes_a_failed_undo() -> Iterator[None]:
     """An undo that failed for good counts as done."""
 
@@ -95,7 +95,7 @@ def passes_a_failed_undo() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=5)
 def seals_nothing() -> Iterator[None]:
     """After a pivot what came before it can still be undone, and cancelled."""
     with replaced(undoing, "seal", lambda m, path: None), \
@@ -103,14 +103,14 @@ def seals_nothing() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=5)
 def goes_on_before_all_is_settled() -> Iterator[None]:
     """A stop does not wait for what is in flight."""
     with replaced(Machine, "busy", lambda self, *_: False):
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=5)
 def ignores_a_late_done() -> Iterator[None]:
     """What was done after it was given up stands, and is only noted."""
     with replaced(outcomes, "done_after_giving_up", lambda *_: None), \
@@ -118,7 +118,7 @@ def ignores_a_late_done() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=5)
 def drops_a_done_that_comes_late() -> Iterator[None]:
     """A done of an attempt that was given up is told to be late, and dropped."""
 
@@ -134,7 +134,7 @@ def drops_a_done_that_comes_late() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=7)
 def accepts_a_late_no() -> Iterator[None]:
     """A "failed" that comes late fails the effect, whatever became of it."""
 
@@ -151,7 +151,7 @@ def accepts_a_late_no() -> Iterator[None]:
 # --- attempts --------------------------------------------------------------------------------
 
 
-@mutant(seed=7)
+@mutant(promise=7)
 def retries_an_unknown_r2() -> Iterator[None]:
     """No reply means: once more."""
 
@@ -163,7 +163,7 @@ def retries_an_unknown_r2() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=7)
 def takes_no_reply_for_a_no() -> Iterator[None]:
     """A lost attempt counts as surely not done."""
 
@@ -178,7 +178,7 @@ def takes_no_reply_for_a_no() -> Iterator[None]:
         yield
 
 
-@mutant(seed=4)
+@mutant(promise=10)
 def retries_for_ever() -> Iterator[None]:
     """An attempt more than was declared."""
 
@@ -190,7 +190,7 @@ def retries_for_ever() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=6)
 def forgets_a_backoff() -> Iterator[None]:
     """When the pause before the next attempt is over nothing happens."""
 
@@ -203,7 +203,7 @@ def forgets_a_backoff() -> Iterator[None]:
         yield
 
 
-@mutant(seed=9)
+@mutant(promise=7)
 def believes_a_probe_that_cannot_tell() -> Iterator[None]:
     """A probe that does not know counts as: it did not happen."""
 
@@ -218,14 +218,14 @@ def believes_a_probe_that_cannot_tell() -> Iterator[None]:
 # --- time ------------------------------------------------------------------------------------
 
 
-@mutant(seed=1)
+@mutant(promise=12)
 def fires_timers_early() -> Iterator[None]:
     """A minute before their time."""
     with wrapped(timers, "fire_due", lambda real, m, now_us: real(m, now_us + 60_000_000)):
         yield
 
 
-@mutant(seed=112)
+@mutant(promise=12)
 def forgets_to_fire_timers_first() -> Iterator[None]:
     """A message that came after a timer was due goes before it."""
 
@@ -237,7 +237,7 @@ def forgets_to_fire_timers_first() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=12)
 def fires_a_timer_twice() -> Iterator[None]:
     """What was due happens, and once more."""
 
@@ -250,7 +250,7 @@ def fires_a_timer_twice() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=6)
 def never_expires() -> Iterator[None]:
     """What takes too long is let be."""
     with replaced(timers, "_within", lambda *_: None):
@@ -260,14 +260,14 @@ def never_expires() -> Iterator[None]:
 # --- rests, stops and locks ------------------------------------------------------------------
 
 
-@mutant(seed=1)
+@mutant()
 def moves_while_paused() -> Iterator[None]:
     """A pause stops nothing."""
     with replaced(decide, "_is_at_rest", lambda c: False):
         yield
 
 
-@mutant(seed=2)
+@mutant(promise=1)
 def forgets_what_came_during_a_pause() -> Iterator[None]:
     """What came while it was paused is not recorded."""
 
@@ -281,7 +281,7 @@ def forgets_what_came_during_a_pause() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant()
 def ends_with_a_failure_uncaught() -> Iterator[None]:
     """A failure is noted and the flow goes on as if nothing had been."""
 
@@ -292,7 +292,7 @@ def ends_with_a_failure_uncaught() -> Iterator[None]:
         yield
 
 
-@mutant(seed=4)
+@mutant()
 def releases_a_lock_before_all_is_settled() -> Iterator[None]:
     """The next holder begins while the last one's effects are in flight."""
 
@@ -304,14 +304,14 @@ def releases_a_lock_before_all_is_settled() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant()
 def keeps_a_lock_after_the_end() -> Iterator[None]:
     """Who has ended holds what others wait for."""
     with replaced(locks, "_release", lambda m, path: None):
         yield
 
 
-@mutant(seed=1)
+@mutant()
 def undoes_without_the_lock() -> Iterator[None]:
     """What was done under a lock is undone without it."""
     with replaced(locks, "may_undo", lambda m, path: True):

@@ -14,7 +14,7 @@ from tests.simulation.mutants.harness import mutant, replaced, wrapped
 Json = Any
 
 
-@mutant(seed=8)
+@mutant(promise=4)
 def ignores_an_expired_decision() -> Iterator[None]:
     """A decision holds for ever."""
 
@@ -29,14 +29,14 @@ def ignores_an_expired_decision() -> Iterator[None]:
         yield
 
 
-@mutant(seed=8)
+@mutant(promise=4)
 def asks_for_no_decision() -> Iterator[None]:
     """Any decision will do."""
     with replaced(approvals, "usable", lambda m, binding, action: True):
         yield
 
 
-@mutant(seed=16)
+@mutant(promise=4)
 def skips_the_digest_of_a_decision() -> Iterator[None]:
     """A decision about one action allows another one."""
 
@@ -47,7 +47,7 @@ def skips_the_digest_of_a_decision() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=4)
 def commands_without_an_approval() -> Iterator[None]:
     """A gated step is dispatched like any other."""
 
@@ -59,7 +59,7 @@ def commands_without_an_approval() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=4)
 def lets_one_person_take_two_seats() -> Iterator[None]:
     """Nobody looks whether the second seat is the first one's."""
 
@@ -74,14 +74,14 @@ def lets_one_person_take_two_seats() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=4)
 def lets_an_agent_decide() -> Iterator[None]:
     """Who may not decide does."""
     with _not_refused("decision.actor"):
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=4)
 def takes_a_decision_about_something_else() -> Iterator[None]:
     """The digest that a person saw is not compared."""
     with _not_refused("decision.changed"):
@@ -96,14 +96,14 @@ def _not_refused(alias: str) -> Any:
     return wrapped(approvals, "_refuse", refuse)
 
 
-@mutant(seed=1)
+@mutant(promise=4)
 def grants_with_a_seat_empty() -> Iterator[None]:
     """One seat is enough."""
     with replaced(approvals, "missing_seats", lambda asked: seats.missing_seats(asked)[1:]):
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=4)
 def takes_a_reject_for_a_grant() -> Iterator[None]:
     """No is heard as yes."""
 

@@ -18,7 +18,7 @@ from troth._journal_rules import Run
 Json = Any
 
 
-@mutant(seed=142)
+@mutant(promise=7)
 def accepts_a_stale_token() -> Iterator[None]:
     """A reply counts whatever lease it names."""
 
@@ -33,21 +33,21 @@ def accepts_a_stale_token() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=6)
 def sweeps_silently() -> Iterator[None]:
     """A lost lease is taken away and nobody is told."""
     with replaced(work, "overdue", lambda batch, found: None):
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=6)
 def never_sweeps() -> Iterator[None]:
     """What nobody answers is waited for, for ever."""
     with replaced(Round, "_sweep", lambda self, batch: None):
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=7)
 def takes_a_lost_reservation_for_a_start() -> Iterator[None]:
     """What was only reserved counts as maybe done."""
 
@@ -58,7 +58,7 @@ def takes_a_lost_reservation_for_a_start() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=4)
 def starts_without_asking() -> Iterator[None]:
     """Gated work starts with its claim, and the flow does not hear of it."""
 
@@ -69,7 +69,7 @@ def starts_without_asking() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=7)
 def starts_and_tells_nobody() -> Iterator[None]:
     """A worker may act; the flow does not hear that it may have."""
 
@@ -82,7 +82,7 @@ def starts_and_tells_nobody() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=4)
 def starts_after_the_decision_expired() -> Iterator[None]:
     """Neither claim, start nor sweep looks at the end of a decision."""
 
@@ -93,7 +93,7 @@ def starts_after_the_decision_expired() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=7)
 def hands_out_twice() -> Iterator[None]:
     """What was claimed stays on offer."""
 
@@ -105,21 +105,21 @@ def hands_out_twice() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=7)
 def withdraws_what_was_started() -> Iterator[None]:
     """A command that may be running counts as taken back."""
     with reworded(dispatch, "_WITHDRAW", "AND state <> 'started'", ""):
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=6)
 def withdraws_nothing() -> Iterator[None]:
     """What should be taken back is only asked to stop; nobody who was never there answers."""
     with reworded(dispatch, "_WITHDRAW", "AND state <> 'started'", "AND 0"):
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=1)
 def answers_recorded_and_records_nothing() -> Iterator[None]:
     """Some replies are acknowledged and dropped."""
 
@@ -135,7 +135,7 @@ def answers_recorded_and_records_nothing() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant()
 def obeys_another_tenant() -> Iterator[None]:
     """A control is carried out for whoever asks."""
 
@@ -149,7 +149,7 @@ def obeys_another_tenant() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=1)
 def accepts_what_fits_no_schema() -> Iterator[None]:
     """An event that cannot be read is acknowledged."""
 
@@ -165,7 +165,7 @@ def accepts_what_fits_no_schema() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=7)
 def tells_nobody_of_a_repetition() -> Iterator[None]:
     """Neither the claim nor the journal says that an earlier run may have happened."""
 

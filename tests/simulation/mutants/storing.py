@@ -22,7 +22,7 @@ from tests.simulation.mutants.harness import mutant, replaced, reworded, wrapped
 Json = Any
 
 
-@mutant(seed=12)
+@mutant(promise=1)
 def acknowledges_before_the_commit() -> Iterator[None]:
     """The answers leave; the commit happens when the next transaction begins."""
     begin = SqliteStore.begin
@@ -37,7 +37,7 @@ def acknowledges_before_the_commit() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=1)
 def answers_what_was_rolled_back() -> Iterator[None]:
     """Nothing is committed; everybody is told it was."""
 
@@ -51,7 +51,7 @@ def answers_what_was_rolled_back() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=7)
 def forgets_the_tracking_row() -> Iterator[None]:
     """What was settled keeps its dispatch row."""
     offer = writes._OFFER.replace("INSERT", "INSERT OR REPLACE")
@@ -60,7 +60,7 @@ def forgets_the_tracking_row() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=6)
 def forgets_to_dispatch() -> Iterator[None]:
     """The intent is recorded and nobody can claim it."""
     offer = writes._OFFER.replace("VALUES (", "SELECT ").replace(", 0, 0)", ", 0, 0 WHERE 0")
@@ -68,7 +68,7 @@ def forgets_to_dispatch() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=1)
 def forgets_the_receipt() -> Iterator[None]:
     """A repeated event is not known any more."""
     with replaced(Batch, "receipt", lambda *_: None), \
@@ -76,7 +76,7 @@ def forgets_the_receipt() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=1)
 def keeps_no_receipt() -> Iterator[None]:
     """An acceptance is answered and not written down."""
 
@@ -89,7 +89,7 @@ def keeps_no_receipt() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=1)
 def takes_another_content_under_an_id() -> Iterator[None]:
     """An id that was used is answered as repeated, whatever comes under it."""
     with wrapped(
@@ -98,21 +98,21 @@ def takes_another_content_under_an_id() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=6)
 def loses_a_wake_up() -> Iterator[None]:
     """Timers are not written."""
     with replaced(writes, "_TIMER", "INSERT INTO timers SELECT ?, ?, ? WHERE 0"):
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=6)
 def keeps_a_wake_up_that_is_over() -> Iterator[None]:
     """A wake-up stays as it was first set."""
     with reworded(writes, "_TIMER", "DO UPDATE SET due_us = excluded.due_us", "DO NOTHING"):
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=1)
 def loses_the_tail_of_a_batch() -> Iterator[None]:
     """When a batch is full, what is still to be sent is dropped."""
 
@@ -128,7 +128,7 @@ def loses_the_tail_of_a_batch() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=1)
 def takes_mail_twice() -> Iterator[None]:
     """Mail of the inbox is applied and stays."""
 
@@ -141,7 +141,7 @@ def takes_mail_twice() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=1)
 def drops_mail_for_another_lane() -> Iterator[None]:
     """What belongs to a lane of another owner is not sent."""
 
@@ -154,7 +154,7 @@ def drops_mail_for_another_lane() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=13)
 def forgets_what_a_parked_stream_holds() -> Iterator[None]:
     """Mail for a stream that was set aside is dropped."""
 
@@ -165,7 +165,7 @@ def forgets_what_a_parked_stream_holds() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=1)
 def forgets_an_answer_to_what_was_passed_on() -> Iterator[None]:
     """The request is consumed by the owner of its lane; it lies there for ever instead."""
 
@@ -180,7 +180,7 @@ def forgets_an_answer_to_what_was_passed_on() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=2)
 def keeps_the_cache_after_a_failed_commit() -> Iterator[None]:
     """What was folded for a commit that did not come to be is believed."""
 
@@ -206,14 +206,14 @@ def keeps_the_cache_after_a_failed_commit() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=2)
 def keeps_the_cache_of_a_lane_it_lost() -> Iterator[None]:
     """Lanes change hands; the states that were folded before are used again."""
     with replaced(Streams, "clear", lambda self: None):
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=2)
 def skips_the_fencing_check() -> Iterator[None]:
     """Whoever believes to own a lane may write to it."""
     lane = "UPDATE lanes SET head = ?, chain = ?, clock_us = ? WHERE lane = ? AND (1 OR ? OR ?)"
@@ -223,7 +223,7 @@ def skips_the_fencing_check() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=2)
 def checks_the_head_and_not_the_epoch() -> Iterator[None]:
     """An owner that was replaced may write as long as the next one has not."""
     words = "epoch = ?", "(1 OR epoch = ?)"
@@ -231,7 +231,7 @@ def checks_the_head_and_not_the_epoch() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=12)
 def lets_the_clock_of_a_lane_go_back() -> Iterator[None]:
     """Accept times follow the machine's clock."""
 
@@ -244,7 +244,7 @@ def lets_the_clock_of_a_lane_go_back() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=9)
 def breaks_the_chain() -> Iterator[None]:
     """An event does not name the hash of the one before it."""
 
@@ -258,7 +258,7 @@ def breaks_the_chain() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=2)
 def loses_an_event_of_a_batch() -> Iterator[None]:
     """The last event of a large batch is not written."""
 
@@ -273,7 +273,7 @@ def loses_an_event_of_a_batch() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=8)
 def forgets_a_row_of_a_view() -> Iterator[None]:
     """One view row in a few is not written with its events."""
 
@@ -284,7 +284,7 @@ def forgets_a_row_of_a_view() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=3)
 def snapshots_the_state_before() -> Iterator[None]:
     """A snapshot is that of one batch earlier, under the version of now."""
 

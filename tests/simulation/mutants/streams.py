@@ -14,7 +14,7 @@ from tests.simulation.mutants.harness import mutant, replaced, wrapped
 Json = Any
 
 
-@mutant(seed=1)
+@mutant(promise=11)
 def drops_the_mailbox() -> Iterator[None]:
     """An event that nobody wants yet is forgotten."""
 
@@ -29,7 +29,7 @@ def drops_the_mailbox() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=11)
 def takes_an_event_twice() -> Iterator[None]:
     """The key does not remember who took an event, nor does the commitment."""
     from sagas.decide import waits
@@ -45,7 +45,7 @@ def takes_an_event_twice() -> Iterator[None]:
         yield
 
 
-@mutant(seed=7)
+@mutant(promise=11)
 def offers_an_event_to_one_alone() -> Iterator[None]:
     """Of several that wait for it only the first hears of it."""
 
@@ -57,14 +57,14 @@ def offers_an_event_to_one_alone() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant(promise=11)
 def offers_nothing_that_came_early() -> Iterator[None]:
     """A wait that opens late finds the mailbox shut."""
     with replaced(key_stream, "_offerable", lambda *_: iter(())):
         yield
 
 
-@mutant(seed=1)
+@mutant()
 def begins_a_second_run() -> Iterator[None]:
     """A start does not look whether a run of its key is open."""
 
@@ -75,7 +75,7 @@ def begins_a_second_run() -> Iterator[None]:
         yield
 
 
-@mutant(seed=4)
+@mutant(promise=1)
 def forgets_a_start_that_waits() -> Iterator[None]:
     """When the running one has ended, what was to follow does not begin."""
 
@@ -87,7 +87,7 @@ def forgets_a_start_that_waits() -> Iterator[None]:
         yield
 
 
-@mutant(seed=1)
+@mutant()
 def gives_a_lock_to_two() -> Iterator[None]:
     """A lock that is held is granted."""
 
@@ -104,7 +104,7 @@ def gives_a_lock_to_two() -> Iterator[None]:
         yield
 
 
-@mutant(seed=4)
+@mutant(promise=6)
 def forgets_who_waits_for_a_lock() -> Iterator[None]:
     """A lock that is freed goes to nobody."""
 
