@@ -33,7 +33,7 @@ _RECORDS: Mapping[str, Any] = {
     "subs": s.Sub, "bindings": s.Binding, "stops": s.Stop, "undoing": s.Undoing, "debts": s.Debt,
     "children": s.Child, "locks": s.Hold, "places": s.Place,
 }  # fmt: skip
-_PLAIN = ("vars", "frames", "timers", "taken", "deciders", "runs", "queues", "errors",
+_PLAIN = ("vars", "frames", "timers", "taken", "listened", "deciders", "runs", "queues", "errors",
           "item_after")  # fmt: skip
 _COPIED = (*_RECORDS, *_PLAIN)
 
@@ -67,6 +67,7 @@ class Commitment(Aggregate):
     timers: dict[str, int]
     subs: dict[str, s.Sub]
     taken: dict[str, tuple[int, ...]]
+    listened: dict[str, int]
     bindings: dict[str, s.Binding]
     deciders: dict[str, tuple[str, ...]]
     runs: dict[str, int]
@@ -179,6 +180,7 @@ class CommitmentSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
             values[name] = {k: _as(record, v) for k, v in values.get(name, {}).items()}
         values.setdefault("revoking", None)  # of before a child could be asked to undo itself
         values.setdefault("item_after", {})  # snapshots of before for_each have none
+        values.setdefault("listened", {})  # of before what it had listened to was remembered
         for name in ("taken", "deciders", "queues"):
             values[name] = {k: tuple(v) for k, v in values[name].items()}
         for name in ("pivots", "deferred"):

@@ -134,6 +134,8 @@ def _subscriptions(before: Commitment | None, after: Commitment) -> list[tuple[U
     if old == after.subs and old_taken == after.taken and not ended:
         return []
     keys = {s.key for s in old.values()} | {s.key for s in after.subs.values()} | set(after.taken)
+    if ended:  # also where a wait has expired, or was left
+        keys |= set(after.listened)
     found: list[tuple[UUID, Message]] = []
     for key in sorted(keys):
         opened = {

@@ -13,7 +13,7 @@ __all__ = [
 
 _DICTS = (
     "nodes", "trail", "frames", "effects", "children", "locks", "places", "entries", "timers",
-    "subs", "taken", "bindings", "deciders", "runs", "queues", "errors", "stops",
+    "subs", "taken", "listened", "bindings", "deciders", "runs", "queues", "errors", "stops",
     "undoing", "debts", "item_after",
 )  # fmt: skip
 

@@ -10,24 +10,33 @@ from domain.folds.parts import arm, close, disarm, put
 from domain.state import Asked, Binding, Instance, Sub, changed
 
 __all__ = [
-    "TAKEN_POSITIONS_MAX", "amended", "asked", "escalated", "granted", "handler_opened",
+    "LISTENED_KEYS_MAX", "TAKEN_POSITIONS_MAX", "amended", "asked", "escalated", "granted", "handler_opened",
     "quiet_set", "rejected", "seat_taken", "sleep_started", "taken", "timer_fired", "voided",
     "wait_opened",
 ]  # fmt: skip
 
 # Offers of one event can only repeat while mail is in flight; older positions need no memory.
 TAKEN_POSITIONS_MAX = 1_000
+# Keys that hear of the end though nothing is open there any more: those listened to last.
+LISTENED_KEYS_MAX = 1_000
 
 
 def wait_opened(c: Any, e: ev.WaitOpened) -> None:
     c.nodes[e.node] = Instance("wait", c.clock_us)
-    c.subs[e.node] = Sub(e.key, tuple(e.types), e.early == "transient")
+    _listen(c, e)
     if e.due_us is not None:
         c.timers[f"{e.node}:within"] = e.due_us
 
 
 def handler_opened(c: Any, e: ev.HandlerOpened) -> None:
+    _listen(c, e)
+
+
+def _listen(c: Any, e: ev.WaitOpened | ev.HandlerOpened) -> None:
     c.subs[e.node] = Sub(e.key, tuple(e.types), e.early == "transient")
+    c.listened[e.key] = e.originator_version
+    if len(c.listened) > LISTENED_KEYS_MAX:
+        del c.listened[min(c.listened, key=c.listened.__getitem__)]
 
 
 def taken(c: Any, e: ev.EventTaken) -> None:

@@ -1,14 +1,19 @@
 """Double starts: deliver and queue; what a commitment leaves untaken starts anew (section 6)."""
 
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from domain import messages as msg
+from domain.events import WaitOpened
+from domain.folds.waits import LISTENED_KEYS_MAX
 from domain.ids import key_id
 from tests.semantics.family import Family
-from tests.semantics.language import saga, step, wait
+from tests.semantics.language import branch, given, race, saga, sleep, step, wait
 from tests.semantics.world import TTL_US
 
 Json = Any
+DAY_US = 86_400_000_000
 EVENTS = {t: {"version": 1, "schema": {}, "key": "id"} for t in ("applied", "signed")}
 
 
@@ -123,3 +128,49 @@ def test_what_a_run_left_and_the_next_one_takes_is_taken_once() -> None:
     m.done("pay")
     assert m.of("sale", 2).start["id"] == "e2"
     assert m.of("sale", 2).frames[""]["events"]["more"]["id"] == "e3"
+
+
+LEFT = wait("first", "signed", within="1d", on_expiry="continue")
+
+
+def test_what_comes_after_the_end_is_parked_as_finished_where_a_wait_had_expired() -> None:
+    m = Market(sale(LEFT, step("pay")))
+    m.happens("applied")
+    m.pass_time(DAY_US)
+    assert not m.of("sale").subs
+    m.done("pay")
+    m.happens("signed")
+    kept = m.states[key_id("north", "acme")].kept
+    assert [k.reason for k in kept.values() if k.event["type"] == "signed"] == ["finished"]
+
+
+def test_what_a_run_left_where_a_wait_was_given_up_starts_anew() -> None:
+    """The event is delivered nowhere: it came while the saga did not listen to its key any more."""
+    either = race("reply", branch("came", on=wait("late", "applied", "'other'")),
+                  branch("over", on=sleep("pause", "1d")))  # fmt: skip
+    m = Market(sale(either, step("pay"), finished="allow"))
+    m.start("sale")
+    m.pass_time(DAY_US)
+    other = key_id("north", "other")
+    event = {"id": "e9", "source": "test", "type": "applied", "data": {"id": "acme"},
+             "time": "2026-01-01T00:00:00Z"}  # fmt: skip
+    m.send(other, msg.Arrive("north", "other", event, TTL_US))
+    m.done("pay")
+    assert m.runs() == ["fulfilled", "waiting"]
+    assert m.of("sale", 2).start["id"] == "e9"
+
+
+def test_of_the_keys_that_it_left_those_listened_to_last_are_remembered() -> None:
+    """As many as LISTENED_KEYS_MAX says, whatever order a snapshot has them in."""
+    events: list[Json] = []
+    at = {"originator_id": UUID(int=1), "timestamp": datetime(2026, 1, 1, tzinfo=UTC), "ctx": {}}
+    c = given(sale(step("pay"))).w.now.fork()
+    for n in range(LISTENED_KEYS_MAX + 2):
+        opened: Any = WaitOpened
+        key = f"k{0 if n == LISTENED_KEYS_MAX else n}"  # the first one once more
+        events.append(opened(node="first", key=key, types=["signed"], due_us=None, early=None,
+                             originator_version=c.version + 1 + n, **at))  # fmt: skip
+        c.evolve(events[-1])
+    assert len(c.listened) == LISTENED_KEYS_MAX
+    assert "k0" in c.listened
+    assert "k1" not in c.listened
