@@ -13,13 +13,10 @@ import typer
 
 from adapters.sql.views import VIEWS
 from domain.chain import LogRow
-from domain.commitment import Commitment
 from domain.errors import refusal
 from engine.cli_store import Json, Store, opened_store, stream_of
 from engine.offline import open_views
-from engine.proving import folded, registered, registry_of
 from engine.settings import read_settings
-from projections import current_step
 
 __all__ = ["rebuild", "replay"]
 
@@ -37,6 +34,9 @@ def rebuild(
 
     Ended in the middle nothing is lost: what was written is right, and it can be started again.
     """
+    # What folds a log takes a third of a second to import: other commands do without.
+    from engine.proving import folded, registry_of
+
     if view is not None and view not in VIEWS:
         raise refusal("settings.value", f"{view!r} is no view; there are {', '.join(VIEWS)}")
     tables = tuple(VIEWS) if view is None else (view,)
@@ -74,6 +74,10 @@ def replay(
     json: Json = False,
 ) -> None:
     """Show a commitment as it was at a version or a time, folded from its log; changes nothing."""
+    from domain.commitment import Commitment
+    from engine.proving import folded, registered
+    from projections import current_step
+
     with closing(opened_store(store)) as opened:
         stream = stream_of(opened, commitment, tenant)
         rows = _until(list(opened.stream_rows(stream)), at)
