@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from chaos.recovery import recover
 from chaos.report import as_json, as_table
@@ -24,7 +25,7 @@ def main(words: Sequence[str]) -> int:
     code = 0
     for shape in [options.shape] if options.shape else SHAPES:
         try:
-            asked = Options(shape, options.kills, options.seed, options.only)
+            asked = Options(shape, options.kills, options.seed, options.only, keep=options.keep)
             if options.in_flight:
                 measured = recover(Outcome(asked), options.in_flight)
                 print(measured.as_json())
@@ -46,6 +47,9 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=KILLS, help=f"at least, on each; {KILLS}")
     parser.add_argument("--seed", type=int, default=1, help="of the order of the points; 1")
     parser.add_argument("--only", default="", help="points whose name has this in it")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="for books and logs, if something is found"
+    )
     parser.add_argument(
         "--in-flight", type=int, metavar="N", help="instead: one kill with so many under way, timed"
     )

@@ -39,6 +39,12 @@ class Line:
     key: str
     number: str
     repeated: bool
+    attempt: int = 1
+    at_us: int = 0
+
+    def __str__(self) -> str:
+        told = "told" if self.repeated else "not told"
+        return f"attempt {self.attempt} {told} at {self.at_us / 1_000_000:.3f}"
 
 
 @dataclass(slots=True)
@@ -77,8 +83,10 @@ class Differences:
 def read_book(path: Path) -> list[Line]:
     """Every line, in the order written."""
     with closing(sqlite3.connect(path)) as book:
-        rows = book.execute("SELECT what, key, number, repeated FROM lines ORDER BY line")
-        return [Line(what, key, number, bool(again)) for what, key, number, again in rows]
+        rows = book.execute(
+            "SELECT what, key, number, repeated, attempt, at_us FROM lines ORDER BY line"
+        )
+        return [Line(what, key, n, bool(again), *more) for what, key, n, again, *more in rows]
 
 
 def read_record(export: Iterable[str]) -> Record:
@@ -129,7 +137,8 @@ def compare(acknowledged: Mapping[str, str], record: Record, book: Sequence[Line
     ]
     doubled = [f"{number} was opened {n} times" for number, n in opened.items() if n > 1]
     doubled += [
-        f"{line.what} of {line.number} ran {len(lines)} times and was not told, {line.key}"
+        f"{line.what} of {line.number} ran {len(lines)} times and was not told, {line.key}:"
+        f" {', '.join(map(str, lines))}"
         for line, *again in runs.values() if again and _is_unnoticed(lines := [line, *again])
     ]  # fmt: skip
     keys: dict[tuple[str, str], set[str]] = defaultdict(set)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import signal
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import orjson
 
 from chaos.books import moving_s
-from chaos.run import Outcome, look
+from chaos.run import Outcome, look, scratch
 from chaos.strike import now_us
 from chaos.world import World, world
 
@@ -55,20 +53,17 @@ class Recovery:
 def recover(found: Outcome, count: int) -> Recovery:
     """Measure once on the shape and with the seed of the outcome's options. Raises Faulty."""
     options = found.options
-    with tempfile.TemporaryDirectory(prefix="troth-chaos-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # the database runs as somebody else
-        with world(options.shape, folder, options.seed) as here:
-            for _ in range(0, count, ROUND):
-                here.publish(trips=ROUND, wires=0)
-            here.until(lambda: here.written() >= count * BEGUN_SHARE, "half have begun")
-            at_us = _kill_all(here)
-            here.mend()
-            back_s = (now_us() - at_us) / 1_000_000
-            here.settle(ALL_ENDED_S)
-            ended_s = (now_us() - at_us) / 1_000_000
-            here.quiet()
-            look(here, found)
+    with scratch(found) as folder, world(options.shape, folder, options.seed) as here:
+        for _ in range(0, count, ROUND):
+            here.publish(trips=ROUND, wires=0)
+        here.until(lambda: here.written() >= count * BEGUN_SHARE, "half have begun")
+        at_us = _kill_all(here)
+        here.mend()
+        back_s = (now_us() - at_us) / 1_000_000
+        here.settle(ALL_ENDED_S)
+        ended_s = (now_us() - at_us) / 1_000_000
+        here.quiet()
+        look(here, found)
     moved = moving_s(found.record, at_us)
     books = found.differences
     assert books is not None

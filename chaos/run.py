@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,11 +18,12 @@ from chaos.points import Point, drawable
 from chaos.strike import Strike
 from chaos.world import World, world
 
-__all__ = ["Options", "Outcome", "look", "run"]
+__all__ = ["Options", "Outcome", "look", "run", "scratch"]
 
 STRIKES_PER_KILL_MAX = 3
 """A run ends, however few processes its points kill."""
 SHOWN_MAX = 10
+_SERVERS = shutil.ignore_patterns("postgres", "kafka")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Options:
     seed: int
     only: str = ""
     long: bool = True
+    keep: Path | None = None
+    """Where books, export and logs of a run go in which something was found."""
 
 
 @dataclass(slots=True)
@@ -75,24 +80,36 @@ class Outcome:
 def run(options: Options, tell: Callable[[str], None] = print) -> Outcome:
     """Run until enough was killed. Raises Faulty when something does not come back."""
     found, begun_s = Outcome(options), time.monotonic()
+    with scratch(found) as folder, world(options.shape, folder, options.seed) as here:
+        for point in _drawn(options):
+            if found.kills >= options.kills:
+                break
+            begin_s = time.monotonic()
+            strike = point.strike(here)
+            here.mend()
+            here.settle()
+            found.strikes.append((point, strike))
+            took_s = time.monotonic() - begin_s
+            tell(f"{found.kills:4} kills  {point.name}  {strike.note}  ({took_s:.1f} s)")
+        here.quiet()
+        look(here, found)
+    found.seconds = time.monotonic() - begun_s
+    return found
+
+
+@contextlib.contextmanager
+def scratch(found: Outcome) -> Iterator[Path]:
+    """A folder for a run, removed with it; of a run that is not sound its texts are kept."""
+    keep = found.options.keep
     with tempfile.TemporaryDirectory(prefix="troth-chaos-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # the database runs as somebody else
-        with world(options.shape, folder, options.seed) as here:
-            for point in _drawn(options):
-                if found.kills >= options.kills:
-                    break
-                begin_s = time.monotonic()
-                strike = point.strike(here)
-                here.mend()
-                here.settle()
-                found.strikes.append((point, strike))
-                took_s = time.monotonic() - begin_s
-                tell(f"{found.kills:4} kills  {point.name}  {strike.note}  ({took_s:.1f} s)")
-            here.quiet()
-            look(here, found)
-    found.seconds = time.monotonic() - begun_s
-    return found
+        try:
+            yield folder
+        finally:
+            if keep is not None and (found.differences is None or not found.sound):
+                place = keep / f"{found.options.shape}-{found.options.seed}"
+                shutil.copytree(folder, place, ignore=_SERVERS, dirs_exist_ok=True)
 
 
 def _drawn(options: Options) -> Iterator[Point]:

@@ -28,7 +28,7 @@ from benchmarks.rig import clean_environment
 from chaos.gates import FOLDER, Gate
 from chaos.party import BOOK, REFUSED, TABLE, app
 from chaos.relay import Relay
-from tests.integration.processes.world import ROOT, Child, Site, Speaker, site
+from tests.integration.processes.world import ROOT, SERVE, WORK, Child, Site, Speaker, site
 from tools.servers import Kafka, Postgres, Server
 from tools.servers.processes import wait_until
 
@@ -122,28 +122,37 @@ class World:
         for server in self.servers.values():
             if not server.running():
                 server.restart()
-        for role in self.roles:
-            child = self.engines.get(role)
-            if child is None or child.process.poll() is not None:
-                self.engines[role] = self._started(role)
+        ended = [role for role in self.roles if self._has_ended(role)]
+        # All at once: waiting for one after the other would be the longest part of a strike.
+        begun = {role: self.site.spawn(*_command(role), **self._more(role)) for role in ended}
+        for role, child in begun.items():
+            self.engines[role] = self._listened(role, child)
         self.relay.towards(self.engines["serve"].url)
         self.workers = [one for one in self.workers if one.poll() is None]
         while len(self.workers) < self.workers_wanted:
             self.workers.append(self._worker())
 
-    def _started(self, role: str) -> Child:
+    def _has_ended(self, role: str) -> bool:
+        child = self.engines.get(role)
+        return child is None or child.process.poll() is not None
+
+    def _listened(self, role: str, child: Child) -> Child:
         for _ in range(STARTS_MAX):
             try:
-                return self.start(role)
+                child.listen()
             except (AssertionError, ValueError):
                 # It ended before it said that it runs, for example while its database comes up.
-                continue
+                child = self.site.spawn(*_command(role), **self._more(role))
+            else:
+                return child
         raise Faulty(f"{role} did not start {STARTS_MAX} times: {self.last_words()}")
 
     def start(self, role: str) -> Child:
         """One more process of the engine. Raises AssertionError with its log if it ends."""
-        more = self.extra.get(role, {})
-        return self.site.serve(**more) if role == "serve" else self.site.work(**more)
+        return self.site.start(*_command(role), **self._more(role))
+
+    def _more(self, role: str) -> dict[str, str]:
+        return self.extra.get(role, {})
 
     def last_words(self) -> str:
         """The end of the log of the engine process that was started last."""
@@ -312,6 +321,10 @@ class World:
         with Speaker(self.engines["serve"].url, self.site.keys) as speaker:
             for asked in speaker.get("/v1/approvals?status=open&limit=200")["items"]:
                 speaker.decide(MANAGER, asked, "approve")
+
+
+def _command(role: str) -> Sequence[str]:
+    return SERVE if role == "serve" else WORK
 
 
 PREFIX = "chaos."

@@ -43,7 +43,9 @@ def test_a_repetition_counts_only_when_it_was_not_told() -> None:
     assert found([HELD, told], "k1").told == 1
     assert not found([HELD, told], "k1")
     assert not found([told, HELD], "k1"), "the first run was slow: its second overtook it"
-    assert found([HELD, HELD], "k1").doubled == ["hold of r1-t0 ran 2 times and was not told, k1"]
+    (said,) = found([HELD, HELD], "k1").doubled
+    once = "attempt 1 not told at 0.000"
+    assert said == f"hold of r1-t0 ran 2 times and was not told, k1: {once}, {once}"
 
 
 def test_what_is_probed_may_not_even_be_repeated_when_told() -> None:

@@ -32,6 +32,8 @@ LOOK_S = 0.02
 TAKEOVER_MAX_S = 5.0
 LANES = 8
 QUIET = {"TROTH_LOG_FORMAT": "json"}
+SERVE = ("serve", "--listen", "127.0.0.1:0", "--keys-file", "keys.jsonl")
+WORK = ("work", "--listen", "127.0.0.1:0")
 
 
 def until(true: Callable[[], Any], within_s: float = BOUND_S, what: str = "") -> Any:
@@ -58,6 +60,13 @@ class Child:
     @property
     def url(self) -> str:
         return self.told["url"]
+
+    def listen(self) -> None:
+        """Wait until it says that it runs. Raises AssertionError with its log if it ends."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.log.read_text("utf-8")
+        self.told = json.loads(line)
 
     def logged(self, action: str | None = None) -> list[Json]:
         """The lines of its log, or those of one action."""
@@ -117,6 +126,12 @@ class Site:
 
     def start(self, *arguments: str, **more: str) -> Child:
         """A command that goes on; it has said that it runs."""
+        child = self.spawn(*arguments, **more)
+        child.listen()
+        return child
+
+    def spawn(self, *arguments: str, **more: str) -> Child:
+        """A command that goes on; what it says is not waited for."""
         log = self.folder / f"{len(self.children)}-{arguments[0]}.log"
         with log.open("w", encoding="utf-8") as errors:
             process = subprocess.Popen(
@@ -126,19 +141,13 @@ class Site:
             )  # fmt: skip
         child = Child(process, log)
         self.children.append(child)
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, log.read_text("utf-8")
-        child.told = json.loads(line)
         return child
 
     def serve(self, *more: str, **settings: str) -> Child:
-        return self.start(
-            "serve", "--listen", "127.0.0.1:0", "--keys-file", "keys.jsonl", *more, **settings
-        )
+        return self.start(*SERVE, *more, **settings)
 
     def work(self, *more: str, **settings: str) -> Child:
-        return self.start("work", "--listen", "127.0.0.1:0", *more, **settings)
+        return self.start(*WORK, *more, **settings)
 
     def owners(self) -> dict[int, int]:
         """The pid of the owner of each lane that has one, from the store."""
