@@ -28,6 +28,8 @@ def tear(path: Path, store: Store, crash: Torn, rng: Random) -> None:
     begin = _first_difference(crash.log, after)
     cut = rng.randint(begin, len(after) - 1)
     rest = crash.log[cut : len(after)] if len(crash.log) > cut else b""
+    if after[:cut] + rest == after:
+        crash.survived()  # what was cut off had been there already: the whole commit is
     if not rest and rng.random() < 0.3:
         rest = rng.randbytes(rng.randint(1, GARBAGE_BYTES_MAX))
     Path(f"{path}-shm").unlink(missing_ok=True)
@@ -37,6 +39,11 @@ def tear(path: Path, store: Store, crash: Torn, rng: Random) -> None:
 
 def _first_difference(one: bytes, other: bytes) -> int:
     """Where two logs part: there the commit began to write."""
-    if other[: len(one)] == one:
-        return len(one)
-    return next(i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
