@@ -322,7 +322,11 @@ def retry_due(m: Machine, key: str) -> None:
     start_by_us = None
     if effect.kind == "do":
         node = m.node(effect.node)
-        if not turns.may_dispatch(m, effect.node, node):
+        try:
+            if not turns.may_dispatch(m, effect.node, node):
+                return
+        except NodeFault as fault:  # settled as what it is: what was tried is not forgotten
+            outcomes.for_good(m, key, effect, fault.error)
             return
         start_by_us = m.now_us + (node.within_us or defaults.START_WITHIN_US)
         if effect.not_after_us is not None and effect.not_after_us < m.now_us:

@@ -8,7 +8,16 @@ from domain import throttle_stream
 from domain.durations import duration_us
 from domain.ids import throttle_id
 from tests.semantics.family import Family
-from tests.semantics.language import given, parallel, put, saga, scope, sleep, step
+from tests.semantics.language import (
+    given,
+    on_failure,
+    parallel,
+    put,
+    saga,
+    scope,
+    sleep,
+    step,
+)
 
 Json = Any
 TWO_A_MINUTE = {"name": "crm", "max": 2, "per": "1m"}
@@ -232,3 +241,33 @@ def test_a_scope_that_ends_in_time_takes_its_place_back() -> None:
         .then(offered=["part/else_"], waits=["participant"])
     )
     assert not story.w.throttles[throttle_id("north", "crm", "")].queue
+
+
+# Of a step that asks for its turn at 0 s and again at about 10 s: not to be read in between.
+NOT_NOW = (
+    "meta.now > timestamp('2023-11-14T22:13:25Z') && meta.now < timestamp('2023-11-14T22:13:38Z')"
+)
+SPOILT = {"name": "crm", "key": f"['a'][{NOT_NOW} ? 7 : 0]", "max": 1, "per": "1s"}
+TEN = {"attempts": 3, "first": "10s"}
+
+
+def test_a_retry_whose_key_cannot_be_read_is_held_and_then_a_new_attempt() -> None:
+    (
+        given(saga(step("ring", throttle=SPOILT, retry=TEN)))
+        .answers("ring", "transient").after("20s")
+        .then(status="held", offered=[], waits=[])
+        .control("retry").then(status="open", offered=["ring"], waits=["participant"])
+        .answers("ring", "transient").after("30s")
+        .then(status="open", offered=["ring"], waits=["participant"])
+        .done("ring").then(status="fulfilled")
+    )  # fmt: skip
+
+
+def test_a_retry_whose_key_cannot_be_read_leaves_what_was_tried_to_be_undone() -> None:
+    ring = step("ring", throttle=SPOILT, retry=TEN, undo=True)
+    (
+        given(saga(scope("s", ring, on_failure=[on_failure("internal:expression", step("sorry"))])))
+        .started("ring").lost("ring").after("20s")
+        .then(offered=["undo s/ring"]).undone("ring")
+        .then(offered=["s/sorry"]).done("sorry").then(status="fulfilled")
+    )  # fmt: skip
