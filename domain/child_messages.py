@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-__all__ = ["ChildOver", "ChildRevoked", "ChildStarted", "Keep", "Recall", "Revoke"]
+__all__ = ["ChildOver", "ChildRevoked", "ChildStarted", "Recall", "Revoke", "Waive"]
 
 Json = Any
 
@@ -57,9 +57,10 @@ class Revoke:
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class Waive:
     """To a child: its parent is final, and will never revoke it."""
 
+    # As it was called at first: mail is stored under this name, and sent to older engines.
     KIND: ClassVar[str] = "keep"
     parent: str
 

@@ -10,16 +10,16 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar
 from uuid import UUID
 
-from domain.child_messages import ChildOver, ChildRevoked, ChildStarted, Keep, Recall, Revoke
+from domain.child_messages import ChildOver, ChildRevoked, ChildStarted, Recall, Revoke, Waive
 from domain.events import Ctx
 from domain.quick import quick
 from domain.turn_messages import DropTurn, NoTurn, TakeTurn, YourTurn
 
 __all__ = [
     "Acquire", "Answered", "Arrive", "ChildOver", "ChildRevoked", "ChildStarted", "Control",
-    "Decide", "DropTurn", "Granted", "Keep", "Leftover", "Lost", "Mail", "Message", "NoTurn",
+    "Decide", "DropTurn", "Granted", "Leftover", "Lost", "Mail", "Message", "NoTurn",
     "NotGranted", "NotStarted", "Offer", "Open", "Recall", "Release", "Revoke", "RunOver",
-    "Start", "Started", "Subscribe", "TakeTurn", "TaskAct", "Update", "Wake", "Withdrawn",
+    "Start", "Started", "Subscribe", "TakeTurn", "TaskAct", "Update", "Waive", "Wake", "Withdrawn",
     "YourTurn", "from_body", "to_body",
 ]  # fmt: skip
 
@@ -319,7 +319,7 @@ Message = (
     | Update
     | Control
     | Start | RunOver | Arrive | Subscribe | Recall | Leftover | ChildStarted | ChildOver
-    | Revoke | Keep | ChildRevoked
+    | Revoke | Waive | ChildRevoked
     | Acquire | Release | Granted | NotGranted
     | TakeTurn | DropTurn | YourTurn | NoTurn
 )  # fmt: skip
@@ -330,7 +330,7 @@ _KINDS: dict[str, Any] = {
         Open, Offer, Started, Answered, Lost, NotStarted, Withdrawn, Wake, Decide, TaskAct, Update,
         Control,
         Start, RunOver, Arrive, Subscribe, Recall, Leftover, ChildStarted, ChildOver,
-        Revoke, Keep, ChildRevoked,
+        Revoke, Waive, ChildRevoked,
         Acquire, Release, Granted, NotGranted,
         TakeTurn, DropTurn, YourTurn, NoTurn,
     )

@@ -14,11 +14,11 @@ from domain.messages import (
     ChildOver,
     ChildRevoked,
     Control,
-    Keep,
     Message,
     Recall,
     Revoke,
     Start,
+    Waive,
 )
 
 __all__ = ["TO_FAMILY", "child_mail", "waived"]
@@ -112,4 +112,4 @@ def waived(
     known -= {e.child for e in after.entries.values()}
     known -= {e.child for e in events if isinstance(e, ev.ChildRevokeEnded)}
     for child in sorted(child for child in known if child is not None):
-        yield UUID(child), Keep(str(after.id))
+        yield UUID(child), Waive(str(after.id))

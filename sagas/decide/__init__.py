@@ -45,7 +45,7 @@ __all__ = ["Decided", "decide"]
 
 Json = Any
 _ANSWERS = (
-    msg.ChildStarted, msg.ChildOver, msg.Granted, msg.NotGranted, msg.Revoke, msg.Keep,
+    msg.ChildStarted, msg.ChildOver, msg.Granted, msg.NotGranted, msg.Revoke, msg.Waive,
     msg.ChildRevoked, msg.YourTurn, msg.NoTurn,
 )  # fmt: skip
 _CALLS = (msg.Update, msg.Decide, msg.TaskAct, msg.Control)
@@ -244,7 +244,7 @@ def _apply(m: Machine, message: Message) -> None:
             | msg.YourTurn() | msg.NoTurn()
         ):  # fmt: skip
             _of_others(m, message)
-        case msg.Revoke() | msg.Keep() | msg.ChildRevoked():
+        case msg.Revoke() | msg.Waive() | msg.ChildRevoked():
             revoking.heard(m, message)
         case msg.Wake() | msg.Open():
             pass  # due timers have fired already; a second opening is a repeated mail

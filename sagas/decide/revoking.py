@@ -29,13 +29,13 @@ def entry_of(child: str) -> Json:
     }  # fmt: skip
 
 
-def heard(m: Machine, message: msg.Revoke | msg.Keep | msg.ChildRevoked) -> None:
+def heard(m: Machine, message: msg.Revoke | msg.Waive | msg.ChildRevoked) -> None:
     """What a parent asks of its child, and the child's answer."""
     match message:
         case msg.Revoke():
             _asked(m, message)
-        case msg.Keep():
-            _kept(m, message)
+        case msg.Waive():
+            _waived(m, message)
         case msg.ChildRevoked():
             if not m.c.is_over:
                 _answered(m, message)
@@ -116,7 +116,7 @@ def _refusal(m: Machine) -> Json:
     return None
 
 
-def _kept(m: Machine, message: msg.Keep) -> None:
+def _waived(m: Machine, message: msg.Waive) -> None:
     """The parent is final."""
     parent: dict[str, Json] = m.c.parent or {}
     if parent.get("id") == message.parent and parent.get("revoke") and m.c.revoking is None:

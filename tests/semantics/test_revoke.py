@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from domain import messages as msg
 from tests.semantics.family import Family
 from tests.semantics.language import (
     branch,
@@ -252,3 +253,7 @@ def test_its_key_is_free_for_another_run_while_it_is_undone() -> None:
     assert (f.status("kid"), f.status("kid", run=2)) == (
         "compensated cancelled:revoked", "open",
     )  # fmt: skip
+
+
+def test_a_waiver_is_read_as_it_was_stored_when_it_had_another_name() -> None:
+    assert msg.from_body("keep", {"parent": "p"}) == msg.Waive("p")
