@@ -81,5 +81,5 @@ lock:  ## resolve requirements.lock and requirements-sdk.lock (ARGS=--upgrade fo
 
 clean: servers-down  ## environments, caches and what runs left behind
 	@rm -rf .venv .venv-user .venv-tools .demo .dev .loans dist sdk/dist build htmlcov \
-		.pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.*
+		.pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* .mutation.json
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

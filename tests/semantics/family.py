@@ -13,7 +13,8 @@ from domain.ids import commitment_id, saga_key_id
 from domain.messages import Message
 from domain.throttle_stream import ThrottleStream
 from domain.throttle_stream import wake_us as throttle_wake_us
-from tests.semantics.world import CTX, START_US, fold, state_of
+from tests.semantics.recorded import note
+from tests.semantics.world import CTX, START_US, fold, state_of, stored
 
 Json = Any
 MAIL_MAX = 10_000
@@ -122,6 +123,7 @@ class Family:
         before = self.states.get(to)
         at = {"stream": to, "now_us": self.now_us, "ctx": dict(CTX)}
         step = self.core.step(before, message, **at)
+        note(message, step.events, step.outcome, stored(before), stored(step.state))
         if step.events:
             self.states[to] = step.state
             self.events.setdefault(to, []).extend(step.events)

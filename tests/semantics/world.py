@@ -28,6 +28,7 @@ from sagas.decide import decide
 from sagas.definition import Definition
 from sagas.loading import load
 from sagas.outputs import outputs
+from tests.semantics.recorded import note
 
 Json = Any
 START_US = 1_700_000_000_000_000
@@ -43,6 +44,13 @@ _MAPPER = event_mapper()
 def state_of(c: Commitment) -> dict[str, Json]:
     """All that a commitment is, without what the library keeps beside it."""
     return {name: v for name, v in vars(c).items() if name not in ("_pending_events", "_ceiling")}
+
+
+def stored(state: Any) -> Json:
+    """The state of a commitment as its snapshot stores it; None of any other stream."""
+    if not isinstance(state, Commitment):
+        return None
+    return orjson.loads(orjson.dumps(CommitmentSnapshot.take(state).state))
 
 
 def fold(events: list[Event]) -> Commitment:
@@ -122,6 +130,7 @@ class World:
         assert decide(self.d, before, message, **at).events == decided.events
         self.c = decided.state
         self.events += decided.events
+        note(message, decided.events, decided.outcome, stored(before), stored(self.c))
         self._follow(before, decided.state, decided.events, queue)
         self._hold()
         return decided.outcome

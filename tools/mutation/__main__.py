@@ -1,16 +1,23 @@
 """`python -m tools.mutation` breaks decide and the folds at random places; do the tests notice?
 
-One process collects the tests and runs them once, noting which statements each test runs. Then it
-forks for every mutant of a seeded sample: the child puts the changed code in the place of the old
-one, runs the tests that run the changed statement, cheapest first, and ends at the first failure.
-A mutant that no test fails for has survived. The table of folds is broken row by row. The sample
-takes every k-th of all mutants, shuffled within each module, so each module has its share.
+One process collects the tests and runs them once, noting which statements each test runs; that is
+kept for the next time, until a source changes. Then it forks for every mutant of a seeded sample:
+the child puts the changed code in the place of the old one, runs the tests that run the changed
+statement, and ends at the first failure: one test of each module before a second of any, cheapest
+first. A mutant that no test fails for, or none within `--each` seconds of CPU, has survived. The
+table of folds is broken row by row. The sample takes every k-th of all mutants, shuffled within
+each module, so each module has its share.
+
+`equivalent.txt` lists mutants that nothing could notice, with the reason; they do not count. What
+lies under `# pragma: no cover` is not broken. `--again LOG` hunts only those that an earlier run,
+whose output is in that file, found alive.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import gc
 import importlib
 import inspect
 import math
@@ -20,7 +27,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
@@ -28,7 +35,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tools.mutation.breaking import breakages, broken, functions, places
+from tools.mutation.breaking import breakages, broken, functions, places, reachable
+from tools.mutation.seen import Seen
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = (*sorted(ROOT.glob("sagas/decide/*.py")), *sorted(ROOT.glob("domain/folds/*.py")))
@@ -37,7 +45,10 @@ TESTS = (
     "tests/unit/test_decide_bounds.py", "tests/unit/test_folds.py",
 )  # fmt: skip
 EXAMPLES = 5
-CPU_FACTOR, CPU_FLOOR_S = 4, 20
+CPU_FLOOR_S = 20
+DEAR_S = 0.5
+SEEN_FILE = ROOT / ".mutation.json"
+EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 MEMORY_MAX_BYTES = 4 << 30
 Z_95 = 1.96
 SEEN = "_seen_by_mutation"
@@ -99,10 +110,11 @@ class Code:
         """All mutants of every module, and of the table of folds."""
         found: dict[str, list[Mutant]] = {}
         for module, source in self.modules.items():
+            all_ = list(places(ast.parse(source)))
             found[module] = [
-                Mutant(module, name, stmt.lineno, index, number)
-                for index, (name, stmt, node) in enumerate(places(ast.parse(source)))
-                for number, _ in enumerate(breakages(node))
+                Mutant(module, all_[index][0], all_[index][1].lineno, index, number)
+                for index in sorted(reachable(source, all_))
+                for number, _ in enumerate(breakages(all_[index][2]))
             ]
         found["domain.evolve"] = [
             Mutant("domain.evolve", event.__name__, 0, 0, 0)
@@ -151,7 +163,9 @@ class Hunt:
         self.failed = False
         self.tests: dict[tuple[str, int], list[Any]] = {}
         self.cost_s: dict[Any, float] = {}
-        self.outcomes: dict[str, list[str]] = {"killed": [], "survived": [], "not run": []}
+        kinds = ("killed", "survived", "not run", "equivalent")
+        self.outcomes: dict[str, list[str]] = {kind: [] for kind in kinds}
+        self.equivalent = listed(EQUIVALENT.read_text("utf-8"))
 
     def pytest_load_initial_conftests(self) -> None:
         """The profile that conftest.py loads: few examples, always the same."""
@@ -170,17 +184,23 @@ class Hunt:
         """In place of pytest's own loop."""
         code, seen = Code(), set[tuple[str, int]]()
         code.watch(seen)
+        known = Seen(SEEN_FILE, FILES)
         for at, item in enumerate(session.items):
-            seen.clear()
-            began = time.process_time()
-            self.run(item, session.items[at + 1] if at + 1 < len(session.items) else None)
-            self.cost_s[item] = time.process_time() - began
+            found = known.of(item.path, item.nodeid)
+            if found is None:
+                seen.clear()
+                began = time.process_time()
+                self.run(item, session.items[at + 1] if at + 1 < len(session.items) else None)
+                found = time.process_time() - began, set(seen)
             if self.failed:
                 say(f"\nleft out, for it fails without a mutant: {item.nodeid}")
                 self.failed = False
                 continue
-            for place in seen:
+            known.note(item.path, item.nodeid, *found)
+            self.cost_s[item], places_ = found
+            for place in places_:
                 self.tests.setdefault(place, []).append(item)
+        known.write()
         for module, source in code.modules.items():
             code.put(module, ast.parse(source))
         self.hunt(code)
@@ -191,50 +211,94 @@ class Hunt:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
     def hunt(self, code: Code) -> None:
-        """The sample, and what became of each."""
-        everything = code.mutants()
-        sample = drawn(everything, self.options.sample, self.options.seed)
-        all_of_them = sum(map(len, everything.values()))
-        say(f"{len(sample)} of {all_of_them} mutants, seed {self.options.seed}")
-        random.Random(self.options.seed).shuffle(sample)  # noqa: S311  a sample, no secret
+        """The sample, and what became of each; so many children at once as there are jobs."""
+        chosen = list(self.chosen(code))
         deadline = time.monotonic() + self.options.minutes * 60
-        for number, one in enumerate(sample, 1):
+        running: dict[int, str] = {}
+        gc.collect()
+        gc.freeze()  # a child that collects would copy every page
+        for number, one in enumerate(chosen, 1):
             if time.monotonic() > deadline:
                 say(f"out of time after {number - 1}: a random part of the sample")
                 break
             tree, text = code.broken(one)
-            tests = sorted(self.tests.get(code.place(one), ()), key=self.cost_s.__getitem__)
+            tests = self.in_order(self.tests.get(code.place(one), ()))
             told = f"{one.module}:{one.line} {one.function}  {text}"
-            outcome = self.child(code, one, tree, tests) if tests else "not run"
-            self.outcomes[outcome].append(told)
-            say(f"{number:4} {outcome:9} {told}")
+            if name_of(told) in self.equivalent:
+                self.outcomes["equivalent"].append(told)
+            elif not tests:
+                self.ended("not run", told)
+            else:
+                running[self.child(code, one, tree, tests)] = told
+            if len(running) >= self.options.jobs:
+                self.wait(running)
+        while running:
+            self.wait(running)
         self.report()
 
-    def child(self, code: Code, one: Mutant, tree: ast.Module | None, tests: list[Any]) -> str:
-        """Whether a child with this mutant ends by a failure, or is ended by a bound."""
+    def chosen(self, code: Code) -> Iterator[Mutant]:
+        """The mutants to hunt: a sample of all, or those that lived before, in random order."""
+        everything = code.mutants()
+        rng = random.Random(self.options.seed)  # noqa: S311  a sample, no secret
+        if self.options.again is None:
+            sample = drawn(everything, self.options.sample, self.options.seed)
+            say(f"{len(sample)} of {sum(map(len, everything.values()))} mutants, "
+                f"seed {self.options.seed}")  # fmt: skip
+            rng.shuffle(sample)
+            yield from sample
+            return
+        lived = alive(self.options.again.read_text("utf-8"))
+        for one in (one for module in everything.values() for one in module):
+            told = f"{one.module}:{one.line} {one.function}  {code.broken(one)[1]}"
+            if name_of(told) in lived:
+                yield one
+
+    def in_order(self, tests: Iterable[Any]) -> list[Any]:
+        """One test of each module before a second of any, cheapest first; dear ones at the end."""
+        counts: dict[Any, int] = {}
+        ranks: list[tuple[bool, int, float, int, Any]] = []
+        for at, test in enumerate(sorted(tests, key=self.cost_s.__getitem__)):
+            rank = counts[test.path] = counts.get(test.path, 0) + 1
+            cost_s = self.cost_s[test]
+            ranks.append((cost_s > DEAR_S, rank, cost_s, at, test))
+        return [test for *_, test in sorted(ranks)]
+
+    def child(self, code: Code, one: Mutant, tree: ast.Module | None, tests: list[Any]) -> int:
+        """A child with this mutant; it ends by a failure, or by a bound, or at the end of all."""
         pid = os.fork()
-        if pid == 0:
-            cpu_s = CPU_FLOOR_S + CPU_FACTOR * sum(self.cost_s[test] for test in tests)
-            resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(cpu_s), math.ceil(cpu_s) + 5))
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX_BYTES, MEMORY_MAX_BYTES))
-            signal.signal(signal.SIGXCPU, signal.SIG_DFL)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            os.dup2(1, 2)
-            try:
-                if tree is None:
-                    of = next(e for e in table() if e.__name__ == one.function)
-                    table()[of] = lambda *_: None
-                else:
-                    code.put(one.module, tree)
-                for at, test in enumerate(tests):
-                    self.run(test, tests[at + 1] if at + 1 < len(tests) else None)
-                    if self.failed:
-                        break
-                os._exit(1 if self.failed else 0)
-            finally:  # whatever escapes pytest is a mutant noticed
-                os._exit(2)
-        _, status = os.waitpid(pid, 0)
-        return "killed" if status else "survived"
+        if pid:
+            return pid
+        most_s = self.options.each
+        limit_s = math.ceil(most_s + CPU_FLOOR_S)  # beyond it the mutant turns in a circle
+        resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s + 5))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX_BYTES, MEMORY_MAX_BYTES))
+        signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(1, 2)
+        try:
+            if tree is None:
+                of = next(e for e in table() if e.__name__ == one.function)
+                table()[of] = lambda *_: None
+            else:
+                code.put(one.module, tree)
+            began_s = time.process_time()
+            for at, test in enumerate(tests):
+                self.run(test, tests[at + 1] if at + 1 < len(tests) else None)
+                if self.failed or time.process_time() - began_s > most_s:
+                    break
+            os._exit(1 if self.failed else 0)
+        finally:  # whatever escapes pytest is a mutant noticed
+            os._exit(2)
+
+    def wait(self, running: dict[int, str]) -> None:
+        """Until one child has ended."""
+        pid, status = os.wait()
+        self.ended("killed" if status else "survived", running.pop(pid))
+
+    def ended(self, outcome: str, told: str) -> None:
+        """One more is known."""
+        self.outcomes[outcome].append(told)
+        say(f"{sum(map(len, self.outcomes.values())):4} {outcome:9} {told}")
 
     def report(self) -> None:
         """The score with its interval, and who survived."""
@@ -243,8 +307,27 @@ class Hunt:
             living += len(self.outcomes[outcome])
             say("\n".join(["", f"{outcome}:", *sorted(self.outcomes[outcome])]))
         low, high = wilson(killed, killed + living)
+        left_out = len(self.outcomes["equivalent"])
         say(f"\nkilled {killed} of {killed + living}: {killed / max(1, killed + living):.1%}, "
-            f"95 % interval {low:.1%} to {high:.1%}")  # fmt: skip
+            f"95 % interval {low:.1%} to {high:.1%}; {left_out} more are listed as equivalent")  # fmt: skip
+
+
+def name_of(told: str) -> str:
+    """A mutant as it is listed: without the line, which changes."""
+    place, _, rest = told.partition(" ")
+    return f"{place.rpartition(':')[0]} {rest}"
+
+
+def alive(text: str) -> set[str]:
+    """Who survived a run with this output, or was not run by any test."""
+    words = ("survived", "not run")
+    rows = (line[5:] for line in text.splitlines() if line[:4].strip().isdigit())
+    return {name_of(row[10:]) for row in rows if row.startswith(words)}
+
+
+def listed(text: str) -> set[str]:
+    """The mutants of `equivalent.txt`: a line each, indented, under the reason."""
+    return {line.strip() for line in text.splitlines() if line.startswith("    ")}
 
 
 def drawn(everything: dict[str, list[T]], size: int, seed: int) -> list[T]:
@@ -276,11 +359,14 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=200, help="how many mutants")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=60, help="stop hunting after this long")
+    parser.add_argument("--each", type=float, default=20, help="CPU seconds for each mutant")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--again", type=Path, help="the output of a run: who lived there")
     parser.add_argument("tests", nargs="*", default=TESTS)
     options = parser.parse_args()
     hunt = Hunt(options)
     quiet = ["-q", "-s", "-p", "no:xdist", "-p", "no:cacheprovider", "-p", "no:randomly"]
-    return int(pytest.main([*quiet, "--tb=short", *options.tests], plugins=[hunt]))
+    return int(pytest.main([*quiet, "--tb=no", "--assert=plain", *options.tests], plugins=[hunt]))
 
 
 if __name__ == "__main__":

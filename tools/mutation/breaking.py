@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 
-__all__ = ["breakages", "broken", "difference", "functions", "places"]
+__all__ = ["breakages", "broken", "difference", "functions", "places", "reachable"]
+
+NO_COVER = "# pragma: no cover"
 
 OTHER: dict[type, type] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE,
@@ -38,7 +40,9 @@ def of_constant(node: ast.Constant) -> Iterator[Callable[[], None]]:
 
 
 def of_call(node: ast.Call) -> Iterator[Callable[[], None]]:
-    """None for each argument; the first two swapped."""
+    """None for each argument; the first two swapped. A cast does nothing when it runs."""
+    if isinstance(node.func, ast.Name) and node.func.id == "cast":
+        return
     for at, one in enumerate(node.args):
         if not isinstance(one, ast.Starred | ast.Constant):
             yield lambda at=at: node.args.__setitem__(at, nothing())
@@ -89,6 +93,9 @@ def inside(node: ast.AST) -> Iterator[ast.AST]:
     """The children that run: no annotations, defaults, decorators, docstrings, assertions."""
     if isinstance(node, ast.Assert):
         return
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "cast":
+        yield from node.args[1:]
+        return
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list") or isinstance(value, ast.arguments):
             continue
@@ -112,6 +119,20 @@ def functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
         elif isinstance(node, ast.ClassDef):
             yield from ((f"{node.name}.{f.name}", f) for f in node.body
                         if isinstance(f, ast.FunctionDef))  # fmt: skip
+
+
+def reachable(source: str, found: list[tuple[str, ast.stmt, ast.AST]]) -> set[int]:
+    """Which places a test can reach: not those of a statement under `# pragma: no cover`."""
+    lines = source.splitlines()
+    barred = {n for n, line in enumerate(lines, 1) if NO_COVER in line}
+    spans = [
+        (stmt.lineno, stmt.end_lineno or stmt.lineno)
+        for _, stmt, node in found if stmt is node and stmt.lineno in barred
+    ]  # fmt: skip
+    return {
+        index for index, (_, stmt, _) in enumerate(found)
+        if not any(low <= stmt.lineno <= high for low, high in spans)
+    }  # fmt: skip
 
 
 def places(tree: ast.Module) -> Iterator[tuple[str, ast.stmt, ast.AST]]:
