@@ -7,14 +7,14 @@ the world, which starts again whatever ended.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psycopg
 
 from chaos.gates import AFTER_EFFECT
 from chaos.strike import STRUCK_S, Strike, now_us
 from chaos.tracing import killed_at_call
-from chaos.world import World
+from chaos.world import Faulty, World
 from tools.servers.processes import wait_until
 
 __all__ = [
@@ -137,9 +137,9 @@ def in_rebuild(world: World) -> Strike:
     calls = "pwrite64" if world.shape == "sqlite" else "sendto"
     number = world.chance.randint(2, 6)
     at_us = now_us()
-    done = world.tried(killed_at_call(calls, number), "rebuild")
+    _killed_in(world, killed_at_call(calls, number), "rebuild")
     world.command("rebuild")
-    return Strike(at_us, int(done.returncode != 0), f"at {calls} {number}")
+    return Strike(at_us, 1, f"at {calls} {number}")
 
 
 def in_migration(world: World) -> Strike:
@@ -157,10 +157,17 @@ def in_migration(world: World) -> Strike:
     if world.shape != "sqlite":
         plain["TROTH_BUS_URL"] = "postgres"
     at_us = now_us()
-    done = world.tried(killed_at_call(calls, number), "migrate", **plain)
+    _killed_in(world, killed_at_call(calls, number), "migrate", **plain)
     world.command("migrate", **plain)
     world.command("doctor", **plain)
-    return Strike(at_us, int(done.returncode != 0), f"at {calls} {number}")
+    return Strike(at_us, 1, f"at {calls} {number}")
+
+
+def _killed_in(world: World, before: Sequence[str], word: str, **more: str) -> None:
+    """Run a command that dies on its way. Raises Faulty when it does not."""
+    done = world.tried(before, word, **more)
+    if done.returncode != -signal.SIGKILL:
+        raise Faulty(f"{word} was to be killed, and ended with {done.returncode}: {done.stderr}")
 
 
 # --- stopped, cut off -------------------------------------------------------------------------

@@ -89,8 +89,9 @@ def injected(
 def killed_at_call(calls: str, number: int) -> list[str]:
     """What goes before a command so that it dies (SIGKILL) at its `number`th call of a kind."""
     assert STRACE is not None
+    # Not with --seccomp-bpf, which is faster: strace 6.1 injects no signals then, and says nothing.
     return [
-        STRACE, "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", f"trace={calls}",
+        STRACE, "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}",
         "-e", f"inject={calls}:signal=KILL:when={number}",
     ]  # fmt: skip
 
