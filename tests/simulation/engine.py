@@ -48,6 +48,8 @@ JUMP_S_MAX = 7200.0
 JUMPED_S_MAX = 300.0
 
 BROKEN_US_MAX = 300e6
+TWICE = 8
+"""One of so many decisions is made twice: nothing but stream and message may matter."""
 
 Decided = dict[UUID, dict[int, int]]
 """By stream and first version: the last version that the same decide made."""
@@ -58,6 +60,8 @@ class WatchedCore(Core):
 
     def __init__(self, registry: Registry, home: Home, dice: Dice) -> None:
         super().__init__(registry)
+        self._home = home
+        self._steps = 0
         self._decided = home.decided
         self._broken_until_us = home.broken_until_us
         self._dice = dice
@@ -68,11 +72,21 @@ class WatchedCore(Core):
         if self._broken_until_us.get(stream, 0) > now_us and not self._dice.is_calm:
             raise RuntimeError(BROKEN)
         done = super().step(state, message, stream=stream, now_us=now_us, ctx=ctx)
+        self._steps += 1
+        if self._steps % TWICE == 0:
+            again = super().step(state, message, stream=stream, now_us=now_us, ctx=ctx)
+            if _told(again) != _told(done):
+                self._home.unlike = f"{stream}: {message.KIND} was decided in two ways"
         if done.events:
             first, last = (done.events[i].originator_version for i in (0, -1))
             # What was never committed is decided again from the same version, and overwritten.
             self._decided.setdefault(stream, {})[first] = last
         return done
+
+
+def _told(step: Step) -> Json:
+    """What a decision comes to, to be compared with another."""
+    return [(type(e), vars(e)) for e in step.events], step.outcome, step.mail, step.wake_us
 
 
 class Home(Protocol):
@@ -81,6 +95,7 @@ class Home(Protocol):
     leases: Leases
     decided: Decided
     broken_until_us: dict[UUID, int]
+    unlike: str | None
 
     def open_store(self, engine: Engine) -> Store: ...
     def cluster(self, engine: Engine) -> Cluster | None: ...

@@ -58,6 +58,7 @@ class Fleet:
         self.leases = Leases()
         self.decided: Decided = {}
         self.broken_until_us: dict[UUID, int] = {}
+        self.unlike: str | None = None
         self.registry = Registry(compiled)
         self._silent: dict[str, int | None] = {}
         self._database = None if lanes is None else SharedDatabase(lanes, path.read_bytes())

@@ -20,6 +20,7 @@ from domain.events import Event
 from domain.mapper import event_mapper
 from domain.streams import us_of
 from tests.simulation.books import Books
+from tests.simulation.bounds import beyond
 from tests.simulation.fleet import Fleet
 from tests.simulation.gates import Gates
 from tests.simulation.oracles import Oracles, unmet
@@ -100,6 +101,7 @@ class Observer:
 
     def step(self, engine: Fleet) -> None:
         """Take in what was committed since. Raises Violation."""
+        _raise("decides alike", engine.unlike)
         db = engine.connection
         changed: dict[UUID, None] = {}
         for lane, head, chain, clock_us in db.execute(_LANES).fetchall():
@@ -196,6 +198,8 @@ class Observer:
             if isinstance(shadow.state, Commitment):
                 self.statuses[shadow.state.status] += 1
                 _timers_have_fired(shadow.state)
+                definition = engine.registry.by_hash(shadow.state.definition)
+                _raise("bounds", beyond(definition, shadow.state))
                 _will_wake(engine, shadow.state)
         self.dispatches(engine, changed)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.simulation.mutants import commitments, decisions, desk, storing, streams
+from tests.simulation.mutants import bounds, commitments, decisions, desk, storing, streams
 from tests.simulation.mutants.harness import MUTANTS, Caught, Mutant, hunt
 from tests.simulation.mutants.seeds import seed_of
 
@@ -10,6 +10,7 @@ __all__ = [
     "MUTANTS",
     "Caught",
     "Mutant",
+    "bounds",
     "commitments",
     "decisions",
     "desk",

@@ -12,6 +12,7 @@ from sagas.decide import (
     effects,
     failures,
     locks,
+    no_answer,
     outcomes,
     stopping,
     timers,
@@ -159,7 +160,22 @@ def retries_an_unknown_r2() -> Iterator[None]:
         error = effects.error_of("timeout", "no_reply", reason, effect.node)
         effects.attempt_over(m, key, effect, error, unanswered=True)
 
-    with replaced(effects, "unanswered", again):
+    with replaced(no_answer, "unanswered", again):
+        yield
+
+
+@mutant(promise=7)
+def retries_an_unknown_r3() -> Iterator[None]:
+    """What binds for good, and may have happened, is tried once more."""
+
+    def unanswered(real: Any, m: Machine, key: str, effect: Any, reason: str) -> None:
+        if effect.classes is None or effect.classes["R"] != "R3":
+            real(m, key, effect, reason)
+            return
+        error = effects.error_of("timeout", "no_reply", reason, effect.node)
+        effects.attempt_over(m, key, effect, error, unanswered=True)
+
+    with wrapped(no_answer, "unanswered", unanswered):
         yield
 
 
@@ -174,7 +190,7 @@ def takes_no_reply_for_a_no() -> Iterator[None]:
         error = effects.error_of("transient", "lost", "no reply", effect.node)
         effects.attempt_over(m, message.effect, effect, error)
 
-    with replaced(effects, "lost", lost):
+    with replaced(no_answer, "lost", lost):
         yield
 
 

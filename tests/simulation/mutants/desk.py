@@ -54,7 +54,7 @@ def takes_a_lost_reservation_for_a_start() -> Iterator[None]:
     def why(real: Any, row: Any, now_us: int) -> str | None:
         return real(row, now_us) or "lease"
 
-    with wrapped(dispatch, "_why", why):
+    with wrapped(dispatch, "why_overdue", why):
         yield
 
 

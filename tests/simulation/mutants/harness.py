@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
+from types import FunctionType
 from typing import Any
 from unittest.mock import patch
 
@@ -61,23 +63,68 @@ def hunt(found: Mutant, seeds: Iterable[int]) -> Caught | None:
     """The first of the seeds that sees the breakage."""
     began_s = time.perf_counter()
     for count, seed in enumerate(seeds, 1):
+        whole = _whole(seed)
+        if not whole.holds or not whole.called & _places(found.name):
+            # The engine itself fails there, which says nothing; or what is broken is never called.
+            continue
         with found.breaks():
-            outcome = run_seed(seed)
-        if outcome.violation is not None:
+            told = run_seed(seed).violation
+        if told is not None:
             # What broke must be the engine, not the simulator or this harness.
-            assert outcome.violation.name != "fault", outcome.violation
-            if not _holds(seed):
-                continue  # the engine itself fails there: that says nothing about the breakage
+            assert told.name != "fault", told
             wall_s = time.perf_counter() - began_s
-            told = outcome.violation
             return Caught(seed, told.name, told.detail, count, wall_s)
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A seed lived through by the whole engine, once for all mutants: what they break, if called.
+
+    A text, such as a statement, counts as called.
+    """
+
+    holds: bool
+    called: set[tuple[int, str]]
+
+
 @cache
-def _holds(seed: int) -> bool:
-    """Whether the whole engine keeps every invariant there: lived through once for all mutants."""
-    return run_seed(seed).violation is None
+def _whole(seed: int) -> _Whole:
+    called: set[tuple[int, str]] = set()
+    with ExitStack() as watching:
+        for owner, name in {(id(o), n): (o, n) for m in MUTANTS for o, n in _broken(m)}.values():
+            place = id(owner), name
+            if isinstance(getattr(owner, name), FunctionType):
+                watching.enter_context(wrapped(owner, name, _noting(called, place)))
+            else:
+                called.add(place)
+        violation = run_seed(seed).violation
+    if violation is not None:
+        sys.stdout.write(f"seed {seed} finds something in the whole engine: {violation}\n")
+    return _Whole(violation is None, called)
+
+
+def _noting(called: set[tuple[int, str]], place: tuple[int, str]) -> Callable[..., Any]:
+    def note(real: Any, *args: Any, **more: Any) -> Any:
+        called.add(place)
+        return real(*args, **more)
+
+    return note
+
+
+def _places(mutant: str) -> set[tuple[int, str]]:
+    return {(id(owner), name) for owner, name in _broken(mutant)}
+
+
+@cache
+def _broken(mutant: str) -> list[tuple[Any, str]]:
+    """What a mutant puts something else in the place of."""
+    _REPLACED.clear()
+    with MUTANTS[mutant].breaks():
+        return list(_REPLACED)
+
+
+_REPLACED: list[tuple[Any, str]] = []
 
 
 # --- tools: each fails loudly when what it breaks has another name by now --------------------
@@ -86,6 +133,7 @@ def _holds(seed: int) -> bool:
 @contextmanager
 def replaced(owner: Any, name: str, by: Any) -> Iterator[None]:
     """Something else in the place of a function, class or text."""
+    _REPLACED.append((owner, name))
     with patch.object(owner, name, by):
         yield
 
@@ -98,7 +146,7 @@ def wrapped(owner: Any, name: str, around: Callable[..., Any]) -> Iterator[None]
     def instead(*args: Any, **more: Any) -> Any:
         return around(real, *args, **more)
 
-    with patch.object(owner, name, instead):
+    with replaced(owner, name, instead):
         yield
 
 
@@ -107,5 +155,5 @@ def reworded(owner: Any, name: str, old: str, new: str) -> Iterator[None]:
     """A statement with other words."""
     text = getattr(owner, name)
     assert old in text, f"{name} says {old!r} no more"
-    with patch.object(owner, name, text.replace(old, new)):
+    with replaced(owner, name, text.replace(old, new)):
         yield
