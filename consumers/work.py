@@ -55,11 +55,10 @@ def _start(batch: Batch, request: StartsRequest, item: Json) -> Json:
     batch.desk_calls += 1
     if effect in batch.settled:
         return _refused(effect, "start.refused")
-    verdict = batch.tx.start(
-        Reply(effect, token, request.worker), now_us=batch.real_us, lease_us=lease_us
-    )
+    reply = Reply(effect, token, request.worker, tenant=_tenant_asked(request.asked))
+    verdict = batch.tx.start(reply, now_us=batch.real_us, lease_us=lease_us)
     row = verdict.dispatch
-    if row is None or not _is_of(request.asked, row) or verdict.status in _REFUSED_START:
+    if row is None or verdict.status in _REFUSED_START:
         return _refused(effect, _REFUSED_START.get(verdict.status, "start.refused"))
     if verdict.status == "ok" and row.needs_start:
         message = Started(effect, row.attempt, token, request.worker)
@@ -86,11 +85,12 @@ def heartbeats(batch: Batch, request: HeartbeatsRequest) -> Json:
         batch.desk_calls += 1
         verdict = Verdict("lost")
         if effect not in batch.settled:
-            reply = Reply(effect, item["token"], request.worker, "progress" in item)
+            whose = _tenant_asked(request.asked)
+            reply = Reply(effect, item["token"], request.worker, "progress" in item, whose)
             lease_us = batch.parts.limits.lease_us
             verdict = batch.tx.heartbeat(reply, now_us=batch.real_us, lease_us=lease_us)
         row = verdict.dispatch
-        if verdict.status == "lost" or row is None or not _is_of(request.asked, row):
+        if verdict.status == "lost" or row is None:
             results.append({"effect": effect, "status": "lost"})
         else:
             assert verdict.lease_until_us is not None
@@ -127,9 +127,10 @@ def _reply(batch: Batch, request: RepliesRequest, item: Json) -> Json:
     effect = item["effect"]
     verdict = Verdict("lost")
     if effect not in batch.settled:
-        verdict = batch.tx.take_reply(Reply(effect, item["token"], request.worker))
+        whose = _tenant_asked(request.asked)
+        verdict = batch.tx.take_reply(Reply(effect, item["token"], request.worker, tenant=whose))
     row = verdict.dispatch
-    if verdict.status == "fenced" or (row is not None and not _is_of(request.asked, row)):
+    if verdict.status == "fenced":
         return _result(effect, "fenced", "reply.fenced")
     is_current = verdict.status == "ok" and row is not None
     stream = row.stream if row is not None else _stream_of(item)
@@ -186,11 +187,10 @@ def _stream_of(item: Json) -> UUID | None:
 
 def _is_ours(batch: Batch, asked: Asked, stream: UUID) -> bool:
     """Whether there is such a commitment and the worker's key may answer for it."""
-    if stream in batch.parts.parked:
-        return True
-    entry = batch.entry_or_none(stream)
+    entry = None if stream in batch.parts.parked else batch.entry_or_none(stream)
     if entry is None:
-        return True
+        # Held for a stream that is set aside: whose that is must be known all the same.
+        return asked.tenant == ANY_TENANT or batch.tenant_of(stream) in (asked.tenant, None)
     return entry.state is not None and asked.tenant in (ANY_TENANT, entry.state.tenant)
 
 
@@ -199,8 +199,9 @@ def _tenant_of(batch: Batch, asked: Asked, stream: UUID) -> str:
     return asked.tenant if entry is None or entry.state is None else entry.state.tenant
 
 
-def _is_of(asked: Asked, row: Dispatch) -> bool:
-    return asked.tenant in (ANY_TENANT, row.tenant)
+def _tenant_asked(asked: Asked) -> str | None:
+    """Whose work a key is for; None is everybody's."""
+    return None if asked.tenant == ANY_TENANT else asked.tenant
 
 
 def _mail(batch: Batch, asked: Asked, worker: str, stream: UUID, tenant: str, message: Any) -> Mail:

@@ -200,13 +200,15 @@ class Claim:
 class Reply:
     """What a worker sends back about one attempt (docs/format.md section 7).
 
-    `progress`: a heartbeat that tells of progress; without it a lease is only held.
+    `progress`: a heartbeat that tells of progress; without it a lease is only held. `tenant`: whose
+    rows its sender may touch, those of others are not there for it; None is everybody's.
     """
 
     effect: str
     token: str
     worker: str
     progress: bool = False
+    tenant: str | None = None
 
 
 @quick

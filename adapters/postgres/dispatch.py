@@ -20,6 +20,7 @@ from adapters.sql.dispatches import (
     POSITION,
     RESERVATION,
     STATE,
+    TENANT,
     TIMEOUT,
     WORKER,
     Row,
@@ -245,7 +246,8 @@ class Desk:
             return None
         if key not in self._rows:
             self._rows[key] = query(self.db, sql.ROW, (key,)).fetchone()
-        return self._rows[key]
+        row = self._rows[key]
+        return row if row is not None and reply.tenant in (None, row[TENANT]) else None
 
     def _forget(self, *keys: bytes) -> None:
         for key in keys:

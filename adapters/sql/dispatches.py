@@ -15,7 +15,7 @@ from domain.ports import Claim, ClaimAsk, Dispatch, Reply, Verdict
 
 __all__ = [
     "CANCELLED", "COLUMNS", "ENDS", "LEASE", "NOT_AFTER", "POSITION", "RESERVATION", "START_BY",
-    "STATE", "TIMEOUT", "WORKER", "Row", "claim_of", "dispatch_of", "extended_us", "key_of",
+    "STATE", "TENANT", "TIMEOUT", "WORKER", "Row", "claim_of", "dispatch_of", "extended_us", "key_of",
     "lease_until_us", "numbers_of", "verdict_of", "why_no_start", "why_overdue",
 ]  # fmt: skip
 
@@ -25,7 +25,7 @@ COLUMNS = (
     " cancelled"
 )
 # Places in COLUMNS.
-POSITION, START_BY, TIMEOUT, NOT_AFTER = 7, 10, 11, 12
+TENANT, POSITION, START_BY, TIMEOUT, NOT_AFTER = 2, 7, 10, 11, 12
 STATE, WORKER, RESERVATION, LEASE, ENDS, CANCELLED = range(13, 19)
 _TOKEN_DIGITS_MAX = 18
 _TOKEN_PARTS = 4

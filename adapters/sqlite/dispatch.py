@@ -17,6 +17,7 @@ from adapters.sql.dispatches import (
     RESERVATION,
     START_BY,
     STATE,
+    TENANT,
     TIMEOUT,
     WORKER,
     Row,
@@ -269,7 +270,8 @@ def _token(belief: LaneBelief, position: int, reservation: int) -> str:
 
 def _row_of(db: sqlite3.Connection, reply: Reply) -> Row | None:
     effect = key_of(reply.effect)
-    return None if effect is None else db.execute(_ROW, (effect,)).fetchone()
+    row = None if effect is None else db.execute(_ROW, (effect,)).fetchone()
+    return row if row is not None and reply.tenant in (None, row[TENANT]) else None
 
 
 def _verdict(status: str, row: Row) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -230,6 +231,19 @@ class HoldContract(StoreCase):
         (claimed,) = claim(store, start=True)
         sweep(store, NOW + LEASE)
         assert beat(store, reply_of(claimed)).status == "lost"
+
+    def test_what_is_anothers_is_not_there(self, store: Store) -> None:
+        """Also for who knows its worker and its token: nothing of it is moved."""
+        offer(store, dispatch("a"))
+        (claimed,) = claim(store)
+        mine = replace(reply_of(claimed), tenant=claimed.dispatch.tenant)
+        foreign = replace(mine, tenant="elsewhere")
+        assert begin(store, foreign).status == "lost"
+        assert beat(store, foreign, NOW + SECOND).status == "lost"
+        assert answer(store, mine).status == "not_started"
+        assert begin(store, mine, NOW + LEASE - 1).status == "ok"
+        assert answer(store, foreign).dispatch is None
+        assert sweep(store, NOW + LEASE) == []
 
     def test_the_reply_of_the_holder_is_taken(self, store: Store) -> None:
         offer(store, dispatch("a"))

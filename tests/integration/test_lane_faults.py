@@ -146,6 +146,18 @@ def test_a_stream_is_released_by_its_own_tenant_only(world: World) -> None:
     assert world.lane.parked == (world.id(),)
 
 
+def test_a_reply_from_elsewhere_is_not_held_for_a_parked_stream(world: World) -> None:
+    """What its own worker answers is."""
+    world.publish("applied")
+    (claim,) = world.claim()
+    POISON.add(("acme", Answered))
+    assert world.reply(claim)["status"] == "recorded"
+    assert world.lane.parked == (world.id(),)
+    held = world.count("inbox")
+    assert world.reply(claim, who=replace(NORTH, tenant="south"))["status"] == "fenced"
+    assert world.count("inbox") == held
+
+
 # --- much at once, and unclean ends ---------------------------------------------------------------
 
 
