@@ -15,6 +15,7 @@ from api.definitions import Saga
 from api.docs import documented
 from api.edge import Edge, answer, edge_of, there
 from api.identity import asked, identified
+from api.once import Once
 from api.passing import later
 from api.results import Name, Timeout, Until, awaited, lacks, node_of, result_of
 from api.waits import NUMBER_MAX, PAGE_DEFAULT, READ_WAIT_DEFAULT_S, Cursor, Limit, fresh
@@ -33,7 +34,6 @@ Run = Annotated[
 ]
 Text = Annotated[str | None, Query(max_length=256)]
 
-IDEMPOTENCY_KEY_MAX = 256
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -52,7 +52,10 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
     ),
 )  # fmt: skip
 async def start(
-    request: Request, until: Until = None, timeout_s: Timeout = READ_WAIT_DEFAULT_S
+    request: Request,
+    once: Once = None,
+    until: Until = None,
+    timeout_s: Timeout = READ_WAIT_DEFAULT_S,
 ) -> Response:
     """201 with the address of the new one; 200 with the running one, or the same start again.
 
@@ -67,9 +70,6 @@ async def start(
     edge, who = edge_of(request), asked(request)
     body = await read_form(request, "start")
     node = await node_of(edge, until, body["saga"], body.get("version")) if until else None
-    once = request.headers.get("idempotency-key")
-    if once is not None and not 1 <= len(once) <= IDEMPOTENCY_KEY_MAX:
-        raise refusal("http.body", f"Idempotency-Key has 1 to {IDEMPOTENCY_KEY_MAX} characters")
     found = await edge.desk.submit(
         StartRequest(who, body["saga"], body["input"], body.get("version"), once)
     )

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from api.bodies import read_form
-from api.commitments import IDEMPOTENCY_KEY_MAX, Id, commitment_of, id_of
+from api.commitments import Id, commitment_of, id_of
 from api.docs import documented
 from api.edge import Edge, answer, edge_of
 from api.identity import asked, identified
+from api.once import Once
 from api.passing import later
 from api.runs import run_of
 from api.waits import NUMBER_MAX, READ_WAIT_DEFAULT_S, READ_WAIT_MAX_S
@@ -53,7 +54,11 @@ _PATH = "/commitments/{id}/updates/{name:path}"
     ),
 )  # fmt: skip
 async def update(
-    request: Request, id: Id, name: Name, timeout_s: Timeout = READ_WAIT_DEFAULT_S
+    request: Request,
+    id: Id,
+    name: Name,
+    once: Once = None,
+    timeout_s: Timeout = READ_WAIT_DEFAULT_S,
 ) -> Response:
     """The body is what the update takes. It is applied whole and answered, or refused whole.
 
@@ -67,11 +72,8 @@ async def update(
     """
     edge, who = edge_of(request), asked(request)
     args = await read_form(request, "object")
-    once = request.headers.get("idempotency-key") or uuid4().hex
-    if len(once) > IDEMPOTENCY_KEY_MAX:
-        raise refusal("http.body", f"Idempotency-Key has 1 to {IDEMPOTENCY_KEY_MAX} characters")
     await commitment_of(edge, who.tenant, id)
-    found = await edge.desk.submit(UpdateRequest(who, id_of(id), name, once, args))
+    found = await edge.desk.submit(UpdateRequest(who, id_of(id), name, once or uuid4().hex, args))
     waits = later(found, f"/v1/commitments/{id}")
     if waits is not None or found["status"] == "done" or "version" not in found:
         return waits or answer(found, position=found.get("recorded"))

@@ -79,7 +79,8 @@ class Tasks(Operations):
         after `timeout_s`: ask again with the same key; TR464 if it was stopped before its end.
         """
         ends_s = clock.monotonic() + timeout_s
-        headers = {"Idempotency-Key": idempotency_key or uuid4().hex}
+        key = uuid4().hex if idempotency_key is None else idempotency_key
+        headers = {"Idempotency-Key": key}
         path = f"/v1/commitments/{part_of(id)}/updates/{part_of(name)}"
         found = await self._applied(_waiting("POST", path, ends_s, payload_of(args), headers))
         if "follow" not in found:
@@ -96,7 +97,6 @@ class Tasks(Operations):
                     STOPPED, title, run["run"], do="look with troth history what stopped it"
                 )
             if clock.monotonic() >= ends_s:
-                key = headers["Idempotency-Key"]
                 detail = f"{run['run']} is not done after {timeout_s:g} s"
                 raise EngineError(
                     TIMED_OUT, "Not there yet", detail, do=f"ask again with the key {key}"

@@ -104,9 +104,15 @@ async def test_a_body_that_is_not_json_is_refused(world: World) -> None:
             assert code_of(answer) == wanted
 
 
-async def test_an_idempotency_key_is_bounded(world: World) -> None:
-    answer = await post(world, "/v1/commitments", START, **{"Idempotency-Key": "k" * 257})
+@pytest.mark.parametrize("path", ["/v1/commitments", f"/v1/commitments/{COMMITMENT}/updates/extend"])
+@pytest.mark.parametrize("key", ["", "k" * 257])
+async def test_an_idempotency_key_has_1_to_256_characters(
+    world: World, path: str, key: str
+) -> None:
+    """An empty one is no key left out: whoever sends it believes that it is one."""
+    answer = await post(world, path, START, **{"Idempotency-Key": key})
     assert code_of(answer) == (422, "TR400")
+    assert world.desk.asked == []
 
 
 @pytest.mark.parametrize(
