@@ -42,6 +42,7 @@ class Dice:
     """The one source of chance. `calm` ends all faults; `told` hears of each that happens."""
 
     def __init__(self, seed: int, options: Options = WHOLE) -> None:
+        self.seed = seed
         self.random = Random(seed)
         self.faults: Counter[str] = Counter()
         self.told: Callable[[str], None] | None = None

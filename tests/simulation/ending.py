@@ -46,7 +46,7 @@ class Ended(Protocol):
     observer: Observer
     ledger: Ledger
     books: Books
-    people: People
+    crowds: dict[str, People]
 
 
 def check_end(world: Ended) -> None:
@@ -123,7 +123,8 @@ def _stored_states(world: Ended) -> None:
 
 
 def _acknowledged(world: Ended) -> None:
-    receipts = dict(_rows(world, "SELECT id, root FROM receipts"))
+    rows = _rows(world, "SELECT tenant, id, root FROM receipts")
+    receipts = {(tenant, id_): root for tenant, id_, root in rows}
     ledger = world.ledger
     said = {**ledger.events, **{key: receipts.get(key) for key in ledger.starts}}
     if said != receipts:
@@ -154,27 +155,29 @@ def _acknowledged(world: Ended) -> None:
 
 def _kept_once(world: Ended) -> None:
     """Every accepted event is in the stream of its key once, and starts each saga once."""
-    kept: dict[str, int] = {}
+    kept: dict[tuple[str, str], int] = {}
     registry = world.engine.registry
     for shadow in world.observer.streams.values():
         for _, event in shadow.events:
             if isinstance(event, ev.EventKept):
-                kept[event.event["id"]] = kept.get(event.event["id"], 0) + 1
-    for number in world.ledger.events:
+                named = shadow.state.tenant, event.event["id"]
+                kept[named] = kept.get(named, 0) + 1
+    for tenant, number in world.ledger.events:
         # One that is a start and nothing else need not be kept: its saga key answers for it.
-        least = int(registry.wants(world.people.sent[number]["type"]))
-        if not least <= kept.get(number, 0) <= 1:
-            raise Violation("events kept", f"{number} is kept {kept.get(number, 0)} times")
+        least = int(registry.wants(world.crowds[tenant].sent[number]["type"]))
+        count = kept.get((tenant, number), 0)
+        if not least <= count <= 1:
+            raise Violation("events kept", f"{number} of {tenant} is kept {count} times")
     _starts_once(world)
 
 
 def _starts_once(world: Ended) -> None:
     """An event opens at most one run of a saga and key."""
-    seen: set[tuple[str, str, str]] = set()
+    seen: set[tuple[str, str, str, str]] = set()
     for shadow in _commitments(world):
         c = shadow.state
         event = (c.start or {}).get("event") or {}
-        key = (c.saga, c.key, event.get("id", ""))
+        key = (c.tenant, c.saga, c.key, event.get("id", ""))
         if event and key in seen:
             raise Violation("starts once", f"{key} opened two runs")
         seen.add(key)
@@ -282,6 +285,7 @@ def _books(world: Ended) -> None:
     intents: dict[str, Any] = {}
     done: set[str] = set()
     told: set[str] = set()
+    denied: set[str] = set()
     for shadow in _commitments(world):
         for _, event in shadow.events:
             match event:
@@ -296,6 +300,11 @@ def _books(world: Ended) -> None:
                 case ev.EffectContradicted() | ev.EffectLate() | ev.EffectFailed():
                     told.add(event.effect)
                 case ev.DebtOpened() if event.effect is not None:
+                    told.add(event.effect)
+                case ev.AttemptFailed() if not event.unanswered:
+                    denied.add(event.effect)
+                case ev.EffectWithdrawn() if event.effect in denied:
+                    # Its participant said of each attempt that it failed, and is not asked again.
                     told.add(event.effect)
                 case _:
                     pass

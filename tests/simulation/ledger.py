@@ -18,16 +18,17 @@ from domain.requests import (
 __all__ = ["Ledger", "is_late"]
 
 Json = Any
+Named = tuple[str, str]
 BROKEN = "broken for now"
 """What a stream says that was made to fail."""
 
 
 @dataclass(slots=True)
 class Ledger:
-    """Acknowledgements by what they are about."""
+    """Acknowledgements by what they are about: events and starts by tenant and id."""
 
-    events: dict[str, int] = field(default_factory=dict)
-    starts: dict[str, str] = field(default_factory=dict)
+    events: dict[Named, int] = field(default_factory=dict)
+    starts: dict[Named, str] = field(default_factory=dict)
     seats: set[tuple[str, str]] = field(default_factory=set)
     rejections: set[str] = field(default_factory=set)
     replies: list[tuple[str, str, str, str]] = field(default_factory=list)
@@ -47,12 +48,14 @@ class Ledger:
             return  # passed on to another process; what became of it is not known yet
         match request:
             case Publish():
-                known = self.events.setdefault(request.event["id"], answer["root"])
+                named = request.asked.tenant, request.event["id"]
+                known = self.events.setdefault(named, answer["root"])
                 if known != answer["root"]:
                     self.wrong.append(f"event {request.event['id']} was accepted twice")
             case StartRequest():
                 key = request.idempotency_key
-                if key is not None and self.starts.setdefault(key, answer["id"]) != answer["id"]:
+                named = request.asked.tenant, key or ""
+                if key is not None and self.starts.setdefault(named, answer["id"]) != answer["id"]:
                     self.wrong.append(f"start {key} was answered with two commitments")
             case DecideRequest():
                 if answer["status"] == "rejected":

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from consumers.work import ANY_TENANT
 from domain.errors import CODES, Refusal
 from domain.ports import Asked, ClaimAsk
 from domain.requests import (
@@ -98,6 +99,8 @@ class Machine(Protocol):
     """What the transport needs of the process that it lives in."""
 
     name: str
+    tenant: str | None
+    """Whose work it does; None is that of the only tenant, `ANY_TENANT` that of all."""
 
     async def gate(self) -> None: ...
 
@@ -116,7 +119,7 @@ class EngineTransport:
         await self._machine.gate()
         try:
             async with asyncio.timeout(call.timeout_s):
-                answer = await self._network.ask(_request_of(call))
+                answer = await self._network.ask(_request_of(call, self._machine.tenant))
         except TimeoutError as late:
             raise no_engine(self.url, "no answer in time") from late
         except Unreachable as gone:
@@ -137,14 +140,15 @@ class EngineTransport:
         """Nothing is held open."""
 
 
-def _request_of(call: Call) -> Request:
+def _request_of(call: Call, tenant: str | None) -> Request:
     participant, _, what = call.path.removeprefix("/v1/participants/").partition("/")
     body = orjson.loads(dump_bytes(call.body))
-    asked = Asked(TENANT, body["worker"], "executor_system", ("participant",))
+    asked = Asked(tenant or TENANT, body["worker"], "executor_system", ("participant",))
     if what == "claims":
         ask = ClaimAsk(
-            participant, body["worker"], tuple(body["contracts"]), body["max"], body["start"]
-        )
+            participant, body["worker"], tuple(body["contracts"]), body["max"], body["start"],
+            None if tenant == ANY_TENANT else tenant,
+        )  # fmt: skip
         return ClaimRequest(asked, ask, float(call.query.get("wait_s") or 0))
     kind, member = _BATCHES[what]
     return kind(asked, body["worker"], tuple(body[member]))

@@ -23,13 +23,13 @@ from tests.simulation.observer import Observer
 __all__ = ["People", "Person"]
 
 Json = Any
-PRODUCER = Asked(TENANT, "shop", "executor_system", ("producer",))
-FOREIGN = Asked("south", "shop-2", "executor_system", ("producer", "operator", "participant"))
-OPERATOR = Asked(TENANT, "olga", "human", ("operator",))
+ABROAD = "west"
+"""A tenant that nobody has."""
 _PASSING = ("store.", "engine.", "http.too_many", "bound.mailbox", "lane.silent", "internal.fault")
-BUSY_LOOK_S = 1.0
-BUSY_LOOKS_MAX = 120
-_OPEN = "SELECT id, commitment, body FROM approvals WHERE status = 'open' ORDER BY id"
+BUSY_S_MAX = 120.0
+_OPEN = """
+SELECT id, commitment, body FROM approvals WHERE status = 'open' AND tenant = ? ORDER BY id
+"""
 
 
 def _is_passing(answer: Any) -> bool:
@@ -52,7 +52,7 @@ class Person:
     seats: tuple[str, ...]
     levels: tuple[str, ...]
 
-    def asked(self, tenant: str = TENANT, actor_type: str = "human") -> Asked:
+    def asked(self, tenant: str, actor_type: str = "human") -> Asked:
         return Asked(tenant, self.name, actor_type, ("approver",), self.seats)
 
 
@@ -70,11 +70,15 @@ def _is_asked(person: Person, body: Json) -> bool:
 
 
 class People:
-    """All of them, over the network. `wrong` collects answers that nobody should have got."""
+    """All of a tenant, over the network. `wrong` collects answers that nobody should have got."""
 
     def __init__(
-        self, dice: Dice, network: Network, engine: Fleet, observer: Observer, books: Books
-    ) -> None:
+        self, dice: Dice, network: Network, engine: Fleet, observer: Observer, books: Books,
+        tenant: str = TENANT,
+    ) -> None:  # fmt: skip
+        self.tenant = tenant
+        self._producer = Asked(tenant, "shop", "executor_system", ("producer",))
+        self._operator = Asked(tenant, "olga", "human", ("operator",))
         self._dice = dice
         self._network = network
         self._engine = engine
@@ -96,17 +100,17 @@ class People:
             "data": data,
         }  # fmt: skip
         self.sent[event["id"]] = event
-        answer = await self.insist(Publish(PRODUCER, event, orjson.dumps(event)))
+        answer = await self.insist(Publish(self._producer, event, orjson.dumps(event)))
         if isinstance(answer, Refusal):
             self.wrong.append(f"event {event['id']} was refused: {answer}")
             return
         if self._dice.chance(0.1):
-            again = await self.insist(Publish(PRODUCER, dict(event), orjson.dumps(event)))
+            again = await self.insist(Publish(self._producer, dict(event), orjson.dumps(event)))
             if isinstance(again, Refusal) or again["root"] != answer["root"]:
                 self.wrong.append(f"event {event['id']} got two answers: {again}")
         if self._dice.chance(0.05):
             other = {**event, "data": {**data, "number": "other"}}
-            await self._expect_no(Publish(PRODUCER, other, orjson.dumps(other)))
+            await self._expect_no(Publish(self._producer, other, orjson.dumps(other)))
 
     async def insist(self, request: Any) -> Any:
         """Ask until there is an answer that stays."""
@@ -138,7 +142,7 @@ class People:
 
     async def start(self, saga: str, input_: Json, key: str) -> None:
         """Start by request, with an idempotency key; again gives the same commitment."""
-        request = StartRequest(PRODUCER, saga, input_, None, key)
+        request = StartRequest(self._producer, saga, input_, None, key)
         first = await self.insist(request)
         again = await self.insist(request)
         if isinstance(first, Refusal) or isinstance(again, Refusal):
@@ -152,7 +156,7 @@ class People:
         """What is open, as the inbox shows it; nothing while the engine is down."""
         if not self._engine.is_up:
             return []
-        rows = self._engine.connection.execute(_OPEN).fetchall()
+        rows = self._engine.connection.execute(_OPEN, (self.tenant,)).fetchall()
         return [(number, UUID(bytes=c), orjson.loads(body)) for number, c, body in rows]
 
     async def decide_now_and_then(self, person: Person, pace: float) -> None:
@@ -166,29 +170,31 @@ class People:
 
     async def _decide(self, person: Person, number: str, commitment: UUID, body: Json) -> None:
         dice, digest = self._dice, body["digest"]
+        asked = person.asked(self.tenant)
         draw = dice.random.random()
         if draw < 0.03:
-            wrong = DecideRequest(person.asked(), commitment, number, "approve", "0" * 64)
+            wrong = DecideRequest(asked, commitment, number, "approve", "0" * 64)
             await self._expect_no(wrong)
         elif draw < 0.06:
-            agent = person.asked(actor_type="recommender_agent")
+            agent = person.asked(self.tenant, actor_type="recommender_agent")
             await self._expect_no(DecideRequest(agent, commitment, number, "approve", digest))
         elif draw < 0.08:
-            foreign = person.asked(tenant="south")
+            foreign = person.asked(ABROAD)
             await self._expect_no(DecideRequest(foreign, commitment, number, "approve", digest))
         elif draw < 0.16:
-            reject = DecideRequest(person.asked(), commitment, number, "reject", digest, "no")
+            reject = DecideRequest(asked, commitment, number, "reject", digest, "no")
             await self._once(reject)
         else:
-            await self._once(DecideRequest(person.asked(), commitment, number, "approve", digest))
+            await self._once(DecideRequest(asked, commitment, number, "approve", digest))
 
     async def approve_all(self) -> None:
         """Everybody grants what is open."""
         for number, commitment, body in self.approvals():
             for person in PERSONS:
                 if body["level"] in person.levels:
+                    asked = person.asked(self.tenant)
                     await self.insist(
-                        DecideRequest(person.asked(), commitment, number, "approve", body["digest"])
+                        DecideRequest(asked, commitment, number, "approve", body["digest"])
                     )
 
     # --- operators -----------------------------------------------------------------------------
@@ -196,7 +202,8 @@ class People:
     def open_commitments(self) -> list[Commitment]:
         """Those that are not over, or left a debt."""
         found = [s.state for s in self._observer.streams.values()]
-        return [c for c in found if isinstance(c, Commitment) and (not c.is_over or c.debts)]
+        mine = [c for c in found if isinstance(c, Commitment) and c.tenant == self.tenant]
+        return [c for c in mine if not c.is_over or c.debts]
 
     async def operate_now_and_then(self, pace: float) -> None:
         """Cancel, pause, resume, retry and settle at random moments."""
@@ -210,7 +217,7 @@ class People:
                 if action == "fix":
                     await self.fix(c)
                 else:
-                    await self._once(ControlRequest(OPERATOR, c.id, action, "because"))
+                    await self._once(ControlRequest(self._operator, c.id, action, "because"))
             await self.release_parked()
 
     async def pause_now_and_then(self, pace: float) -> None:
@@ -218,19 +225,25 @@ class People:
         dice = self._dice
         while not dice.is_calm:
             await asyncio.sleep(dice.between(20, 400) * pace)
-            busy: list[Commitment] = []
-            for _ in range(BUSY_LOOKS_MAX):
-                busy = [c for c in self.open_commitments() if _is_busy(c)]
-                if busy or dice.is_calm:
-                    break
-                await asyncio.sleep(BUSY_LOOK_S)
+            busy = await self._busy()
             if not busy:
                 continue
             c = dice.pick(busy)
-            await self._once(ControlRequest(OPERATOR, c.id, "pause", "because"))
+            await self._once(ControlRequest(self._operator, c.id, "pause", "because"))
             if dice.chance(0.7):
                 await asyncio.sleep(dice.between(5, 60))
-                await self._once(ControlRequest(OPERATOR, c.id, "resume", "because"))
+                await self._once(ControlRequest(self._operator, c.id, "resume", "because"))
+
+    async def _busy(self) -> list[Commitment]:
+        """Those with an effect under way, as soon as there are some; none where it takes long."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + BUSY_S_MAX
+        while True:
+            busy = [c for c in self.open_commitments() if _is_busy(c)]
+            left_s = until_s - loop.time()
+            if busy or self._dice.is_calm or left_s <= 0:
+                return busy
+            await self._observer.moved(left_s)
 
     async def fix(self, c: Commitment) -> None:
         """Do for one commitment what only a person can do."""
@@ -262,14 +275,14 @@ class People:
     async def _control(self, c: Commitment, action: str, **more: Json) -> None:
         evidence = [{"source": "urn:books"}] if action == "settle" else None
         await self._once(
-            ControlRequest(OPERATOR, c.id, action, "because", evidence=evidence, **more)
+            ControlRequest(self._operator, c.id, action, "because", evidence=evidence, **more)
         )
 
     async def release_parked(self) -> None:
         """Let streams go on that were set aside because the engine died over them."""
         if self._engine.is_up:
             for stream in self._engine.parked:
-                await self._once(ControlRequest(OPERATOR, stream, "release", "because"))
+                await self._once(ControlRequest(self._operator, stream, "release", "because"))
 
     # --- hostile input ---------------------------------------------------------------------------
 
@@ -285,10 +298,10 @@ class People:
                        "data": {"number": "o1", "amount": 1}}  # fmt: skip
         spoiled = self._dice.pick([
             [], {**event, "type": "sim.none"}, {**event, "data": {"number": 7}},
-            {**event, "extra": {}}, {**event, "schemaversion": "9"}, {**event, "tenantid": "south"},
+            {**event, "extra": {}}, {**event, "schemaversion": "9"}, {**event, "tenantid": ABROAD},
             {**event, "time": "yesterday"}, {**event, "source": "<start>"},
         ])  # fmt: skip
-        await self._expect_no(Publish(PRODUCER, spoiled, orjson.dumps(spoiled)))
+        await self._expect_no(Publish(self._producer, spoiled, orjson.dumps(spoiled)))
 
     async def _bad_reply(self) -> None:
         """A reply for a lease that its sender never had may move nothing."""
@@ -296,17 +309,18 @@ class People:
         if not tokens:
             return
         claim = self._dice.pick(tokens[-20:])
-        incarnation, position, reservation = claim.token.split(".")
+        incarnation, lane, position, reservation = claim.token.split(".")
         wrong = self._dice.pick([
-            f"{incarnation}.{position}.{int(reservation) + 7}", f"9.{position}.{reservation}",
-            f"{incarnation}.{int(position) + 1}.{reservation}",
+            f"{incarnation}.{lane}.{position}.{int(reservation) + 7}",
+            f"9.{lane}.{position}.{reservation}",
+            f"{incarnation}.{lane}.{int(position) + 1}.{reservation}",
         ])  # fmt: skip
         item = {
             "effect": claim.dispatch.effect, "attempt": claim.dispatch.attempt, "token": wrong,
             "kind": claim.dispatch.kind, "commitment": claim.dispatch.body["commitment"],
             "outcome": self._dice.pick(["failed", "transient", "not_done"]), "code": "nope",
         }  # fmt: skip
-        asked = Asked(TENANT, "mallory", "executor_system", ("participant",))
+        asked = Asked(self.tenant, "mallory", "executor_system", ("participant",))
         answer = await self._once(RepliesRequest(asked, "mallory", (item,)))
         if isinstance(answer, dict) and answer["results"][0]["status"] == "recorded":
             self.wrong.append(f"a reply with the wrong token was recorded: {item}")
@@ -314,5 +328,6 @@ class People:
     async def _bad_control(self) -> None:
         there = self.open_commitments()
         if there:
-            foreign = ControlRequest(FOREIGN, self._dice.pick(there).id, "cancel", "because")
+            asked = Asked(ABROAD, "shop-2", "executor_system", ("producer", "operator"))
+            foreign = ControlRequest(asked, self._dice.pick(there).id, "cancel", "because")
             await self._expect_no(foreign)

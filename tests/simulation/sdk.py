@@ -62,8 +62,10 @@ class Machine:
     def __init__(
         self, name: str, loop: SimLoop, dice: Dice, network: Network, journal: sqlite3.Connection,
         app: App, books: Books, *, claim_wait_s: float, concurrency: int,
+        tenant: str | None = None,
     ) -> None:  # fmt: skip
         self.name = name
+        self.tenant = tenant
         self.loop = loop
         self.dice = dice
         self.books = books
@@ -101,6 +103,7 @@ class Process:
 
     def __init__(self, machine: Machine, name: str) -> None:
         self.name = name
+        self.tenant = machine.tenant
         self.machine = machine
         self.is_dead = False
         self._paused_until_s = 0.0

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+from tests.simulation.kinds import KINDS
 from tests.simulation.options import WHOLE, Options
 from tests.simulation.world import Outcome, run_seed
 
@@ -13,7 +14,7 @@ __all__ = ["shrunk"]
 
 RUNS_MAX = 60
 WALL_S_MAX = 60.0
-PEOPLE = ("operators", "strangers", "approvers", "new versions")
+PEOPLE = ("operators", "strangers", "approvers", "new versions", *KINDS)
 
 
 def shrunk(failed: Outcome) -> Outcome:

@@ -9,6 +9,7 @@ from typing import Any
 
 from domain.ports import (
     Claim,
+    Dispatch,
     LaneBelief,
     LaneLost,
     PassedAnswer,
@@ -151,7 +152,13 @@ class FaultyTransaction:
         row = verdict.dispatch
         if verdict.status == "ok" and row is not None:
             self._started.append((row.effect, row.attempt, row.kind))
-            self._is_current(args[0])
+            self._is_current(args[0], row)
+        return verdict
+
+    def heartbeat(self, *args: Any, **more: Any) -> Verdict:
+        verdict = self._write(lambda: self._inner.heartbeat(*args, **more))
+        if verdict.dispatch is not None:
+            self._is_current(args[0], verdict.dispatch)
         return verdict
 
     def take_reply(self, reply: Reply) -> Verdict:
@@ -159,10 +166,13 @@ class FaultyTransaction:
         row = verdict.dispatch
         if verdict.status == "ok" and row is not None:
             self._replied.append((row.effect, row.attempt, row.kind))
-            self._is_current(reply)
+            self._is_current(reply, row)
         return verdict
 
-    def _is_current(self, reply: Reply) -> None:
+    def _is_current(self, reply: Reply, row: Dispatch) -> None:
+        if reply.tenant not in (None, row.tenant):
+            told = f"{row.effect[:8]} of {row.tenant} is touched by {reply.tenant}"
+            self._leases.wrong.append(told)
         known = self._leases.current.get(reply.effect)
         if known is not None and known != reply.token:
             told = f"{reply.effect[:8]} is answered with {reply.token}, held by {known}"

@@ -7,7 +7,6 @@ import hashlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import format_exception
@@ -29,6 +28,7 @@ from tests.simulation.engine import BROKEN
 from tests.simulation.fleet import Fleet
 from tests.simulation.flows import random_saga
 from tests.simulation.kids import KIDS
+from tests.simulation.kinds import kinds_of
 from tests.simulation.ledger import Ledger
 from tests.simulation.loop import SimLoop
 from tests.simulation.network import TENANT, Network
@@ -37,7 +37,9 @@ from tests.simulation.options import WHOLE, Options
 from tests.simulation.people import PERSONS, People
 from tests.simulation.plots import PLOTS
 from tests.simulation.sdk import Machine, journal_database, simulated_sdk
+from tests.simulation.stories import stories
 from tests.simulation.surroundings import close, empty_store, folder, knowing, silent
+from tests.simulation.tenants import Neighbours
 
 __all__ = ["Outcome", "World", "run_seed"]
 
@@ -50,6 +52,9 @@ LONG = 0.3
 """The share of worlds that live for days rather than for an hour."""
 PLOTTED = 0.6
 """The share of worlds in which one of the plots is played."""
+WAITS_S = (60.0, 300.0, 900.0, 900.0)
+LONG_WAITS_S = (900.0, 6 * 3600.0, 6 * 3600.0)
+"""How long a claim waits for work: each that ends empty costs as much as a decision."""
 HEALED_CLAIM_WAIT_S = 48 * 3600.0
 HEALING_S = (*(20.0,) * 60, *(600.0,) * 60, *(6 * 3600.0,) * 20, *(86_400.0,) * 60)
 """How long is waited each time between looking what only persons can do; 65 days in all."""
@@ -124,11 +129,17 @@ class World:
         self.engine = Fleet(
             loop, dice, path, limits, lanes=dice.pick([None, None, 2, 4]),
             count=dice.pick([1, 2, 3]), stepped=self._stepped, noted=self._noted,
-            answered=self.ledger.note,
+            answered=self._answered,
         )  # fmt: skip
         self.observer = Observer(self.engine.leases, self.engine.registry, self.books)
         self.network = Network(dice, self.engine)
-        self.people = People(dice, self.network, self.engine, self.observer, self.books)
+        self.kinds = kinds_of(dice.seed, options)
+        self.crowds = {
+            tenant: People(dice, self.network, self.engine, self.observer, self.books, tenant)
+            for tenant in self.kinds.tenants
+        }
+        self.people = self.crowds[TENANT]
+        self.neighbours = Neighbours(self.kinds.tenants, dice, self)
         self._with_partner = dice.chance(0.5)
         self._with_sign = dice.chance(0.4)
         self._plotted: list[str] = []
@@ -144,6 +155,7 @@ class World:
             self._violation.result()
         await life
         check_end(self)
+        self.neighbours.check_end()
 
     async def _live(self) -> None:
         dice = self.dice
@@ -158,18 +170,20 @@ class World:
         for machine in machines:
             self._spawn(machine.run())
         self._outside(max(1.0, horizon_s / SHORT_S_MAX))
-        drawn = list(self._stories(sagas, horizon_s))
+        drawn: list[Any] = []
+        for people in self.crowds.values():
+            drawn += stories(people, dice, sagas, self._plotted, horizon_s)
         if sagas and dice.chance(0.5):
             drawn.append(self._renew(dice.pick(sagas), horizon_s))
         self._count = len(drawn)
-        stories = [self._spawn(story) for story in self._told(drawn)]
+        told = [self._spawn(story) for story in self._told(drawn)]
         await asyncio.sleep(horizon_s)
         dice.calm()
         for machine in machines:
             machine.claim_wait_s = HEALED_CLAIM_WAIT_S
             machine.restart()
-        await asyncio.wait(stories)
-        for story in stories:
+        await asyncio.wait(told)
+        for story in told:
             story.result()
         await self._heal()
         for machine in machines:
@@ -178,12 +192,16 @@ class World:
 
     def _outside(self, pace: float) -> None:
         """People, at their pace: the longer it all takes, the longer they take."""
-        for name, work in (
-            *(("approvers", self.people.decide_now_and_then(p, pace)) for p in PERSONS),
-            ("operators", self.people.operate_now_and_then(pace)),
-            ("pauses", self.people.pause_now_and_then(pace)),
-            ("strangers", self.people.annoy_now_and_then(pace)),
-        ):
+        found: list[tuple[str, Any]] = []
+        for people in self.crowds.values():
+            found += [("approvers", people.decide_now_and_then(p, pace)) for p in PERSONS]
+            found += [
+                ("operators", people.operate_now_and_then(pace)),
+                ("pauses", people.pause_now_and_then(pace)),
+                ("strangers", people.annoy_now_and_then(pace)),
+            ]
+        found += [("strangers", work) for work in self.neighbours.pry(pace)]
+        for name, work in found:
             if name in self._options.without:
                 work.close()
             else:
@@ -235,65 +253,31 @@ class World:
         return not isinstance(answer, Refusal)
 
     def _machines(self, *, is_long: bool) -> list[Machine]:
+        """Of each tenant one at least; without neighbours from one to three."""
         journal = journal_database()
-        wait_s = 900.0 if is_long else self.dice.pick([30.0, 300.0, 900.0])
+        wait_s = self.dice.pick(LONG_WAITS_S if is_long else WAITS_S)
         app = pool.app_of(with_partner=self._with_partner, with_signature=self._with_sign)
+        whose = self.neighbours.machines() or [None] * self.dice.random.randint(1, 3)
         return [
             Machine(
                 f"host-{n}", self.loop, self.dice, self.network, journal, app, self.books,
-                claim_wait_s=wait_s, concurrency=self.dice.pick([1, 2, 8]),
+                claim_wait_s=wait_s, concurrency=self.dice.pick([1, 2, 8]), tenant=tenant,
             )
-            for n in range(self.dice.random.randint(1, 3))
+            for n, tenant in enumerate(whose)
         ]  # fmt: skip
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
-        return self.loop.create_task(work)
+        task = self.loop.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
 
-    # --- what producers do ---------------------------------------------------------------------
-
-    def _stories(self, sagas: list[str], horizon_s: float) -> Iterator[Any]:
-        dice = self.dice
-        for number in range(dice.random.randint(2, 6)):
-            key, amount = f"o{number}", dice.random.randint(0, 100)
-            ordered = {"number": key, "amount": amount}
-            yield self._tell(horizon_s, "sim.ordered", ordered)
-            for type_, data in (
-                ("sim.paid", ordered), ("sim.paid", {**ordered, "amount": 7}),
-                ("sim.noted", {"number": key, "text": "hello"}),
-                ("sim.noted", {"number": key, "text": "again"}),
-                ("sim.withdrawn", {"number": key}), ("sim.ordered", ordered),
-            ):  # fmt: skip
-                if dice.chance(0.35):
-                    yield self._tell(horizon_s, type_, data)
-            if sagas and dice.chance(0.3):
-                yield self.people.start(dice.pick(sagas), ordered, f"start-{number}")
-            if self._plotted:
-                yield self._tell(horizon_s, "sim.ordered", ordered)
-        for number in range(dice.random.randint(0, 3)):
-            company = f"c{number if dice.chance(0.8) else 7}"
-            yield self._tell(horizon_s, "partner.applied", {"company": company})
-            if dice.chance(0.8):
-                signed = {"company": company, "signed_by": "ceo"}
-                yield self._tell(horizon_s, "partner.signed", signed)
-        for number in range(dice.random.randint(0, 2)):
-            yield from self._contract(f"k{number}", horizon_s)
-
-    def _contract(self, contract: str, horizon_s: float) -> Iterator[Any]:
-        dice = self.dice
-        signers = ["a", "b"][: dice.random.randint(1, 2)]
-        request = {"contract": contract, "terms": "long", "signers": signers}
-        yield self._tell(horizon_s, "signature.requested", request)
-        for signer in signers:
-            if dice.chance(0.8):
-                signed = {"contract": contract, "signer": signer}
-                yield self._tell(horizon_s, "envelope.signed", signed)
-        if dice.chance(0.15):
-            declined = {"contract": contract, "signer": "a", "reason": "no"}
-            yield self._tell(horizon_s, "envelope.declined", declined)
-
-    async def _tell(self, horizon_s: float, type_: str, data: Json) -> None:
-        await asyncio.sleep(self.dice.between(0, horizon_s * 0.8))
-        await self.people.publish(type_, data)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Whoever outside stops for a fault of ours would be missed by nobody."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._violation.done():
+            found = error if isinstance(error, Violation) else None
+            told = f"somebody outside: {type(error).__name__}: {error}"
+            self._violation.set_exception(found or Violation("fault", told))
 
     # --- healing and watching ------------------------------------------------------------------
 
@@ -301,23 +285,32 @@ class World:
         """No more faults: persons do what only they can do, and all else must come to an end."""
         for pause_s in HEALING_S:
             await asyncio.sleep(pause_s)
-            await self.people.release_parked()
-            await self.people.approve_all()
-            there = self.people.open_commitments()
-            for c in there:
-                await self.people.fix(c)
+            there = 0
+            for people in self.crowds.values():
+                await people.release_parked()
+                await people.approve_all()
+                still = people.open_commitments()
+                for c in still:
+                    await people.fix(c)
+                there += len(still)
             if not there and self.engine.is_up and not self.engine.parked:
                 return
 
     def _stepped(self) -> None:
         try:
             self.observer.step(self.engine)
-            for found in (self.books.wrong, self.ledger.wrong, self.people.wrong, self._fenced()):
+            wrong = [people.wrong for people in self.crowds.values()]
+            for found in (self.books.wrong, self.ledger.wrong, *wrong, self._fenced()):
                 if found:
                     raise Violation("answers", found[0])
+            self.neighbours.step()
         except Violation as violation:
             if not self._violation.done():
                 self._violation.set_exception(violation)
+
+    def _answered(self, request: Any, answer: Json) -> None:
+        self.ledger.note(request, answer)
+        self.neighbours.note(request, answer)
 
     def _fault(self, fault: str) -> None:
         self.observer.trace.append(f"      {self.loop.time():10.3f} s fault: {fault}")
@@ -347,7 +340,7 @@ class World:
         """Take down what is left and say what it was."""
         self.engine.close()
         observer = self.observer
-        outcome.trace = list(observer.trace)
+        outcome.trace = [str(line) for line in observer.trace]
         outcome.simulated_s = self.loop.time()
         outcome.decisions = observer.decisions
         outcome.faults, outcome.statuses = self.dice.faults, observer.statuses

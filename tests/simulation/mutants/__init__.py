@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tests.simulation.mutants import bounds, commitments, decisions, desk, storing, streams
+from tests.simulation.mutants import (
+    borders,
+    bounds,
+    commitments,
+    decisions,
+    desk,
+    storing,
+    streams,
+)
 from tests.simulation.mutants.harness import MUTANTS, Caught, Mutant, hunt
 from tests.simulation.mutants.seeds import seed_of
 
@@ -10,6 +18,7 @@ __all__ = [
     "MUTANTS",
     "Caught",
     "Mutant",
+    "borders",
     "bounds",
     "commitments",
     "decisions",

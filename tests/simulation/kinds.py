@@ -1,0 +1,31 @@
+"""What kind of world a seed is: drawn apart from its faults, so that plain worlds stay as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from tests.simulation.network import TENANT
+from tests.simulation.options import Options
+
+__all__ = ["KINDS", "NEIGHBOUR", "Kinds", "kinds_of"]
+
+NEIGHBOUR = "south"
+"""The second tenant, where there is one."""
+KINDS: dict[str, float] = {"neighbours": 0.12}
+"""The share of worlds of each kind; a world may be of several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """`tenants` share one engine and its sagas."""
+
+    tenants: tuple[str, ...] = (TENANT,)
+
+
+def kinds_of(seed: int, options: Options) -> Kinds:
+    """The kinds of a seed, without those that are left out."""
+    rng = Random(f"kinds {seed}")
+    drawn = {name for name, share in KINDS.items() if rng.random() < share}
+    drawn -= options.without
+    return Kinds(tenants=(TENANT, NEIGHBOUR) if "neighbours" in drawn else (TENANT,))
