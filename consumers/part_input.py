@@ -60,7 +60,7 @@ class IntakeLimits:
     retry_first_s: float = 0.05
     retry_cap_s: float = 2.0
     reopen_first_s: float = 0.2
-    reopen_cap_s: float = 10.0
+    reopen_cap_s: float = 1.0
     poll_s: float = 0.5
     ends_every_s: float = 0.5
     note_every_s: float = 5.0

@@ -46,7 +46,7 @@ class RelayLimits:
     letters_every_s: float = 1.0
     settle_s: float = 60.0
     retry_first_s: float = 0.1
-    retry_cap_s: float = 10.0
+    retry_cap_s: float = 1.0
 
 
 class Relay:

@@ -30,7 +30,7 @@ from engine.settings import Settings
 
 __all__ = ["KafkaBus", "kafka_options", "migrate_topics"]
 
-AGAIN_FIRST_S, AGAIN_CAP_S = 0.5, 10.0
+AGAIN_FIRST_S, AGAIN_CAP_S = 0.5, 1.0
 """Between looks at topics of a broker that cannot be reached."""
 _log = structlog.get_logger("engine")
 

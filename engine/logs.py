@@ -49,6 +49,9 @@ ACTIONS: dict[str, str] = {
 }
 """The words of `action` with what they say; a test holds the code to them."""
 
+SAID_EVERY_S = 10.0
+"""A library's warning that comes again in the same words is left out for so long."""
+SAID_MAX = 100
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -80,12 +83,28 @@ def set_up_logs(log_format: str = "auto", level: str = "info") -> None:
 
 
 class _Library(logging.Handler):
-    """What libraries log, in our form."""
+    """What libraries log, in our form; what one says again and again, once in a while.
+
+    A client whose broker is gone says so ten times a second.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        structlog.get_logger("library").log(
-            record.levelno, "library_said", library=record.name, message=record.getMessage()
-        )
+        said = (record.name, record.getMessage())
+        at_s, more = self._said.pop(said, (-SAID_EVERY_S, 0))
+        # A clock that jumped back must not keep it quiet.
+        is_again = abs(record.created - at_s) < SAID_EVERY_S
+        if len(self._said) == SAID_MAX:
+            del self._said[next(iter(self._said))]
+        self._said[said] = (at_s, more + 1) if is_again else (record.created, 0)
+        if not is_again:
+            told: dict[str, Any] = {"library": record.name, "message": said[1]}
+            if more:
+                told["left_out"] = more
+            structlog.get_logger("library").log(record.levelno, "library_said", **told)
 
 
 def _ordered(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -36,6 +36,21 @@ def test_a_line_is_a_json_object_with_its_action(capsys: pytest.CaptureFixture[s
     assert (second["action"], second["message"]) == ("library_said", "careful: wet")
 
 
+def test_what_a_library_says_again_and_again_is_said_once_in_a_while(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    set_up_logs("json")
+    (handler,) = logging.getLogger().handlers
+    for at_s, message in [(0, "gone"), (1, "gone"), (9, "gone"), (9, "slow"), (11, "gone"),
+                          (-60, "gone")]:  # fmt: skip
+        said = logging.makeLogRecord({"name": "kafka", "levelno": logging.ERROR, "msg": message})
+        said.created = 1_000.0 + at_s
+        handler.emit(said)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    told = [(line["message"], line.get("left_out", 0)) for line in lines]
+    assert told == [("gone", 0), ("slow", 0), ("gone", 2), ("gone", 0)]
+
+
 def test_a_terminal_gets_text_and_a_trace_only_when_it_is_handed_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

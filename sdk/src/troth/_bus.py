@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ._errors import TrothError
 
-__all__ = ["Bus", "Held", "bus_of", "kafka"]
+__all__ = ["BUS_PAUSE_MAX_S", "Bus", "Held", "bus_of", "kafka"]
 
 TOPIC_PREFIX = "troth."
 SCHEME = "kafka://"
@@ -28,6 +28,8 @@ REQUEST_TIMEOUT_MS = 15_000
 """How long a request, and a reply that waits to be sent, may take before it is tried anew."""
 MESSAGE_BYTES_MAX = 1_048_576
 CLOSE_TIMEOUT_S = 5.0
+BUS_PAUSE_MAX_S = 1.0
+"""Between two tries to reach a broker: who came back is to be noticed at once."""
 _SECURITY = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ._bus import Bus, Held, kafka
+from ._bus import BUS_PAUSE_MAX_S, Bus, Held, kafka
 from ._command import FORM, ReplyTo
 from ._json import dump_bytes
 from ._link import backoff_s
@@ -78,7 +78,7 @@ class BusReplies:
                     failures = failures + 1 if left else 0
                     if left:
                         await self._producer.discard()
-                        await asyncio.sleep(backoff_s(failures, None))
+                        await asyncio.sleep(backoff_s(failures, None, max_s=BUS_PAUSE_MAX_S))
                 self._idle.set()
         finally:
             await self._producer.discard()

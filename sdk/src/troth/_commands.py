@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._bus import Bus, kafka
+from ._bus import BUS_PAUSE_MAX_S, Bus, kafka
 from ._bus_replies import BusReplies
 from ._command import Bell, Push, ReplyTo, Unreadable, may_act, read
 from ._lease import LEASE_MARGIN, Lease
@@ -196,7 +196,7 @@ class Commands:
             wait_s = TOPIC_WAIT_S
         else:
             log.warning("action=bus_unreached topic=%s error=%r", self._topic, error)
-            wait_s = backoff_s(failures, None)
+            wait_s = backoff_s(failures, None, max_s=BUS_PAUSE_MAX_S)
         try:
             await asyncio.wait_for(self._stopping.wait(), wait_s)
         except TimeoutError:

@@ -86,11 +86,13 @@ def passing(error: EngineError) -> bool:
     return error.status == 0 or error.status == 429 or error.status >= 500
 
 
-def backoff_s(failures: int, retry_after_s: float | None) -> float:
-    """The wait after so many failures, at most BACKOFF_MAX_S."""
+def backoff_s(
+    failures: int, retry_after_s: float | None, *, max_s: float = BACKOFF_MAX_S
+) -> float:
+    """The wait after so many failures, at most `max_s`."""
     wait_s = BACKOFF_FIRST_S * 2.0 ** min(failures - 1, DOUBLINGS_MAX)
     if retry_after_s is not None:
         wait_s = max(wait_s, retry_after_s)
     # Workers that lost the engine together must not come back together.
     jitter = random.uniform(0.5, 1.0)  # noqa: S311  it spreads load, it protects nothing
-    return min(wait_s, BACKOFF_MAX_S) * jitter
+    return min(wait_s, max_s) * jitter
