@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from chaos import kills, machine
+from chaos import kills, links, machine
 from chaos.gates import AFTER_EFFECT, BEFORE_EFFECT
 from chaos.strike import Strike
 from chaos.tracing import COMPILER, FLUSHES, STRACE, WRITES
@@ -67,6 +67,10 @@ POINTS = (
     Point("participant stopped beyond its lease", kills.participant_stopped, weight=1, long=True),
     Point("connections to the engine reset", kills.http_reset, weight=1, long=True),
     Point("connections to the database reset", kills.database_reset, SERVED, weight=1, long=True),
+    Point(
+        "connections to the broker reset", links.broker_reset, ("kafka",), links.MISSING,
+        weight=1, long=True,
+    ),
     Point("disk full", machine.disk(WRITES, "ENOSPC"), missing=_NO_STRACE, weight=1, long=True),
     Point("disk read-only", machine.disk(WRITES, "EROFS"), missing=_NO_STRACE, weight=1, long=True),
     Point("EIO on fsync", machine.disk(FLUSHES, "EIO"), missing=_NO_STRACE, weight=1, long=True),

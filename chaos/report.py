@@ -45,6 +45,7 @@ def _points(found: Outcome) -> Iterator[tuple[str, Any]]:
             "strikes": len(given), "kills": sum(one.kills for one in given),
             "moving_s": round(median(slowest), 2) if slowest else None,
             "moving_max_s": round(max(slowest), 2) if slowest else None,
+            "after_back_max_s": round(max(found.after_back(one) for one in given), 2),
         }  # fmt: skip
 
 
@@ -52,10 +53,11 @@ def as_table(found: Outcome) -> str:
     """The same for people."""
     rows = dict(_points(found))
     width = max(len(name) for name in rows)
-    lines = [f"{'point':<{width}}  strikes  kills  all moving again: median, worst"]
+    lines = [f"{'point':<{width}}  strikes  kills  all moving again: median, worst, after start"]
     for name, row in sorted(rows.items()):
         times = "-" if row["moving_s"] is None else (
             f"{row['moving_s']:6.2f} s  {row['moving_max_s']:6.2f} s"
+            f"  {row['after_back_max_s']:6.2f} s"
         )  # fmt: skip
         lines.append(f"{name:<{width}}  {row['strikes']:7}  {row['kills']:5}  {times}")
     lines += [f"not here: {_absent(point)}" for point in POINTS if point.missing]

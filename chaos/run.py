@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -15,7 +15,7 @@ import orjson
 
 from chaos.books import Differences, Record, compare, moving_s, read_book, read_record
 from chaos.points import Point, drawable
-from chaos.strike import Strike
+from chaos.strike import Strike, now_us
 from chaos.world import World, world
 
 __all__ = ["Options", "Outcome", "look", "run", "scratch"]
@@ -76,6 +76,12 @@ class Outcome:
         """Seconds until each commitment that was under way had its next event."""
         return moving_s(self.record, strike.at_us) if strike.timed else []
 
+    def after_back(self, strike: Strike) -> float:
+        """Of these seconds, those after everything that had ended was started again."""
+        moving = self.moving(strike)
+        back_s = (strike.back_us - strike.at_us) / 1_000_000
+        return max(0.0, moving[-1] - back_s) if moving else 0.0
+
 
 def run(options: Options, tell: Callable[[str], None] = print) -> Outcome:
     """Run until enough was killed. Raises Faulty when something does not come back."""
@@ -87,8 +93,9 @@ def run(options: Options, tell: Callable[[str], None] = print) -> Outcome:
             begin_s = time.monotonic()
             strike = point.strike(here)
             here.mend()
+            back_us = now_us()
             here.settle()
-            found.strikes.append((point, strike))
+            found.strikes.append((point, replace(strike, back_us=back_us)))
             took_s = time.monotonic() - begin_s
             tell(f"{found.kills:4} kills  {point.name}  {strike.note}  ({took_s:.1f} s)")
         here.quiet()

@@ -17,12 +17,14 @@ class Strike:
 
     Attributes:
         timed: the time until all moves again means something: clocks were right.
+        back_us: when everything that had ended was started again and answered; 0 before that.
     """
 
     at_us: int
     kills: int = 1
     note: str = ""
     timed: bool = True
+    back_us: int = 0
 
 
 def now_us() -> int:

@@ -30,6 +30,7 @@ from chaos.party import BOOK, REFUSED, TABLE, app
 from chaos.relay import Relay
 from tests.integration.processes.world import ROOT, SERVE, WORK, Child, Site, Speaker, site
 from tools.servers import Kafka, Postgres, Server
+from tools.servers.broker import QUICK_START
 from tools.servers.processes import wait_until
 
 __all__ = ["ENDED", "LANES", "SHAPES", "Faulty", "World", "world"]
@@ -342,7 +343,9 @@ def world(shape: str, folder: Path, seed: int) -> Iterator[World]:
             servers["postgres"] = stack.enter_context(Postgres.start(folder / "postgres"))
             store = servers["postgres"].address
         if shape == "kafka":
-            servers["kafka"] = stack.enter_context(Kafka.start(folder / "kafka"))
+            servers["kafka"] = stack.enter_context(
+                Kafka.start(folder / "kafka", settings=QUICK_START)
+            )
             settings |= {
                 "TROTH_BUS_URL": f"kafka://{servers['kafka'].address}/{PREFIX}?replication=1",
                 "TROTH_KAFKA_TENANT": "north", "TROTH_KAFKA_PARTICIPANTS": "desk,bank",
