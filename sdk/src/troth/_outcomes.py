@@ -50,9 +50,9 @@ def of_probe_error(error: BaseException) -> Outcome:
     return _told("cannot_tell", code, str(error) or code)
 
 
-def unfit_arguments(error: Exception, *, repeatable: bool) -> Outcome:
+def unfit_arguments(error: Exception) -> Outcome:
     """The handler never ran: its arguments have another form than it declares."""
-    return _told("transient" if repeatable else "not_done", "arguments", _faults(error))
+    return not_run("arguments", _faults(error))
 
 
 def unfit_result(error: Exception, *, repeatable: bool) -> Outcome:
@@ -70,8 +70,8 @@ def _retry_after(error: RetryAfter) -> Outcome:
     try:
         delay_s = seconds_of(error.delay)
     except ValueError as wrong:
-        return _told("transient", "retry-after", f"{error} ({wrong})")
-    return {**_told("transient", "retry-after", error.message), "retry_after_s": delay_s}
+        return _told("not_done", "retry-after", f"{error} ({wrong})")
+    return {**_told("not_done", "retry-after", error.message), "retry_after_s": delay_s}
 
 
 def _faults(error: Exception) -> str:

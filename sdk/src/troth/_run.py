@@ -81,11 +81,11 @@ async def run_handler(
 
     `journal` is where the handler may answer in its own transaction.
     """
-    repeatable = served.repeatable and lease.repeatable
     try:
         values = served.contract.bind(served.kind, lease.args)
     except (ValidationError, KeyError) as error:
-        return unfit_arguments(error, repeatable=repeatable)
+        return unfit_arguments(error)
+    repeatable = served.repeatable and lease.repeatable
     call = _call(served, lease, begun, values, journal)
     try:
         result = await _perform(served, lease, call, threads)
