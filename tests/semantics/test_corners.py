@@ -9,11 +9,13 @@ from tests.semantics.language import (
     approve,
     branch,
     child,
+    each,
     given,
     handler,
     on_failure,
     parallel,
     put,
+    repeat,
     saga,
     scope,
     step,
@@ -124,7 +126,7 @@ def test_two_faults_of_one_move_hold_it_at_the_block() -> None:
         "p", branch("x", step("a")), branch("y", step("b")),
         on_branch="collect", join={"until": "results.p.out.nobody > 1"},
     )  # fmt: skip
-    story = given(saga(both)).failed("a").then(status="held", held="p")
+    given(saga(both)).failed("a").then(status="held", held="p")
 
 
 def test_a_child_that_fails_while_its_part_stops_is_told_beside_the_cause() -> None:
@@ -144,6 +146,20 @@ def test_a_child_that_is_done_and_cannot_be_undone_is_a_debt() -> None:
     kid["undo"]["args"] = {"what": "result.n"}
     story = given(saga(kid, step("b"))).kid("kid", "begun").kid("kid", "fulfilled", {"m": 1})
     story.then(debts=["late kid"], status="held")
+
+
+# --- what is forgotten --------------------------------------------------------------------------
+
+
+def test_the_order_of_the_items_of_a_round_is_forgotten_with_the_round() -> None:
+    """It is kept as long as something in the round may be undone."""
+    keyed = {"key": "each.p.item.k", "after": "each.p.item.after"}
+    xs = [{"k": "k1", "after": []}, {"k": "k2", "after": ["k1"]}]
+    for undone in (None, True):
+        rounds = repeat("r", each("p", step("a", undo=undone), **keyed), step("b"), max=2)
+        story = given(saga(rounds, step("z")), {"id": "acme", "xs": xs})
+        story.done("a").done("a").done("b")
+        assert list(story.w.now.item_after) == (["r#1/p", "r#2/p"] if undone else ["r#2/p"])
 
 
 # --- people ------------------------------------------------------------------------------------

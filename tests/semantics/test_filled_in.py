@@ -153,3 +153,36 @@ def test_what_would_become_too_large_does_not_fit() -> None:
     large = _of(lines={"type": "array", "items": _of(t={"default": "x" * 1000})})
     document = saga(step("create", result=large), sleep("rest", "1d"))
     given(document).done("create", {"lines": [{}] * 300}).then(results={}, waits=["retry"])
+
+
+LARGE = _of(lines={"type": "array", "items": _of(t={"default": "x" * 1000})})
+MANY = {"lines": [{}] * 300}
+
+
+def test_an_event_that_would_become_too_large_is_a_fault_of_who_takes_it() -> None:
+    events = {"ordered": {"version": 1, "schema": LARGE, "key": "id"}}
+    story = given(saga(scope("s", wait("ordered"))) | {"events": events})
+    story.happens("ordered", MANY).then(status="held", held="s/ordered")
+
+
+def test_a_variable_that_would_become_too_large_is_a_fault_of_the_set() -> None:
+    document = saga(
+        scope("s", put("keep", v="input.all")), vars={"v": {"schema": LARGE, "initial": {}}}
+    )
+    given(document, {"id": "acme", "all": MANY}).then(status="held", held="s/keep")
+
+
+def test_arguments_of_an_update_that_would_become_too_large_refuse_it() -> None:
+    document = saga(sleep("rest", "1d"), updates=[update("change", schema=LARGE)])
+    story = given(document).then(at=["rest"])
+    story.asks("change", **MANY).then(answer="update.args", events=[])
+
+
+def test_a_payload_that_would_become_too_large_is_not_taken() -> None:
+    story = given(saga(task("review", "legal", form=LARGE))).works("review", "claim").then()
+    story.works("review", "complete", payload=MANY).then(answer="task.payload", events=[])
+
+
+def test_a_result_of_a_child_that_would_become_too_large_holds_its_parent() -> None:
+    story = given(saga(child("kid", result=LARGE), step("b")))
+    story.kid("kid", "fulfilled", MANY).then(status="held", held="kid")

@@ -359,7 +359,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=200, help="how many mutants")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=60, help="stop hunting after this long")
-    parser.add_argument("--each", type=float, default=20, help="CPU seconds for each mutant")
+    parser.add_argument("--each", type=float, default=5, help="CPU seconds for each mutant")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--again", type=Path, help="the output of a run: who lived there")
     parser.add_argument("tests", nargs="*", default=TESTS)
