@@ -96,7 +96,9 @@ def rest(db: sqlite3.Connection, after: LaneBelief, write: LaneWrite) -> None:
     _mail(db, lane, write)
     _many(db, _SETTLED, ((bytes.fromhex(effect),) for effect in write.settled))
     if write.offered:
-        doubt_until_us = db.execute(_DOUBT).fetchone()[0]
+        # Only what is not begun without being asked for can be in doubt.
+        may_be = any(d.needs_start for d in write.offered)
+        doubt_until_us = db.execute(_DOUBT).fetchone()[0] if may_be else 0
         rows = [_offer(d, lane, clock_us, doubt_until_us) for d in write.offered]
         db.executemany(_OFFER, rows)
     timers = write.timers.items()

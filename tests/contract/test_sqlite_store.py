@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from adapters.sqlite import SqliteStore
-from domain.ports import Store
+from domain.ports import LaneWrite, Store
 from tests.contract.dispatch_contract import DispatchContract
 from tests.contract.store_contract import StoreContract
-from tests.contract.store_world import World
+from tests.contract.store_world import World, commit, dispatch
 
 
 class SqliteWorld:
@@ -47,6 +49,17 @@ class TestSqliteStore(StoreContract):
 class TestSqliteDispatch(DispatchContract):
     def make_world(self, place: Path) -> World:
         return SqliteWorld(place)
+
+
+@pytest.mark.parametrize(("needs_start", "reads"), [(False, 0), (True, 1)])
+def test_whether_there_is_doubt_is_read_only_for_work_that_can_be_in_doubt(
+    tmp_path: Path, needs_start: bool, reads: int
+) -> None:
+    said: list[str] = []
+    with closing(SqliteStore.open(f"sqlite:///{tmp_path / 'troth.db'}", now_us=1)) as store:
+        store.connection.set_trace_callback(said.append)
+        commit(store, LaneWrite(offered=[dispatch("a", needs_start=needs_start)]), clock_us=1)
+    assert len([text for text in said if "doubt_until_us" in text]) == reads
 
 
 make: Callable[[Path], World] = SqliteWorld  # the type checker holds the class to the protocol
