@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 from tests.simulation import pool
+from tests.simulation.dice import Dice
 from tests.simulation.pool import Noted, Ordered
 from troth import (
     A2,
@@ -13,12 +15,14 @@ from troth import (
     Saga,
     approve,
     branch,
+    each,
     emit,
     fail,
     lock,
     new,
     on_failure,
     parallel,
+    repeat,
     saga,
     scope,
     set_,
@@ -28,7 +32,12 @@ from troth import (
     when,
 )
 
-__all__ = ["PLOTS"]
+__all__ = ["plots_of"]
+
+PLOTTED = 0.6
+"""The share of worlds in which one of the first plots is played."""
+PLOTTED_MORE = 0.5
+"""The share of those in which one of the others is, drawn apart: it shifts no other draw."""
 
 AGAIN = DoubleStart(running="replace", finished="allow")
 ONCE = DoubleStart(running="return", finished="after_failure")
@@ -108,7 +117,69 @@ def unsure(order: Ordered) -> None:
     sleep("a_while", "5m")
 
 
-PLOTS: tuple[tuple[Saga[Any, Any], ...], ...] = (
+@saga("plot-bounded", version=1, starts_on=Ordered, double_start=ONCE)
+def bounded(order: Ordered) -> None:
+    """As many rounds as there may be, and more items than may be open."""
+    counter = var("counter", int, 0)
+    with repeat("rounds", max=2, until=counter > 9, on_max="continue"):
+        pool.make.named("one")(order.number)
+        set_(counter=counter + 1, name="count")
+    numbers = [order.number + f"-{index}" for index in range(4)]
+    for number in each("list", numbers, key=lambda number: number, at_most=4, width=2):
+        pool.build.named("item")(number)
+
+
+@saga("plot-stale", version=1, starts_on=Ordered, double_start=ONCE)
+def stale(order: Ordered) -> None:
+    """Decisions that are about to end, or have, when their turn comes."""
+    with approve(
+        "gate", level=A2, within="6h", valid="62s", on_expiry="continue", on_reject="continue"
+    ):
+        pool.file.named("at_once")(order.number)
+        sleep("a_while", "1m")
+        pool.charge.named("later")(order.number)
+        pool.wire.named("last")(order.number)
+
+
+@saga("plot-binding", version=1, starts_on=Ordered, double_start=ONCE)
+def binding(order: Ordered) -> None:
+    """Much that binds for good, of which nobody may know whether it happened."""
+    with on_failure("*", undo="all"):
+        emit("sorry", Noted, new(Noted, number=order.number, text="sorry"))
+    with approve("gate", level=A3, within="6h"):
+        pool.bind.named("one")(order.number)
+        pool.bind.named("two")(order.number)
+        pool.bind.named("three")(order.number)
+
+
+def _hurry(order: Ordered, name: str) -> None:
+    with scope(name, deadline="40s"):
+        with on_failure("*", undo="all"):
+            pool.look.named(name + "_sorry")(order.number, order.amount)
+        pool.wire.named(name + "_wire")(order.number)
+        pool.charge.named(name + "_charge")(order.number)
+
+
+@saga("plot-hurried", version=1, starts_on=Ordered, double_start=ONCE)
+def hurried(order: Ordered) -> None:
+    """Parts whose time is over while something is under way in them."""
+    with approve("gate", level=A2, within="6h", on_expiry="continue", on_reject="continue"):
+        _hurry(order, "first")
+        _hurry(order, "second")
+        _hurry(order, "third")
+
+
+Played = tuple[Saga[Any, Any], ...]
+
+PLOTS: tuple[Played, ...] = (
     (relabel,), (sealed,), (left_waits, right_waits), (holds, holds_too), (unsure,),
 )  # fmt: skip
 """Each with all sagas that play in it."""
+MORE: tuple[Played, ...] = ((bounded,), (stale,), (binding,), (hurried,))
+
+
+def plots_of(dice: Dice) -> Played:
+    """What is played in a world."""
+    found = dice.pick(PLOTS) if dice.chance(PLOTTED) else ()
+    rng = Random(f"plots {dice.seed}")
+    return (*found, *rng.choice(MORE)) if rng.random() < PLOTTED_MORE else found

@@ -35,7 +35,8 @@ from tests.simulation.network import TENANT, Network
 from tests.simulation.observer import Observer, Violation
 from tests.simulation.options import WHOLE, Options
 from tests.simulation.people import PERSONS, People
-from tests.simulation.plots import PLOTS
+from tests.simulation.plots import plots_of
+from tests.simulation.restores import Restores
 from tests.simulation.sdk import Machine, journal_database, simulated_sdk
 from tests.simulation.stories import stories
 from tests.simulation.surroundings import close, empty_store, folder, knowing, silent
@@ -50,8 +51,6 @@ SHORT_S_MAX = 5400.0
 LONG_S = (6 * 3600.0, 72 * 3600.0)
 LONG = 0.3
 """The share of worlds that live for days rather than for an hour."""
-PLOTTED = 0.6
-"""The share of worlds in which one of the plots is played."""
 WAITS_S = (60.0, 300.0, 900.0, 900.0)
 LONG_WAITS_S = (900.0, 6 * 3600.0, 6 * 3600.0)
 """How long a claim waits for work: each that ends empty costs as much as a decision."""
@@ -139,6 +138,8 @@ class World:
             for tenant in self.kinds.tenants
         }
         self.people = self.crowds[TENANT]
+        self.restores = Restores(self, self._spawn)
+        self.engine.is_restored = self.kinds.is_restored
         self.neighbours = Neighbours(self.kinds.tenants, dice, self)
         self._with_partner = dice.chance(0.5)
         self._with_sign = dice.chance(0.4)
@@ -173,7 +174,9 @@ class World:
         drawn: list[Any] = []
         for people in self.crowds.values():
             drawn += stories(people, dice, sagas, self._plotted, horizon_s)
-        if sagas and dice.chance(0.5):
+        if self.kinds.is_restored:
+            self._spawn(self.restores.live(horizon_s))
+        elif sagas and dice.chance(0.5):
             drawn.append(self._renew(dice.pick(sagas), horizon_s))
         self._count = len(drawn)
         told = [self._spawn(story) for story in self._told(drawn)]
@@ -238,10 +241,9 @@ class World:
                 found.append(drawn.name)
             if len(found) == wanted:
                 break
-        if self.dice.chance(PLOTTED):
-            for played in self.dice.pick(PLOTS):
-                assert await self._registered(played.document()), played
-                self._plotted.append(played.name)
+        for played in plots_of(self.dice):
+            assert await self._registered(played.document()), played
+            self._plotted.append(played.name)
         for known, is_wanted in ((activation, self._with_partner), (signature, self._with_sign)):
             assert not is_wanted or await self._registered(known.document()), known
         return found
