@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pydantic import BaseModel
 
@@ -49,8 +51,30 @@ desk = Participant("desk")
 bank = Participant("bank")
 
 
-def _book() -> sqlite3.Connection:
-    return sqlite3.connect(os.environ[BOOK], timeout=WAIT_S, isolation_level=None)
+class _Book:
+    """The book, for one thread of this process at a time.
+
+    A hundred that ask the file by turns would wait for each other longer than they write.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+
+    @contextmanager
+    def open(self) -> Iterator[sqlite3.Connection]:
+        with self._turn:
+            if self._db is None:
+                self._db = sqlite3.connect(
+                    os.environ[BOOK], timeout=WAIT_S, isolation_level=None, check_same_thread=False
+                )
+                # Processes are killed here, not the machine: what was written is there without
+                # a flush. The journal beside it is as durable as the SDK makes it.
+                self._db.execute("PRAGMA synchronous = NORMAL")
+            yield self._db
+
+
+_book = _Book()
 
 
 def _write(book: sqlite3.Connection, what: str, fx: Effect, number: str) -> None:
@@ -60,7 +84,7 @@ def _write(book: sqlite3.Connection, what: str, fx: Effect, number: str) -> None
 
 def _perform(what: str, fx: Effect, number: str) -> Receipt:
     pass_by(BEFORE_EFFECT)
-    with closing(_book()) as book:
+    with _book.open() as book:
         _write(book, what, fx, number)
     pass_by(AFTER_EFFECT)
     return Receipt(number=number)
@@ -81,7 +105,7 @@ def release(fx: Effect, held: Receipt) -> None:
 def charge(fx: Effect, held: Receipt) -> Receipt:
     """Effect and answer are one transaction of the book: never there twice, even if repeated."""
     pass_by(BEFORE_EFFECT)
-    with closing(_book()) as book, fx.transaction(book) as answer:
+    with _book.open() as book, fx.transaction(book) as answer:
         _write(book, "charge", fx, held.number)
         receipt = answer.done(Receipt(number=held.number))
     pass_by(AFTER_EFFECT)
@@ -110,7 +134,7 @@ def remit(fx: Effect, wanted: Wanted) -> Receipt:
 
 @remit.probe
 def is_remitted(fx: Effect, wanted: Wanted) -> Receipt | None:
-    with closing(_book()) as book:
+    with _book.open() as book:
         row = book.execute("SELECT number FROM lines WHERE key = ?", (fx.key,)).fetchone()
     return None if row is None else Receipt(number=wanted.number)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import orjson
 
@@ -11,6 +14,7 @@ from chaos.books import moving_s
 from chaos.run import Outcome, look, scratch
 from chaos.strike import now_us
 from chaos.world import World, world
+from tools.servers.processes import family
 
 __all__ = ["Recovery", "recover"]
 
@@ -30,6 +34,9 @@ class Recovery:
         back_s: until every process had said that it runs.
         half_s, most_s, all_s: until half of them, 99 of 100, each had its next event.
         ended_s: until the last one had ended.
+        cpu_s: seconds of a processor that each part used until all of them had their next event,
+            starting it included: what this takes on a machine with nothing else to do.
+        load: processes that wanted to run at once, on average over that minute.
     """
 
     shape: str
@@ -39,6 +46,8 @@ class Recovery:
     most_s: float
     all_s: float
     ended_s: float
+    cpu_s: Mapping[str, float]
+    load: float
     lost: int
     doubled: int
     sound: bool
@@ -57,10 +66,12 @@ def recover(found: Outcome, count: int) -> Recovery:
         for _ in range(0, count, ROUND):
             here.publish(trips=ROUND, wires=0)
         here.until(lambda: here.written() >= count * BEGUN_SHARE, "half have begun")
+        spent = _Spent(here)
         at_us = _kill_all(here)
         here.mend()
         back_s = (now_us() - at_us) / 1_000_000
-        here.settle(ALL_ENDED_S)
+        here.settle(ALL_ENDED_S, spent.look)
+        load, _, _ = os.getloadavg()
         ended_s = (now_us() - at_us) / 1_000_000
         here.quiet()
         look(here, found)
@@ -72,9 +83,46 @@ def recover(found: Outcome, count: int) -> Recovery:
     )
     return Recovery(
         options.shape, in_flight=len(moved), back_s=round(back_s, 2), half_s=half_s,
-        most_s=most_s, all_s=all_s, ended_s=round(ended_s, 2), lost=len(books.lost),
-        doubled=len(books.doubled), sound=found.sound, found=tuple(found.told()[:SHOWN_MAX]),
+        most_s=most_s, all_s=all_s, ended_s=round(ended_s, 2),
+        cpu_s=spent.until(at_us + int(moved[-1] * 1_000_000)), load=round(load, 1),
+        lost=len(books.lost), doubled=len(books.doubled), sound=found.sound, found=tuple(found.told()[:SHOWN_MAX]),
     )  # fmt: skip
+
+
+class _Spent:
+    """Processor time of each part from now on, looked at now and then."""
+
+    def __init__(self, here: World) -> None:
+        self._here = here
+        # What runs now of the engine is killed, and does not count.
+        self._first = {**self._now(), "engine": 0.0}
+        self._seen: list[tuple[int, dict[str, float]]] = []
+
+    def look(self) -> None:
+        self._seen.append((now_us(), self._now()))
+
+    def until(self, at_us: int) -> dict[str, float]:
+        """What was spent when it was looked at after that moment for the first time."""
+        then = next((now for seen_us, now in self._seen if seen_us >= at_us), self._seen[-1][1])
+        return {name: round(spent - self._first[name], 2) for name, spent in then.items()}
+
+    def _now(self) -> dict[str, float]:
+        pids = {
+            "engine": [child.pid for child in self._here.engines.values()],
+            "participants": [worker.pid for worker in self._here.workers],
+            **{kind: family(server.pid) for kind, server in self._here.servers.items()},
+        }
+        return {name: sum(map(_cpu_s, found)) for name, found in pids.items()}
+
+
+def _cpu_s(pid: int) -> float:
+    """What a process and its ended children used; 0 when it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    # utime, stime, cutime, cstime: fields 14 to 17, and the name was the second.
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _kill_all(here: World) -> int:

@@ -280,10 +280,11 @@ class World:
         ended = sum(status.get(name, 0) for status in statuses for name in ENDED)
         return len(self.acknowledged) - ended
 
-    def settle(self, limit_s: float = LIMIT_S) -> None:
-        """Wait until everything acknowledged has ended. Raises Faulty."""
+    def settle(self, limit_s: float = LIMIT_S, look: Callable[[], None] = lambda: None) -> None:
+        """Wait until everything acknowledged has ended; `look` meanwhile. Raises Faulty."""
 
         def is_settled() -> bool:
+            look()
             if any(child.process.poll() is not None for child in self.engines.values()):
                 self.mend()
             return self.unended() == 0
