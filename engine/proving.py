@@ -12,7 +12,6 @@ import orjson
 from eventsourcing.persistence import StoredEvent
 
 import consumers.core  # noqa: F401  every kind of stream is made known there
-from adapters.sql.rebuilding import column_of
 from adapters.sql.views import VIEWS
 from consumers.registry import Registry
 from domain.chain import LogRow
@@ -33,12 +32,6 @@ TOLD_MAX = 400
 """Characters that are shown of a difference."""
 TELL_EVERY = 5_000
 """Streams between two words on progress."""
-
-_EVENTS = """
-SELECT position, stream, version, topic, state, prev FROM events ORDER BY stream, version
-"""
-_STREAMS = "SELECT count(DISTINCT stream) FROM events"
-_DEFINITIONS = "SELECT hash, document FROM definitions ORDER BY registered_us, saga, version"
 
 Tell = Callable[[int, int], None]
 """Streams done, of how many."""
@@ -76,7 +69,7 @@ class Proof:
 
 def registered(store: OfflineStore) -> Callable[[str], Definition | None]:
     """The definitions of a store, by hash."""
-    return registry_of(store.each(_DEFINITIONS))
+    return registry_of(store.definitions())
 
 
 def registry_of(rows: Iterable[Any]) -> Callable[[str], Definition | None]:
@@ -115,9 +108,8 @@ def prove(store: OfflineStore, tell: Tell) -> Proof:
     Reads everything as it was at one moment; nothing is written.
     """
     proof, shape_of, lanes = Proof(), registered(store), len(store.lanes())
-    ((total,),) = store.each(_STREAMS)
-    live = _Live(store)
-    for stream, rows in groupby(_rows(store), key=lambda row: row.stream):
+    total, live = store.streams(), _Live(store)
+    for stream, rows in groupby(store.all_rows(), key=lambda row: row.stream):
         proof.streams += 1
         counted = _counted(rows, proof)
         try:
@@ -137,11 +129,6 @@ def prove(store: OfflineStore, tell: Tell) -> Proof:
     for fault in live.left_over():
         proof.add(proof.views, fault)
     return proof
-
-
-def _rows(store: OfflineStore) -> Iterator[LogRow]:
-    for *place, state, prev in store.each(_EVENTS):
-        yield LogRow(*place, state=store.state(state), prev=prev)
 
 
 def _counted(rows: Iterable[LogRow], proof: Proof) -> Iterator[LogRow]:
@@ -189,9 +176,8 @@ class _Rows:
         self._keys = VIEWS[table].keys
         self._names = tuple(VIEWS[table].kinds)
         self._skipped: list[bytes] = []
-        names, column = ", ".join(self._names), column_of(table)
-        rows = store.each(f"SELECT {names} FROM {table} ORDER BY {column}")  # noqa: S608 - our own
-        self._groups = groupby(map(self._named, rows), key=lambda row: row[column])
+        column = VIEWS[table].stream
+        self._groups = groupby(map(self._named, store.view(table)), key=lambda row: row[column])
         self._next: tuple[bytes, list[dict[str, Any]]] | None = None
         self._advance()
 

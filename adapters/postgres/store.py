@@ -14,6 +14,7 @@ from adapters.postgres.link import Db, Link
 from adapters.postgres.schema import check_form
 from adapters.postgres.telling import Told
 from adapters.postgres.transaction import PostgresTransaction
+from adapters.sql.log_rows import DEFINITIONS
 from domain.ports import LaneBelief, LaneLost, PassedAnswer, StoreFailed
 
 __all__ = ["PostgresStore"]
@@ -36,7 +37,6 @@ JOIN lanes l ON l.lane = b.lane WHERE l.epoch = b.epoch AND l.head = b.head
 ORDER BY l.lane FOR NO KEY UPDATE OF l
 """
 _ROUTING = "SELECT routing FROM store"
-_DEFINITIONS = "SELECT hash, document FROM definitions ORDER BY registered_us, saga, version"
 _NEXT_DUE = """
 SELECT min(due.at_us) FROM unnest(%s) AS l (number), LATERAL (
   SELECT (SELECT due_us FROM timers t WHERE t.lane = l.number AND NOT EXISTS
@@ -187,7 +187,7 @@ class PostgresStore:
     @guarded
     def definitions(self) -> Iterable[tuple[bytes, bytes]]:
         """Every registered definition: its hash and its document, as registered."""
-        return self._link.db().execute(_DEFINITIONS, binary=True).fetchall()
+        return self._link.db().execute(DEFINITIONS, binary=True).fetchall()
 
     @guarded
     def next_due_us(self, *lanes: int) -> int | None:

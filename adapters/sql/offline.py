@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+from adapters.sql.log_rows import ALL_STREAMS, DEFINITIONS, LANE, STREAM, log_rows
 from adapters.sql.reads import Row
+from adapters.sql.views import VIEWS
 from domain.chain import Checkpoint, LogRow
 
 __all__ = ["Check", "Finding", "LaneRow", "OfflineStore", "Snapshot"]
@@ -22,14 +24,7 @@ FINDINGS_MAX = 100
 Json = Any
 
 _LANES = "SELECT lane, head, chain, clock_us, epoch FROM lanes ORDER BY lane"
-_ROWS = """
-SELECT position, stream, version, topic, state, prev FROM events
-WHERE lane = ? AND position > ? AND position <= ? ORDER BY position
-"""
-_STREAM = """
-SELECT position, stream, version, topic, state, prev FROM events
-WHERE stream = ? ORDER BY version
-"""
+_STREAMS = "SELECT count(DISTINCT stream) FROM events"
 _FIND = """
 SELECT commitment FROM current_steps
 WHERE saga = ? AND key = ?{more}
@@ -165,23 +160,38 @@ class OfflineStore(ABC):
 
     def rows(self, lane: int, *, after: int = 0, until: int = 2**62) -> Iterator[LogRow]:
         """The log of a lane, in order."""
-        yield from self._rows(_ROWS, lane, after, until)
+        return self._rows(LANE, lane, after, until)
 
     def stream_rows(self, stream: UUID) -> Iterator[LogRow]:
         """The events of one stream, in order."""
-        yield from self._rows(_STREAM, self._db.id(stream))
+        return self._rows(STREAM, self._db.id(stream))
+
+    def streams(self) -> int:
+        """How many streams there are."""
+        row = self._db.row(_STREAMS)
+        return int(row[0]) if row else 0
+
+    def all_rows(self) -> Iterator[LogRow]:
+        """The whole log, one stream after the other in the order of their ids."""
+        return self._rows(ALL_STREAMS)
+
+    def definitions(self) -> Iterator[Row]:
+        """Hash and document of every registered definition."""
+        return self._db.each(DEFINITIONS)
+
+    def view(self, table: str) -> Iterator[Row]:
+        """The rows of a view in the order of their streams, with the columns that VIEWS names."""
+        view = VIEWS[table]
+        names = ", ".join(view.kinds)
+        sql = f"SELECT {names} FROM {table} ORDER BY {view.stream}"  # noqa: S608 - our own names
+        return self._db.each(sql)
 
     def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Row]:
         """The rows of a query one by one: plain SQL with `?` for a value, ids as 16 bytes."""
         return self._db.each(sql, values)
 
-    def state(self, stored: bytes) -> bytes:
-        """The state of an event or a snapshot as it was written, from its column."""
-        return self._db.state(stored)
-
     def _rows(self, query: str, *values: Any) -> Iterator[LogRow]:
-        for *place, state, prev in self._db.each(query, values):
-            yield LogRow(*place, state=self._db.state(state), prev=prev)
+        return log_rows(self._db.each(query, values), self._db.state)
 
     def find(self, saga: str, key: str, run: int | None, tenant: str | None) -> UUID | None:
         """The id of a commitment, of its latest run unless one is named."""

@@ -7,30 +7,21 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+from adapters.sql.log_rows import DEFINITIONS, STREAM, log_rows
 from adapters.sql.reads import Row
 from adapters.sql.views import VIEWS
 from domain.chain import LogRow
 from domain.ports import ViewRow
 
-__all__ = ["ViewWriter", "column_of"]
+__all__ = ["ViewWriter"]
 
 _LANES = "SELECT count(*) FROM lanes"
-_DEFINITIONS = "SELECT hash, document FROM definitions ORDER BY registered_us, saga, version"
 _STREAMS = """
 SELECT DISTINCT stream FROM events WHERE lane = ? AND stream > ? ORDER BY stream LIMIT ?
 """
 _STRAYS = """
 DELETE FROM {0} WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.stream = {0}.{1})
 """
-_STREAM = """
-SELECT position, stream, version, topic, state, prev FROM events
-WHERE stream = ? ORDER BY version
-"""
-
-
-def column_of(table: str) -> str:
-    """The column of a view that names the stream a row was folded from."""
-    return "stream" if "stream" in VIEWS[table].kinds else "commitment"
 
 
 class ViewWriter(ABC):
@@ -73,7 +64,7 @@ class ViewWriter(ABC):
 
     def definitions(self) -> list[Row]:
         """Hash and document of every registered definition."""
-        return self.rows(_DEFINITIONS)
+        return self.rows(DEFINITIONS)
 
     def streams(self, lane: int, after: bytes, limit: int) -> list[bytes]:
         """The next streams of a lane, in the order of their ids."""
@@ -81,18 +72,15 @@ class ViewWriter(ABC):
 
     def stream(self, stream: bytes) -> list[LogRow]:
         """The events of one stream, in order."""
-        return [
-            LogRow(*place, state=self.state(state), prev=prev)
-            for *place, state, prev in self.rows(_STREAM, (self.id(stream),))
-        ]
+        return list(log_rows(self.rows(STREAM, (self.id(stream),)), self.state))
 
     def replace(self, stream: bytes, tables: Sequence[str], rows: Sequence[ViewRow]) -> None:
         """Have these rows in place of all that the stream has in these views."""
         for table in tables:
-            sql = f"DELETE FROM {table} WHERE {column_of(table)} = ?"  # noqa: S608 - names of ours
+            sql = f"DELETE FROM {table} WHERE {VIEWS[table].stream} = ?"  # noqa: S608 - our names
             self.count(sql, (self.id(stream),))
         self.write([row for row in rows if row.table in tables])
 
     def remove_strays(self, tables: Sequence[str]) -> int:
         """Remove the rows of streams that have no events; how many there were."""
-        return sum(self.count(_STRAYS.format(table, column_of(table))) for table in tables)
+        return sum(self.count(_STRAYS.format(table, VIEWS[table].stream)) for table in tables)

@@ -14,6 +14,11 @@ class ViewTable:
     keys: tuple[str, ...]
     kinds: dict[str, str]
 
+    @property
+    def stream(self) -> str:
+        """The column that names the stream a row was folded from."""
+        return "stream" if "stream" in self.kinds else "commitment"
+
 
 def _kinds(words: str) -> dict[str, str]:
     """`kind: names; ...` as the kind of each name."""

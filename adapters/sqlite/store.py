@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from uuid import uuid4
 
+from adapters.sql.log_rows import DEFINITIONS
 from adapters.sqlite.faults import FAULTS, guarded, store_failed
 from adapters.sqlite.files import FileLock, path_of
 from adapters.sqlite.schema import HEAD, create, revision_of
@@ -40,7 +41,6 @@ _CLAIM = "UPDATE lanes SET epoch = epoch + 1, owner = ?, backend = ? WHERE lane 
 _LANE = "SELECT epoch, head, chain, clock_us FROM lanes WHERE lane = ?"
 # The same head is written: the row is locked and compared, nothing reaches the disk for it.
 _CHECK = "UPDATE lanes SET head = head WHERE lane = ? AND epoch = ? AND head = ?"
-_DEFINITIONS = "SELECT hash, document FROM definitions ORDER BY registered_us, saga, version"
 _NEXT_DUE = """
 SELECT min(due) FROM (
   SELECT (SELECT due_us FROM timers t WHERE t.lane = ?1 AND NOT EXISTS
@@ -125,7 +125,7 @@ class SqliteStore:
     @guarded
     def definitions(self) -> Iterable[tuple[bytes, bytes]]:
         """Every registered definition: its hash and its document, as registered."""
-        return self.connection.execute(_DEFINITIONS).fetchall()
+        return self.connection.execute(DEFINITIONS).fetchall()
 
     @guarded
     def next_due_us(self, *lanes: int) -> int | None:
