@@ -17,12 +17,13 @@ from domain.mapper import event_mapper
 from domain.saga_key import SagaKey
 from domain.streams import us_of
 from projections import current_step, parked_events
-from tests.simulation.books import Books
+from tests.simulation.books import Act, Books
 from tests.simulation.fleet import Fleet
 from tests.simulation.gates import is_gated
 from tests.simulation.ledger import Ledger
 from tests.simulation.observer import Observer, Shadow, Violation, same
 from tests.simulation.people import People
+from tests.simulation.restores import Restores
 from tests.simulation.undone import check_undone
 
 __all__ = ["check_end"]
@@ -47,6 +48,7 @@ class Ended(Protocol):
     ledger: Ledger
     books: Books
     crowds: dict[str, People]
+    restores: Restores
 
 
 def check_end(world: Ended) -> None:
@@ -309,15 +311,23 @@ def _books(world: Ended) -> None:
                 case _:
                     pass
     for act in world.books.acts.values():
-        intent = intents.get(act.key)
-        if intent is None or intent.args != act.args:
-            raise Violation("books", f"{act.contract} {act.key[:8]} was never commanded so")
-        if act.key not in done and act.key not in told and not act.late:
-            raise Violation("books", f"{act.contract} {act.node} happened and is not recorded")
-        if is_gated(intent.classes) and act.kind == "do":
-            started_us = world.observer.gates.leave_us(act.key)
-            if started_us is None or started_us > act.at_us:
-                raise Violation("gates", f"{act.contract} acted before it was allowed to")
+        _act(world, act, intents.get(act.key), act.key in done or act.key in told)
+
+
+def _act(world: Ended, act: Act, intent: Any, is_told: bool) -> None:
+    """One that happened: commanded so, known of, and allowed."""
+    is_lost = world.restores.is_of_lost_time(act)
+    if intent is None or intent.args != act.args:
+        if is_lost:
+            return
+        raise Violation("books", f"{act.contract} {act.key[:8]} was never commanded so")
+    may_stand = act.late or world.restores.may_stand(act, intent, us_of(intent.timestamp))
+    if not is_told and not may_stand:
+        raise Violation("books", f"{act.contract} {act.node} happened and is not recorded")
+    if is_gated(intent.classes) and act.kind == "do" and not is_lost:
+        started_us = world.observer.gates.leave_us(act.key)
+        if started_us is None or started_us > act.at_us:
+            raise Violation("gates", f"{act.contract} acted before it was allowed to")
 
 
 def _is_plain(world: Ended, intent: Any) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import orjson
 
+from adapters.sql.restoring import mark
 from adapters.sqlite import SqliteStore
 from consumers.limits import LaneLimits
 from consumers.owned import Owned
@@ -59,6 +61,8 @@ class Fleet:
         self.decided: Decided = {}
         self.broken_until_us: dict[UUID, int] = {}
         self.unlike: str | None = None
+        self.restores = 0
+        self.is_restored = False
         self.registry = Registry(compiled)
         self._silent: dict[str, int | None] = {}
         self._database = None if lanes is None else SharedDatabase(lanes, path.read_bytes())
@@ -123,13 +127,14 @@ class Fleet:
             raise Unreachable("the engine is down")
         return self.engines[0].store
 
-    def cached(self) -> dict[UUID, Entry]:
-        """What engines hold of streams, of those that believe what is so."""
+    def cached(self, streams: Iterable[UUID]) -> dict[UUID, Entry]:
+        """What engines hold of these streams, of those that believe what is so."""
         found: dict[UUID, Entry] = {}
         for engine in self.engines:
             owned = engine.lane._owned if engine.is_up else None
             if owned is not None and self._is_so(owned):
-                found.update(engine.lane._parts.streams._entries)
+                held = engine.lane._parts.streams._entries
+                found.update((id_, held[id_]) for id_ in streams if id_ in held)
         return found
 
     def _is_so(self, owned: Owned) -> bool:
@@ -140,6 +145,36 @@ class Fleet:
     def beliefs(self) -> list[LaneBelief]:
         """Of the only lane of a file; reading on a shared store needs none."""
         return [] if self._database is not None else [self.viewing().belief(0)]
+
+    @contextmanager
+    def put_back(self, copy: bytes, doubt_us: int) -> Iterator[sqlite3.Connection]:
+        """Every process dies, the store is as it was, and is told so; what it holds by then."""
+        for engine in self.engines:
+            if engine.is_up:
+                engine.crash(None)
+        self.restores += 1
+        if self._database is not None:
+            db = self._database.connection
+            # Not deserialized into it: statements that were prepared would go on with old tables.
+            with closing(sqlite3.connect(":memory:")) as backup:
+                backup.deserialize(copy)
+                backup.backup(db)
+        else:
+            for end in ("-wal", "-shm"):
+                Path(f"{self._path}{end}").unlink(missing_ok=True)
+            self._path.write_bytes(copy)
+            db = sqlite3.connect(self._path, isolation_level=None)
+        now_us = self._loop.now_us()
+        db.execute("BEGIN")
+        mark(
+            lambda sql, values: db.execute(sql, values).rowcount,
+            lambda sql: int(db.execute(sql).fetchone()[0]),
+            true="1", now_us=now_us, doubt_until_us=now_us + doubt_us,
+        )  # fmt: skip
+        db.execute("COMMIT")
+        yield db
+        if self._database is None:
+            db.close()
 
     # --- around each engine ----------------------------------------------------------------------
 

@@ -12,15 +12,16 @@ __all__ = ["KINDS", "NEIGHBOUR", "Kinds", "kinds_of"]
 
 NEIGHBOUR = "south"
 """The second tenant, where there is one."""
-KINDS: dict[str, float] = {"neighbours": 0.12}
+KINDS: dict[str, float] = {"neighbours": 0.12, "restore": 0.12}
 """The share of worlds of each kind; a world may be of several."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """`tenants` share one engine and its sagas."""
+    """`tenants` share one engine and its sagas; `is_restored`: its store is put back once."""
 
     tenants: tuple[str, ...] = (TENANT,)
+    is_restored: bool = False
 
 
 def kinds_of(seed: int, options: Options) -> Kinds:
@@ -28,4 +29,5 @@ def kinds_of(seed: int, options: Options) -> Kinds:
     rng = Random(f"kinds {seed}")
     drawn = {name for name, share in KINDS.items() if rng.random() < share}
     drawn -= options.without
-    return Kinds(tenants=(TENANT, NEIGHBOUR) if "neighbours" in drawn else (TENANT,))
+    tenants = (TENANT, NEIGHBOUR) if "neighbours" in drawn else (TENANT,)
+    return Kinds(tenants, is_restored="restore" in drawn)

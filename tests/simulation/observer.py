@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,7 +86,7 @@ class Observer:
         self.decisions = 0
         self.topics: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
-        self.trace: deque[str] = deque(maxlen=TRACE_MAX)
+        self.trace: deque[str | _Line] = deque(maxlen=TRACE_MAX)
         self.gates = Gates()
         self.oracles = Oracles(registry, leases, books)
         self.positions: dict[int, int] = {}
@@ -93,16 +95,38 @@ class Observer:
         self._leases = leases
         self._mapper = event_mapper()
         self._taken: set[tuple[str, ...]] = set()
+        self._known: dict[str, Commitment] = {}
+        self._seen: tuple[sqlite3.Connection | None, int] = None, 0
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def begin_again(self) -> None:
+        """The store was put back: what is in it is read anew, from its first event."""
+        fresh = Observer(self._leases, self.oracles.registry, self.oracles.books)
+        fresh.oracles.covered = self.oracles.covered
+        fresh.trace, fresh._waiting = self.trace, self._waiting
+        fresh.decisions, fresh.topics = self.decisions, self.topics
+        fresh.statuses = self.statuses
+        vars(self).update(vars(fresh))
 
     @property
     def chain(self) -> bytes:
         """The chains of all lanes, computed here."""
         return b"".join(self._chains.values())
 
+    async def moved(self, within_s: float) -> None:
+        """Wait for the next event that is committed, at most so long."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await asyncio.wait([future], timeout=within_s)
+
     def step(self, engine: Fleet) -> None:
         """Take in what was committed since. Raises Violation."""
         _raise("decides alike", engine.unlike)
         db = engine.connection
+        # Everybody writes by way of this connection: with its count nothing has changed.
+        if self._seen[0] is db and self._seen[1] == db.total_changes:
+            return
+        self._seen = db, db.total_changes
         changed: dict[UUID, None] = {}
         for lane, head, chain, clock_us in db.execute(_LANES).fetchall():
             position = self.positions.setdefault(lane, 0)
@@ -117,6 +141,10 @@ class Observer:
         if changed:
             self.decisions += len(changed)
             self._look(engine, changed)
+            waiting, self._waiting = self._waiting, []
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
 
     # --- one event -----------------------------------------------------------------------------
 
@@ -134,7 +162,7 @@ class Observer:
         at_us = us_of(event.timestamp)
         if at_us < shadow.at_us:
             raise Violation("time", f"{id_} went back at version {version}")
-        self.trace.append(f"{position:5} {str(id_)[:8]} v{version:<3} {topic} {_short(event)}")
+        self.trace.append(_Line(position, id_, version, topic, event))
         self.topics[topic] += 1
         if isinstance(shadow.state, Commitment):
             self._judge(id_, shadow.state, event, at_us)
@@ -187,7 +215,7 @@ class Observer:
     # --- the streams that changed --------------------------------------------------------------
 
     def _look(self, engine: Fleet, changed: dict[UUID, None]) -> None:
-        cached = engine.cached()
+        cached = engine.cached(changed)
         for id_ in changed:
             shadow = self.streams[id_]
             entry = cached.get(id_)
@@ -196,6 +224,7 @@ class Observer:
             ):
                 raise Violation("cache", f"{id_} differs from its events")
             if isinstance(shadow.state, Commitment):
+                self._known[str(id_)] = shadow.state
                 self.statuses[shadow.state.status] += 1
                 _timers_have_fired(shadow.state)
                 definition = engine.registry.by_hash(shadow.state.definition)
@@ -230,12 +259,9 @@ class Observer:
 
     def _meets(self, changed: dict[UUID, None]) -> None:
         """With no mail under way, what is kept and what waits for it have met."""
-        known = {
-            str(id_): s.state for id_, s in self.streams.items() if isinstance(s.state, Commitment)
-        }
         now_us = max(self._clocks_us.values())
         states = [self.streams[id_].state for id_ in changed]
-        _raise("meets", unmet(states, known, now_us))
+        _raise("meets", unmet(states, self._known, now_us))
 
 
 def _no_second_attempt(before: Commitment, event: Any) -> None:
@@ -286,6 +312,21 @@ def _goes_on(c: Commitment, rows: dict[str, tuple[str, int, str]]) -> None:
     others = others or any(e.child and e.state == "undoing" for e in c.entries.values())
     if not (c.is_over or c.timers or rows or c.subs or c.debts or asks or asked or others):
         raise Violation("wake-ups", f"{c.saga} {c.key} is {c.status} and nothing will move it")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One event of a trace: put into words only where somebody reads it."""
+
+    position: int
+    stream: UUID
+    version: int
+    topic: str
+    event: Any
+
+    def __str__(self) -> str:
+        where = f"{self.position:5} {str(self.stream)[:8]} v{self.version:<3}"
+        return f"{where} {self.topic} {_short(self.event)}"
 
 
 def _short(event: Any) -> str:

@@ -334,7 +334,8 @@ class SharedCluster:
             return None
         self._db.execute(_CLAIM, (self._process, lane))
         _, *known = self._db.execute(_LANE, (lane,)).fetchone()
-        return LaneBelief(lane, *known, incarnation=1)
+        incarnation = self._db.execute("SELECT incarnation FROM store").fetchone()[0]
+        return LaneBelief(lane, *known, incarnation=incarnation)
 
     def release(self, *lanes: int) -> None:
         """Give lanes away."""

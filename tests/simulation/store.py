@@ -12,6 +12,7 @@ from domain.ports import (
     Dispatch,
     LaneBelief,
     LaneLost,
+    LaneWrite,
     PassedAnswer,
     Reply,
     Store,
@@ -57,6 +58,17 @@ class Leases:
     current: dict[str, str] = field(default_factory=dict)
     replied: set[tuple[str, int, str]] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
+    doubted: set[tuple[str, int]] = field(default_factory=set)
+    """Attempts that the lost time may have made: nobody may be given them."""
+    doubt_until_us: int = 0
+
+    def doubt(self, offered: Iterable[Dispatch], clock_us: int) -> list[tuple[str, int, str]]:
+        """What is commanded in doubt stands as started."""
+        if clock_us >= self.doubt_until_us:
+            return []
+        found = [d for d in offered if d.needs_start and (d.kind, d.attempt) == ("do", 1)]
+        self.doubted |= {(d.effect, d.attempt) for d in found}
+        return [(d.effect, d.attempt, d.kind) for d in found]
 
 
 class FaultyStore:
@@ -91,6 +103,7 @@ class FaultyStore:
             if row is None or (row.epoch, row.head) != (belief.epoch, belief.head):
                 self._leases.wrong.append(f"lane {belief.lane} is written by who lost it")
         tx: Any = FaultyTransaction(opened, self._dice, self._leases)
+        tx.incarnation = self.incarnation
         if self._is_shared:
             tx.stopped = self._stopped
         else:
@@ -130,6 +143,7 @@ class FaultyTransaction:
         self._replied: list[tuple[str, int, str]] = []
         self._is_over = False
         self.path: Path | None = None
+        self.incarnation = 1
         self.stopped: Callable[[], None] | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -141,6 +155,8 @@ class FaultyTransaction:
 
     def claim(self, *args: Any, **more: Any) -> Sequence[Claim]:
         found = self._write(lambda: self._inner.claim(*args, **more))
+        for c in found:
+            self._is_no_doubt(c.dispatch)
         self._claims += found
         self._started += [
             (c.dispatch.effect, c.dispatch.attempt, c.dispatch.kind) for c in found if c.started
@@ -152,6 +168,7 @@ class FaultyTransaction:
         row = verdict.dispatch
         if verdict.status == "ok" and row is not None:
             self._started.append((row.effect, row.attempt, row.kind))
+            self._is_no_doubt(row)
             self._is_current(args[0], row)
         return verdict
 
@@ -169,7 +186,19 @@ class FaultyTransaction:
             self._is_current(reply, row)
         return verdict
 
+    def write(self, write: LaneWrite, *, clock_us: int) -> Sequence[LaneBelief]:
+        self._started += self._leases.doubt(write.offered, clock_us)
+        return self._write(lambda: self._inner.write(write, clock_us=clock_us))
+
+    def _is_no_doubt(self, row: Dispatch) -> None:
+        if (row.effect, row.attempt) in self._leases.doubted and row.kind == "do":
+            told = f"{row.contract} {row.effect[:8]} is given out, though it may have happened"
+            self._leases.wrong.append(told)
+
     def _is_current(self, reply: Reply, row: Dispatch) -> None:
+        if reply.token.partition(".")[0] != str(self.incarnation):
+            told = f"{row.effect[:8]} is held by {reply.token}, of before the restore"
+            self._leases.wrong.append(told)
         if reply.tenant not in (None, row.tenant):
             told = f"{row.effect[:8]} of {row.tenant} is touched by {reply.tenant}"
             self._leases.wrong.append(told)

@@ -1,0 +1,148 @@
+"""A store that is put back to a copy taken earlier, as an operator restores a backup.
+
+Every engine dies; participants keep their books, their journal and the leases they hold. What the
+lost time said counts no more, what it did is asked about, and what was lost is what the copy had
+not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tests.simulation.books import Act, Books
+from tests.simulation.dice import Dice
+from tests.simulation.fleet import Fleet
+from tests.simulation.gates import is_gated
+from tests.simulation.ledger import Ledger
+from tests.simulation.loop import SimLoop
+from tests.simulation.observer import Observer, Violation
+from tests.simulation.people import People
+
+__all__ = ["Restores"]
+
+Json = Any
+DOUBT_S = (60.0, 6 * 3600.0)
+AGAIN = 0.7
+"""The share of lost events that producers send again, when they hear of it."""
+AGAIN_S_MAX = 900.0
+LOOK_S = 0.5
+_ROWS = "SELECT effect, attempt FROM dispatches WHERE needs_start = 1 AND kind = 'do'"
+_RECEIPTS = "SELECT tenant, id, root, source FROM receipts"
+_STARTS = "<start>"
+
+
+class World(Protocol):
+    """What is put back, or has to know."""
+
+    loop: SimLoop
+    dice: Dice
+    engine: Fleet
+    observer: Observer
+    ledger: Ledger
+    books: Books
+    crowds: dict[str, People]
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A backup, and what was known outside of it when it was taken."""
+
+    store: bytes
+    at_us: int
+    ledger: Ledger
+    started: set[tuple[str, int, str]]
+    replied: set[tuple[str, int, str]]
+
+
+class Restores:
+    """Takes one copy, and puts it back later."""
+
+    def __init__(self, world: World, spawn: Callable[[Coroutine[Any, Any, None]], Any]) -> None:
+        self._world = world
+        self._spawn = spawn
+        self._copy: _Copy | None = None
+        self.count = 0
+        self._restored_us = 0
+        self._doubt_until_us = 0
+
+    async def live(self, horizon_s: float) -> None:
+        """Back up at some time, and restore at a later one, while there are faults."""
+        dice, engine = self._world.dice, self._world.engine
+        await asyncio.sleep(dice.between(0.1, 0.5) * horizon_s)
+        while not engine.is_up:  # noqa: ASYNC110 - simulated time: nobody turns meanwhile
+            await asyncio.sleep(LOOK_S)
+        self._take(engine.connection.serialize())
+        await asyncio.sleep(dice.between(0.02, 0.4) * horizon_s)
+        self._put_back()
+
+    def _take(self, store: bytes) -> None:
+        world = self._world
+        leases, now_us = world.engine.leases, world.loop.now_us()
+        ledger = deepcopy(world.ledger)
+        self._copy = _Copy(store, now_us, ledger, set(leases.started), set(leases.replied))
+
+    def _put_back(self) -> None:
+        world, dice, copy = self._world, self._world.dice, self._copy
+        assert copy is not None
+        world.engine.noted("restored", {"to": copy.at_us})
+        doubt_us = int(dice.between(*DOUBT_S) * 1_000_000)
+        self._restored_us = world.loop.now_us()
+        self._doubt_until_us = self._restored_us + doubt_us
+        with world.engine.put_back(copy.store, doubt_us) as db:
+            rows = [(effect.hex(), attempt) for effect, attempt in db.execute(_ROWS)]
+            receipts = db.execute(_RECEIPTS).fetchall()
+        leases = world.engine.leases
+        leases.doubted = set(rows)
+        leases.doubt_until_us = self._doubt_until_us
+        leases.started = copy.started | {(*row, "do") for row in rows}
+        leases.replied = set(copy.replied)
+        leases.current.clear()
+        self.count = world.engine.restores
+        world.observer.begin_again()
+        lost = self._forget(copy.ledger, receipts)
+        for tenant, id_ in sorted(lost):
+            if dice.chance(AGAIN):
+                self._spawn(self._send_again(world.crowds[tenant], id_))
+
+    def _forget(self, then: Ledger, receipts: list[Any]) -> set[tuple[str, str]]:
+        """What was acknowledged in the lost time is not any more; the events among that."""
+        ledger = self._world.ledger
+        kept = {(tenant, id_): root for tenant, id_, root, source in receipts if source != _STARTS}
+        starts = {(tenant, id_) for tenant, id_, _, source in receipts if source == _STARTS}
+        if not then.events.items() <= kept.items() or not then.starts.keys() <= starts:
+            raise Violation("restored", "what was acknowledged before the copy is not in it")
+        lost = ledger.events.keys() - kept.keys()
+        ledger.events = kept
+        ledger.starts = {named: id_ for named, id_ in ledger.starts.items() if named in starts}
+        ledger.seats, ledger.rejections = set(then.seats), set(then.rejections)
+        ledger.replies, ledger.allowed = list(then.replies), set(then.allowed)
+        return lost
+
+    async def _send_again(self, people: People, number: str) -> None:
+        await asyncio.sleep(self._world.dice.between(1, AGAIN_S_MAX))
+        await people.send_again(number)
+
+    # --- what the end is told --------------------------------------------------------------------
+
+    def is_of_lost_time(self, act: Act) -> bool:
+        """Whether something was done in the lost time, or by leave of it."""
+        if self._copy is None or not self.count or act.at_us < self._copy.at_us:
+            return False
+        if act.at_us <= self._restored_us:
+            return True
+        calls = [c for c in self._world.books.calls.get(act.key, ()) if c.at_us <= act.at_us]
+        return bool(calls) and calls[-1].token.partition(".")[0] != str(self.count + 1)
+
+    def may_stand(self, act: Act, intent: Any, intended_us: int) -> bool:
+        """Whether it may stand without being recorded.
+
+        What may simply be repeated is offered again, and may be taken back: nobody is asked about
+        it. Nor is it about what was commanded anew when the doubt was over.
+        """
+        if not self.is_of_lost_time(act):
+            return False
+        return not is_gated(intent.classes) or intended_us >= self._doubt_until_us
