@@ -21,7 +21,7 @@ RATES: dict[str, float] = {
     "commit failed": 0.004, "commit unclear": 0.004, "lane lost": 0.004, "write torn": 0.004,
     "write failed": 0.001, "write conflict": 0.002, "stopped in a transaction": 0.002,
     # the engine, for each round
-    "engine stalled": 0.004, "timer late": 0.1, "timers held": 0.01, "clock jumped": 0.002,
+    "engine stalled": 0.004, "timer late": 0.1, "timers held": 0.003, "clock jumped": 0.002,
     "notice lost": 0.05,
     # a stream, for each message that it decides on
     "stream broken": 0.0015,

@@ -35,6 +35,7 @@ ROUND_S = 0.001
 JOBS_MAX = 50
 LATE_S_MAX = 20.0
 STALL_S_MAX = 90.0
+HELD_S_MAX = 30.0
 DOWN_S_MAX = 45.0
 AGAIN_S = 1.0
 """What is due and cannot be done yet is looked at again: most rounds were once spent on this."""
@@ -125,6 +126,7 @@ class Engine:
         self._offered: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._stalled_until_s = 0.0
+        self._held_until_s = 0.0
         self._off_us = 0
         self._cluster: Cluster | None = None
         self._ownership: Ownership | None = None
@@ -312,7 +314,7 @@ class Engine:
             [job.request for job in jobs],
             now_us,
             waiting=[job.request for job in waiting],
-            holds_timers=self._times.doubt is not None or self._dice.hits("timers held"),
+            holds_timers=self._times.doubt is not None or self._holds(now_s),
             offered=offered,
         )
         for action, what in out.notes:
@@ -332,6 +334,12 @@ class Engine:
                 self._answer(job, answer)
         if self._passed:
             self._fetch(now_s)
+
+    def _holds(self, now_s: float) -> bool:
+        """Whether timers are held: now and then for a while."""
+        if self._dice.hits("timers held"):
+            self._held_until_s = now_s + self._dice.between(0, HELD_S_MAX)
+        return now_s < self._held_until_s and not self._dice.is_calm
 
     def _fetch(self, now_s: float) -> None:
         """The answers of others to what was passed on, and what nobody answered in time."""

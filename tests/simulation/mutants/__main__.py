@@ -21,14 +21,18 @@ _HASH_SEED = "PYTHONHASHSEED"
 def main() -> int:
     """Hunt, and say after how many seeds each was caught."""
     asked = _asked()
+    if asked.publish and not asked.reseed:
+        seeds.publish()
+        return 0
     wanted = asked.names or [*MUTANTS]
     assert not (asked.known and asked.reseed), "after how many seeds is only said from the first on"
     found: dict[str, Caught | None] = {}
     for name, caught in _hunted(wanted, asked):
         found[name] = caught
         _say(_told(name, caught))
+        if asked.reseed:
+            seeds.learn(name, caught, asked.seeds)
     if asked.reseed:
-        seeds.learn(found)
         seeds.publish()
     alive = [name for name, caught in found.items() if caught is None]
     counts = Counter(c.seeds for c in found.values() if c is not None)
@@ -48,6 +52,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--reseed", action="store_true",
                         help="write the seeds down, and the table of docs/simulation.md")  # fmt: skip
+    parser.add_argument("--publish", action="store_true", help="write the table as it is known")
     return parser.parse_args()
 
 

@@ -24,9 +24,12 @@ _HEAD = "| breakage | promise | caught by | after seeds | seed |\n|---|---|---|-
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """How a breakage was last caught: by which seed, after how many, and by which invariant."""
+    """How a breakage was last caught: by which seed, after how many, and by which invariant.
 
-    seed: int
+    One that survived has no seed.
+    """
+
+    seed: int | None
     seeds: int
     invariant: str
 
@@ -39,16 +42,16 @@ def known() -> dict[str, Known]:
 def seed_of(name: str) -> int:
     """The seed to try first."""
     found = known().get(name)
-    return FIRST_SEED if found is None else found.seed
+    return FIRST_SEED if found is None or found.seed is None else found.seed
 
 
-def learn(caught: dict[str, Caught | None]) -> None:
-    """Write down how each was caught. One that survived, or is no more, is forgotten."""
+def learn(name: str, caught: Caught | None, tried: int) -> None:
+    """Write down how one was caught, or that it survived so many seeds."""
     there = known()
-    for name, one in caught.items():
-        there.pop(name, None)
-        if one is not None:
-            there[name] = Known(one.seed, one.seeds, one.invariant)
+    if caught is None:
+        there[name] = Known(None, tried, "")
+    else:
+        there[name] = Known(caught.seed, caught.seeds, caught.invariant)
     kept = {name: asdict(one) for name, one in sorted(there.items()) if name in MUTANTS}
     lines = (f'  "{name}": {orjson.dumps(one).decode()}' for name, one in kept.items())
     _FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
@@ -68,7 +71,14 @@ def table() -> str:
     rows = [_HEAD]
     for one in sorted(MUTANTS.values(), key=lambda m: (m.promise or 99, m.name)):
         found = there.get(one.name)
-        told = ("survives", "", "") if found is None else (found.invariant, found.seeds, found.seed)
-        cells = [one.name.replace("_", " "), one.promise or "-", *told]
+        cells = [one.name.replace("_", " "), one.promise or "-", *_caught(found)]
         rows.append("| " + " | ".join(str(cell) for cell in cells) + " |\n")
     return "".join(rows)
+
+
+def _caught(found: Known | None) -> tuple[str | int, ...]:
+    if found is None:
+        return "not hunted yet", "", ""
+    if found.seed is None:
+        return "**survives**", found.seeds, ""
+    return found.invariant, found.seeds, found.seed
