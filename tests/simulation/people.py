@@ -319,7 +319,7 @@ class People:
         if not tokens:
             return
         claim = self._dice.pick(tokens[-20:])
-        if claim.dispatch.stream in self._engine.parked:
+        if not self._engine.is_up or claim.dispatch.stream in self._engine.parked:
             return  # what comes for it is held, and judged later
         incarnation, lane, position, reservation = claim.token.split(".")
         wrong = self._dice.pick([
@@ -335,7 +335,8 @@ class People:
         asked = Asked(self.tenant, "mallory", "executor_system", ("participant",))
         answer = await self._once(RepliesRequest(asked, "mallory", (item,)))
         is_taken = isinstance(answer, dict) and answer["results"][0]["status"] == "recorded"
-        if is_taken and claim.dispatch.stream not in self._engine.parked:
+        is_seen = self._engine.is_up and claim.dispatch.stream not in self._engine.parked
+        if is_taken and is_seen:
             self.wrong.append(f"a reply with the wrong token was recorded: {item}")
 
     async def _bad_control(self) -> None:
