@@ -101,6 +101,7 @@ class Restores:
         leases.started = copy.started | {(*row, "do") for row in rows}
         leases.replied = set(copy.replied)
         leases.current.clear()
+        leases.stale |= {claim.token for claim in leases.tokens}
         self.count = world.engine.restores
         world.observer.begin_again()
         lost = self._forget(copy.ledger, receipts)

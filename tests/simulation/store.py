@@ -61,6 +61,8 @@ class Leases:
     doubted: set[tuple[str, int]] = field(default_factory=set)
     """Attempts that the lost time may have made: nobody may be given them."""
     doubt_until_us: int = 0
+    stale: set[str] = field(default_factory=set)
+    """Tokens that were given in the lost time, or before the copy was put back."""
 
     def doubt(self, offered: Iterable[Dispatch], clock_us: int) -> list[tuple[str, int, str]]:
         """What is commanded in doubt stands as started."""
@@ -103,7 +105,6 @@ class FaultyStore:
             if row is None or (row.epoch, row.head) != (belief.epoch, belief.head):
                 self._leases.wrong.append(f"lane {belief.lane} is written by who lost it")
         tx: Any = FaultyTransaction(opened, self._dice, self._leases)
-        tx.incarnation = self.incarnation
         if self._is_shared:
             tx.stopped = self._stopped
         else:
@@ -143,7 +144,6 @@ class FaultyTransaction:
         self._replied: list[tuple[str, int, str]] = []
         self._is_over = False
         self.path: Path | None = None
-        self.incarnation = 1
         self.stopped: Callable[[], None] | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -196,7 +196,7 @@ class FaultyTransaction:
             self._leases.wrong.append(told)
 
     def _is_current(self, reply: Reply, row: Dispatch) -> None:
-        if reply.token.partition(".")[0] != str(self.incarnation):
+        if reply.token in self._leases.stale:
             told = f"{row.effect[:8]} is held by {reply.token}, of before the restore"
             self._leases.wrong.append(told)
         if reply.tenant not in (None, row.tenant):
