@@ -22,7 +22,7 @@ from engine.offline import mark_restored, name_of, open_offline
 from engine.settings import read_settings
 
 if TYPE_CHECKING:
-    from adapters.sql.offline import OfflineStore
+    from adapters.sql.offline import LaneRow, OfflineStore
 
 __all__ = [
     "Json", "Store", "export", "migrate", "opened_store", "restored", "stream_of", "verify",
@@ -98,7 +98,7 @@ def verify(
     else:
         with closing(opened_store(store)) as opened:
             reports = [
-                (f"{opened.path}, lane {lane.lane}", verify_lane(opened, lane.lane))
+                (f"{opened.path}, lane {lane.lane}", verify_lane(opened, lane))
                 for lane in opened.lanes()
             ]
     for what, report in reports:
@@ -107,11 +107,11 @@ def verify(
         raise refusal("verify.broken", _first(reports))
 
 
-def verify_lane(opened: OfflineStore, lane: int) -> ChainReport:
+def verify_lane(opened: OfflineStore, lane: LaneRow) -> ChainReport:
     """Whether the chain of a lane holds, up to the head that its row names."""
-    head = next(row.head for row in opened.lanes() if row.lane == lane)
+    head = lane.head
     verifier = Verifier({head.position: head.chain} if head.position else {})
-    for row in opened.rows(lane):
+    for row in opened.rows(lane.lane):
         verifier.add(row)
     return verifier.finish()
 

@@ -24,7 +24,7 @@ from sagas.definition import Definition
 if TYPE_CHECKING:
     from adapters.sql.offline import OfflineStore
 
-__all__ = ["Folded", "Proof", "folded", "prove", "registered", "registry_of"]
+__all__ = ["Faults", "Folded", "Proof", "folded", "prove", "registered", "registry_of"]
 
 FAULTS_MAX = 100
 """Faults of one kind that are named; the others are counted."""
@@ -48,23 +48,33 @@ class Folded:
 
 
 @dataclass(slots=True)
+class Faults:
+    """What was found of one kind: the first FAULTS_MAX by name, the others counted."""
+
+    named: list[str] = field(default_factory=list)
+    more: int = 0
+
+    def add(self, fault: str) -> None:
+        """Name a fault, or count it."""
+        if len(self.named) < FAULTS_MAX:
+            self.named.append(fault)
+        else:
+            self.more += 1
+
+    def told(self) -> list[str]:
+        """Those that are named, and how many others there are."""
+        return [*self.named, f"and {self.more:,} more"] if self.more else self.named
+
+
+@dataclass(slots=True)
 class Proof:
     """What was found, by invariant; `streams` were folded, with `events` in all."""
 
     streams: int = 0
     events: int = 0
-    unfolded: list[str] = field(default_factory=list)
-    undoing: list[str] = field(default_factory=list)
-    views: list[str] = field(default_factory=list)
-    more: int = 0
-    """Faults beyond those that are named."""
-
-    def add(self, kind: list[str], fault: str) -> None:
-        """Name a fault, or count it."""
-        if len(kind) < FAULTS_MAX:
-            kind.append(fault)
-        else:
-            self.more += 1
+    unfolded: Faults = field(default_factory=Faults)
+    undoing: Faults = field(default_factory=Faults)
+    views: Faults = field(default_factory=Faults)
 
 
 def registered(store: OfflineStore) -> Callable[[str], Definition | None]:
@@ -117,17 +127,17 @@ def prove(store: OfflineStore, tell: Tell) -> Proof:
         except Exception as error:  # noqa: BLE001  whatever a fold raises is what is looked for
             for _ in counted:
                 pass
-            proof.add(proof.unfolded, f"{UUID(bytes=stream)}: {type(error).__name__}: {error}")
+            proof.unfolded.add(f"{UUID(bytes=stream)}: {type(error).__name__}: {error}")
             live.skip(stream)
         else:
             for fault in found.faults:
-                proof.add(proof.undoing, f"{found.stream}: {fault}")
+                proof.undoing.add(f"{found.stream}: {fault}")
             for fault in live.differences(found):
-                proof.add(proof.views, fault)
+                proof.views.add(fault)
         if proof.streams % TELL_EVERY == 0:
             tell(proof.streams, total)
     for fault in live.left_over():
-        proof.add(proof.views, fault)
+        proof.views.add(fault)
     return proof
 
 

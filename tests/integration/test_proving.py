@@ -120,6 +120,26 @@ def test_a_view_that_differs_is_told_and_rebuilt(
     assert rows_of(store) == before
 
 
+def test_faults_that_are_not_named_are_counted(
+    store: Store, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = execute(store, "UPDATE current_steps SET status = 'changed'")
+    assert changed > 1
+    monkeypatch.setattr("engine.proving.FAULTS_MAX", 1)
+    named, others = doctor.failed()[VIEWS_EQUAL]
+    assert "status is 'changed'" in named
+    assert others == f"and {changed - 1} more"
+
+
+def test_the_whole_chain_is_not_read_twice(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert run(["doctor", "--full", "--store", store, "--json"]) in (0, 1)
+    checks = [check["check"] for check in json.loads(capsys.readouterr().out)]
+    assert [name for name in checks if "chain" in name] == [WHOLE_CHAIN]
+
+
 def test_a_row_without_events_is_told_and_removed(
     store: Store, doctor: Doctor, capsys: pytest.CaptureFixture[str]
 ) -> None:
