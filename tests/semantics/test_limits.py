@@ -134,6 +134,7 @@ def test_what_errs_in_a_block_errs_again_when_it_is_tried_again(node: Json) -> N
     if story.w.now.held is None:
         story.done("b")
     story.then(status="held")
+    assert story.w.now.held is not None
     held, commands = story.w.now.held["node"], len(story.w.commands)
     story.control("retry").then(status="held", held=held)
     assert len(story.w.commands) == commands
