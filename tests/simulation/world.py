@@ -23,6 +23,7 @@ from sagas.catalogue.signature import signature
 from tests.simulation import pool
 from tests.simulation.books import Books
 from tests.simulation.dice import Dice
+from tests.simulation.duty import is_on_duty, settle_at_once
 from tests.simulation.ending import check_end
 from tests.simulation.engine import BROKEN
 from tests.simulation.fleet import Fleet
@@ -41,6 +42,7 @@ from tests.simulation.sdk import Machine, journal_database, simulated_sdk
 from tests.simulation.stories import stories
 from tests.simulation.surroundings import close, empty_store, folder, knowing, silent
 from tests.simulation.tenants import Neighbours
+from tests.simulation.traffic import traffic_of
 
 __all__ = ["Outcome", "World", "run_seed"]
 
@@ -125,14 +127,15 @@ class World:
             streams_cached_max=dice.pick([1, 4, 10_000]), snapshot_every=dice.pick([3, 15, 200]),
         )  # fmt: skip
         path.write_bytes(empty_store())
+        self.kinds = kinds_of(dice.seed, options)
+        lanes = dice.pick([None, None, 2, 4]) or (2 if self.kinds.has_bus else None)
         self.engine = Fleet(
-            loop, dice, path, limits, lanes=dice.pick([None, None, 2, 4]),
+            loop, dice, path, limits, lanes=lanes,
             count=dice.pick([1, 2, 3]), stepped=self._stepped, noted=self._noted,
             answered=self._answered,
         )  # fmt: skip
         self.observer = Observer(self.engine.leases, self.engine.registry, self.books)
         self.network = Network(dice, self.engine)
-        self.kinds = kinds_of(dice.seed, options)
         self.crowds = {
             tenant: People(dice, self.network, self.engine, self.observer, self.books, tenant)
             for tenant in self.kinds.tenants
@@ -141,6 +144,7 @@ class World:
         self.restores = Restores(self, self._spawn)
         self.engine.is_restored = self.kinds.is_restored
         self.neighbours = Neighbours(self.kinds.tenants, dice, self)
+        self.traffic = traffic_of(self) if self.kinds.has_bus else None
         self._with_partner = dice.chance(0.5)
         self._with_sign = dice.chance(0.4)
         self._plotted: list[str] = []
@@ -157,6 +161,8 @@ class World:
         await life
         check_end(self)
         self.neighbours.check_end()
+        if self.traffic is not None:
+            self.traffic.check_end()
 
     async def _live(self) -> None:
         dice = self.dice
@@ -204,6 +210,11 @@ class World:
                 ("strangers", people.annoy_now_and_then(pace)),
             ]
         found += [("strangers", work) for work in self.neighbours.pry(pace)]
+        if self.traffic is not None:
+            self._spawn(self.traffic.accept_now_and_then())
+            found.append(("strangers", self.traffic.spoil_now_and_then(pace)))
+        if is_on_duty(self.dice):
+            found.append(("operators", settle_at_once(self.people, self.dice, self.observer)))
         for name, work in found:
             if name in self._options.without:
                 work.close()
@@ -295,14 +306,16 @@ class World:
                 for c in still:
                     await people.fix(c)
                 there += len(still)
-            if not there and self.engine.is_up and not self.engine.parked:
+            is_taken = self.traffic is None or self.traffic.settle()
+            if not there and is_taken and self.engine.is_up and not self.engine.parked:
                 return
 
     def _stepped(self) -> None:
         try:
             self.observer.step(self.engine)
             wrong = [people.wrong for people in self.crowds.values()]
-            for found in (self.books.wrong, self.ledger.wrong, *wrong, self._fenced()):
+            logged = [] if self.traffic is None else self.traffic.bus.wrong
+            for found in (self.books.wrong, self.ledger.wrong, *wrong, self._fenced(), logged):
                 if found:
                     raise Violation("answers", found[0])
             self.neighbours.step()
@@ -341,6 +354,8 @@ class World:
     def end(self, outcome: Outcome) -> None:
         """Take down what is left and say what it was."""
         self.engine.close()
+        if self.traffic is not None:
+            self.traffic.bus.close()
         observer = self.observer
         outcome.trace = [str(line) for line in observer.trace]
         outcome.simulated_s = self.loop.time()

@@ -20,7 +20,6 @@ __all__ = [
     "Caught",
     "Mutant",
     "borders",
-    "apart",
     "bounds",
     "commitments",
     "decisions",

@@ -8,7 +8,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from tests.simulation.mutants import MUTANTS, Caught, hunt, seeds
 
@@ -68,7 +68,8 @@ def _hunted(names: list[str], asked: argparse.Namespace) -> Iterator[tuple[str, 
     # Forked: what the processes know, and their order of sets, is that of this one.
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(asked.jobs, mp_context=context) as pool:
-        yield from zip(names, pool.map(_hunt, names, ranges), strict=True)
+        hunts = {pool.submit(_hunt, n, tried): n for n, tried in zip(names, ranges, strict=True)}
+        yield from ((hunts[done], done.result()) for done in as_completed(hunts))
 
 
 def _hunt(name: str, tried: list[int]) -> Caught | None:

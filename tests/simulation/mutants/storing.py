@@ -14,6 +14,7 @@ from consumers import accept, batch
 from consumers.batch import Applied, Batch
 from consumers.lane import Lane
 from consumers.streams import Streams
+from domain import chain
 from domain.chain import GENESIS
 from domain.ports import LaneWrite, PassedAnswer
 from tests.simulation import shared
@@ -255,6 +256,17 @@ def breaks_the_chain() -> Iterator[None]:
         return write
 
     with wrapped(Batch, "finish", finish):
+        yield
+
+
+@mutant(promise=9)
+def chains_without_the_topic() -> Iterator[None]:
+    """The hash of an event leaves out what kind of event it is."""
+
+    def hashed(prev: bytes, stream: bytes, version: int, _: str, state: bytes) -> bytes:
+        return chain.event_hash(prev, stream, version, "", state)
+
+    with replaced(batch, "event_hash", hashed):
         yield
 
 
