@@ -15,7 +15,9 @@ __all__ = ["Link", "Stopping"]
 BACKOFF_FIRST_S = 0.05
 """The wait before a call is made again for the first time; it doubles."""
 BACKOFF_MAX_S = 5.0
-"""The longest wait: an engine that is back is noticed within it."""
+"""The longest wait of what an engine refused for now."""
+AWAY_MAX_S = 1.0
+"""The longest wait where no engine answers: one that is back is noticed within it."""
 DOUBLINGS_MAX = 10
 
 log = logging.getLogger("troth.worker")
@@ -62,7 +64,7 @@ class Link:
                 if not passing(error):
                     raise
                 failures += 1
-                wait_s = backoff_s(failures, error.retry_after_s)
+                wait_s = backoff_s(failures, error.retry_after_s, max_s=longest_s(error))
                 if failures == 1:
                     log.warning("action=engine_unreached path=%s %s", call.path, error.message)
                 if stops:
@@ -86,9 +88,12 @@ def passing(error: EngineError) -> bool:
     return error.status == 0 or error.status == 429 or error.status >= 500
 
 
-def backoff_s(
-    failures: int, retry_after_s: float | None, *, max_s: float = BACKOFF_MAX_S
-) -> float:
+def longest_s(error: EngineError) -> float:
+    """Knocking costs an engine nothing that is not there; one that refuses has too much to do."""
+    return AWAY_MAX_S if error.status == 0 else BACKOFF_MAX_S
+
+
+def backoff_s(failures: int, retry_after_s: float | None, *, max_s: float = BACKOFF_MAX_S) -> float:
     """The wait after so many failures, at most `max_s`."""
     wait_s = BACKOFF_FIRST_S * 2.0 ** min(failures - 1, DOUBLINGS_MAX)
     if retry_after_s is not None:
