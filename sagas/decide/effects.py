@@ -100,8 +100,7 @@ def _timeout_us(node: Node) -> int:
 def undo_entry(m: Machine, path: str, node: Node, result: Json) -> Json:
     """What is needed to undo this step later, as it can be read now (a snapshot)."""
     undo = node.undo
-    if undo is None:
-        return None
+    assert undo is not None, path
     args = {name: m.value(expr, path, {("result", None): result}) for name, expr in undo.args}
     contract = undo.contract
     classes = dict(contract.classes) if contract.classes else None

@@ -185,12 +185,12 @@ class Hunt:
         code, seen = Code(), set[tuple[str, int]]()
         code.watch(seen)
         known = Seen(SEEN_FILE, FILES)
-        for at, item in enumerate(session.items):
+        for item in session.items:
             found = known.of(item.path, item.nodeid)
             if found is None:
                 seen.clear()
                 began = time.process_time()
-                self.run(item, session.items[at + 1] if at + 1 < len(session.items) else None)
+                self.run(item, None)  # the next one may be known already
                 found = time.process_time() - began, set(seen)
             if self.failed:
                 say(f"\nleft out, for it fails without a mutant: {item.nodeid}")
