@@ -12,7 +12,7 @@ import psycopg
 from adapters.postgres.arrays import longs
 from adapters.postgres.clock import DatabaseClock
 from adapters.postgres.faults import guarded, is_locked
-from adapters.postgres.link import Link
+from adapters.postgres.link import NAME_CHARS_MAX, Link, query
 from adapters.postgres.schema import FORMAT
 from domain.cluster import LaneState, View
 from domain.ports import LaneBelief
@@ -21,6 +21,11 @@ __all__ = ["SILENCE_MAX_US", "PostgresCluster"]
 
 SILENCE_MAX_US = 3_000_000
 """A process that said nothing for so long lives no more."""
+SILENCE_ALONE_US = 1_500_000
+"""So long if it has no connection either: what was killed is seen sooner than what stands still.
+
+More than a heartbeat: whoever lost a connection opens it again with the next one.
+"""
 
 WAIT_FOR_ROW_MS = 1_000
 """How long a claim waits for a lane's row before it ends whoever holds it."""
@@ -39,18 +44,26 @@ VALUES (%s, {_NOW}, {_NOW}, %s, %s, %s, %s)
 ON CONFLICT (process) DO UPDATE SET beat_us = excluded.beat_us, works = excluded.works
 RETURNING beat_us
 """  # noqa: S608 - names of our own
-_LANES = """
-SELECT l.lane, l.owner, l.epoch, l.head,
-  l.owner <> '' AND coalesce(p.beat_us, 0) < %s FROM lanes l
-LEFT JOIN processes p ON p.process = l.owner ORDER BY l.lane
-"""
-_WORKERS = "SELECT process FROM processes WHERE works AND beat_us >= %s ORDER BY process"
+_NAME = "troth {} cluster"
+# A server that was started after the last heartbeat has ended every connection: that says nothing.
+_LIVES = f"""p.beat_us >= %(now_us)s - {SILENCE_MAX_US} AND (
+  p.beat_us >= %(now_us)s - {SILENCE_ALONE_US}
+  OR p.beat_us < (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint
+  OR EXISTS (SELECT FROM pg_stat_activity s
+    WHERE s.application_name = left(replace('{_NAME}', '{{}}', p.process), {NAME_CHARS_MAX})))"""
+_LANES = f"""
+SELECT l.lane, l.owner, l.epoch, l.head, l.owner <> '' AND NOT coalesce({_LIVES}, false)
+FROM lanes l LEFT JOIN processes p ON p.process = l.owner ORDER BY l.lane
+"""  # noqa: S608 - names of our own
+_WORKERS = f"""
+SELECT p.process FROM processes p WHERE p.works AND {_LIVES} ORDER BY p.process
+"""  # noqa: S608 - as above
 # Read again under the row's lock: of two that claim at once the second finds a living owner.
 _CLAIM = f"""
 UPDATE lanes SET epoch = epoch + 1, owner = %(process)s, backend = %(backend)s
 WHERE lane = %(lane)s AND (owner IN ('', %(process)s) OR NOT EXISTS (
   SELECT 1 FROM processes p WHERE p.process = lanes.owner
-  AND p.beat_us >= {_NOW} - %(silence_us)s))
+  AND {_LIVES.replace("%(now_us)s", _NOW)}))
 """  # noqa: S608 - as above
 _BELIEF = """
 SELECT epoch, head, chain, clock_us, (SELECT incarnation FROM store) FROM lanes
@@ -87,7 +100,7 @@ class PostgresCluster:
     ) -> None:
         # A heartbeat is not worth a flush: one that a crash loses is a second old.
         settings = f"-c lock_timeout={WAIT_FOR_ROW_MS} -c synchronous_commit=off"
-        self._link = Link(url, f"troth {process} cluster", settings=settings)
+        self._link = Link(url, _NAME.format(process), settings=settings)
         self.path = self._link.path
         self.process = process
         self.works = works
@@ -106,11 +119,10 @@ class PostgresCluster:
                 db.execute(_OLD_ANSWERS, (KEPT_US,))
                 db.execute(_OLD_PROCESSES, (KEPT_US,))
             self._beats += 1
-            now_us = self._say()
-            lives_us = now_us - SILENCE_MAX_US
+            now = {"now_us": self._say()}
             with db.pipeline():
-                lanes = db.execute(_LANES, (lives_us,), binary=True)
-                workers = db.execute(_WORKERS, (lives_us,), binary=True)
+                lanes = query(db, _LANES, now)
+                workers = query(db, _WORKERS, now)
             states = [LaneState(*row) for row in lanes.fetchall()]
             return View(states, [name for (name,) in workers.fetchall()])
 
@@ -145,11 +157,8 @@ class PostgresCluster:
 
     def _take(self, lane: int) -> LaneBelief | None:
         db = self._link.db()
-        values = {
-            "process": self.process, "backend": self._backend(), "lane": lane,
-            "silence_us": SILENCE_MAX_US,
-        }  # fmt: skip
-        if db.execute(_CLAIM, values, binary=True).rowcount != 1:
+        values = {"process": self.process, "backend": self._backend(), "lane": lane}
+        if query(db, _CLAIM, values).rowcount != 1:
             return None
         # Committed: nobody with an earlier epoch writes any more, and what is read now stays.
         row = db.execute(_BELIEF, (lane, self.process), binary=True).fetchone()

@@ -15,7 +15,7 @@ from adapters.postgres.arrays import register
 from adapters.postgres.faults import store_failed
 from domain.ports import StoreFailed
 
-__all__ = ["Db", "Link", "connect", "query", "where"]
+__all__ = ["NAME_CHARS_MAX", "Db", "Link", "connect", "query", "where"]
 
 Db = Connection[TupleRow]
 
@@ -28,6 +28,8 @@ PAUSE_MAX_S = 2.0
 """Between attempts to connect again. In between every call fails at once."""
 
 STATEMENTS_PREPARED_MAX = 200
+NAME_CHARS_MAX = 63
+"""Of a connection's name in pg_stat_activity."""
 
 # What a statement of ours touches it finds by an index: a plan made while a table was empty (a
 # scan, a hash of everything) would be kept long after it has grown. One plan serves all values: to
@@ -59,7 +61,7 @@ def connect(url: str, name: str, settings: str = "") -> Db:
         url,
         autocommit=True,
         prepare_threshold=0,
-        application_name=name[:63],
+        application_name=name[:NAME_CHARS_MAX],
         connect_timeout=CONNECT_TIMEOUT_S,
         tcp_user_timeout=SILENCE_MAX_MS,
         keepalives_idle=5,

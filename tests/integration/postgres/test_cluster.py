@@ -15,6 +15,7 @@ from adapters.postgres import DatabaseClock, PostgresCluster, PostgresStore, mig
 from domain.ports import LaneBelief, LaneLost, LaneWrite, StoreFailed
 from tests.contract.store_world import event, events, mail
 from tests.integration.postgres.names import in_lane
+from tools.servers.processes import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 TAKEOVER_MAX_S = 5.0
@@ -204,6 +205,26 @@ def test_a_silent_owner_is_seen_to_be_overdue(url: str, join: Callable[[str], Ow
     assert view.lanes[0].is_overdue
     assert list(view.workers) == ["p2"]
     assert second.cluster.claim(0) is not None
+
+
+def test_a_killed_owner_is_overdue_before_a_silent_one(
+    url: str, join: Callable[[str], Owner]
+) -> None:
+    """Whose connection is open may only be slow; whose is gone has ended, or opens it again."""
+    killed, slow, third = join("p1"), join("p2"), join("p3")
+    killed.cluster.claim(0)
+    slow.cluster.claim(1)
+    with psycopg.connect(url) as db:
+        db.execute("UPDATE processes SET beat_us = beat_us - 1600000")
+    assert not any(state.is_overdue for state in third.cluster.beat().lanes)
+    killed.close()
+    # The server sees after a moment that nobody is there any more.
+    assert wait_until(lambda: third.cluster.beat().lanes[0].is_overdue, timeout_s=TAKEOVER_MAX_S)
+    view = third.cluster.beat()
+    assert not view.lanes[1].is_overdue
+    assert list(view.workers) == ["p2", "p3"]
+    assert third.cluster.claim(1) is None
+    assert third.cluster.claim(0) is not None
 
 
 def test_a_living_owner_keeps_its_lane_and_may_claim_it_again(join: Callable[[str], Owner]) -> None:
