@@ -74,6 +74,9 @@ def recover(found: Outcome, count: int) -> Recovery:
         load, _, _ = os.getloadavg()
         ended_s = (now_us() - at_us) / 1_000_000
         here.quiet()
+        if here.shape != "sqlite":
+            # Autovacuum would within its minute; the run may be over sooner.
+            here.rows("ANALYZE")
         look(here, found)
     moved = moving_s(found.record, at_us)
     books = found.differences

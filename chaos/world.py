@@ -305,12 +305,13 @@ class World:
             return book.execute("SELECT coalesce(max(line), 0) FROM lines").fetchone()[0]
 
     def rows(self, query: str) -> list[Any]:
-        """Ask the store beside the engine."""
+        """Ask the store beside the engine; [] where the statement answers nothing."""
         if self.shape == "sqlite":
             with closing(sqlite3.connect(f"file:{self.store_path}?mode=ro", uri=True)) as db:
                 return db.execute(query).fetchall()
         with psycopg.connect(self.site.store) as db:
-            return db.execute(query.encode()).fetchall()
+            found = db.execute(query.encode())
+            return found.fetchall() if found.description else []
 
     def _decide_all(self) -> None:
         """The person with the seat, who allows whatever is asked."""
