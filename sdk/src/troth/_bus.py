@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ._errors import TrothError
 
-__all__ = ["BUS_PAUSE_MAX_S", "Bus", "Held", "bus_of", "kafka"]
+__all__ = ["BUS_PAUSE_MAX_S", "Bus", "Held", "bus_of", "give_up", "kafka"]
 
 TOPIC_PREFIX = "troth."
 SCHEME = "kafka://"
@@ -164,13 +164,17 @@ class Held:
     async def discard(self) -> None:
         """Give it up; the next `ready` makes a new one."""
         producer, self._producer = self._producer, None
-        if producer is None:
-            return
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await producer.stop()
-        except Exception as error:  # noqa: BLE001  it is given up anyhow
-            log.info("action=producer_given_up error=%r", error)
+        if producer is not None:
+            await give_up(producer, "a producer", CLOSE_TIMEOUT_S)
+
+
+async def give_up(client: Any, what: str, timeout_s: float) -> None:
+    """Stop a producer or consumer that nobody uses any more, whatever the brokers say to it."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await client.stop()
+    except Exception as error:  # noqa: BLE001  it is given up anyhow
+        log.info("action=bus_given_up what=%r error=%r", what, error)
 
 
 def bus_of(bus: Bus | str | None, *, topic_prefix: str | None = None) -> Bus | None:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._bus import BUS_PAUSE_MAX_S, Bus, kafka
+from ._bus import BUS_PAUSE_MAX_S, Bus, give_up, kafka
 from ._bus_replies import BusReplies
 from ._command import Bell, Push, ReplyTo, Unreadable, may_act, read
 from ._lease import LEASE_MARGIN, Lease
@@ -182,13 +182,8 @@ class Commands:
     async def _close(self) -> None:
         consumer, self._consumer = self._consumer, None
         self._offsets.clear()
-        if consumer is None:
-            return
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await consumer.stop()
-        except Exception as error:  # noqa: BLE001  it is given up anyhow
-            log.info("action=consumer_given_up topic=%s error=%r", self._topic, error)
+        if consumer is not None:
+            await give_up(consumer, f"the consumer of {self._topic}", CLOSE_TIMEOUT_S)
 
     async def _pause(self, failures: int, error: BaseException) -> None:
         await self._close()
