@@ -33,7 +33,6 @@ import inspect
 import json
 import re
 from typing import Any
-from uuid import UUID
 
 from consumers.core import Core
 from domain import messages as msg
@@ -43,7 +42,7 @@ from domain.messages import Message
 from domain.ports import Dispatch
 from projections.current_step import current_step
 from tests.semantics.family import Family
-from tests.semantics.world import CTX, TTL_US
+from tests.semantics.world import TTL_US
 from troth import App, Effect, Refused
 from troth._run import serves
 
@@ -251,22 +250,9 @@ class Stage(Family):
 
     # --- the desk ----------------------------------------------------------------------------
 
-    def _step(self, to: UUID, message: Message) -> Json:
-        """As in the family, but several commitments may have a node of the same name."""
-        at = {"stream": to, "now_us": self.now_us, "ctx": dict(CTX)}
-        before = self.states.get(to)
-        step = self.core.step(before, message, **at)
-        assert self.core.step(before, message, **at).events == step.events
-        if step.events:
-            self.states[to] = step.state
-            self.events.setdefault(to, []).extend(step.events)
-            self._hold(to)
-        self.mail += [(stream, msg.from_body(m.KIND, msg.to_body(m))) for stream, m in step.mail]
-        for effect in step.settled:
-            self.desk.pop(effect, None)
-        for offered in step.offered:
-            self.desk[offered.dispatch.effect] = offered.dispatch
-        for effect in step.withdraw:
-            if effect not in self.started and self.desk.pop(effect, None) is not None:
-                self.mail.append((to, msg.Withdrawn(effect)))
-        return step.outcome
+    def _offered(self, d: Dispatch) -> None:
+        """Several commitments may have a node of the same name."""
+        self.desk[d.effect] = d
+
+    def _settled(self, effect: str) -> None:
+        self.desk.pop(effect, None)

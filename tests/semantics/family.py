@@ -11,6 +11,7 @@ from domain import messages as msg
 from domain.canonical import digest
 from domain.ids import commitment_id, saga_key_id
 from domain.messages import Message
+from domain.ports import Dispatch
 from domain.throttle_stream import ThrottleStream
 from domain.throttle_stream import wake_us as throttle_wake_us
 from tests.semantics.recorded import note
@@ -31,7 +32,7 @@ class Family:
         self.core = Core(self.registry)
         self.states: dict[UUID, Any] = {}
         self.events: dict[UUID, list[Any]] = {}
-        self.work: dict[str, Json] = {}
+        self.work: dict[str, Dispatch] = {}
         self.now_us = START_US
         self.mail: list[tuple[UUID, Message]] = []
         self.started: set[str] = set()
@@ -123,6 +124,7 @@ class Family:
         before = self.states.get(to)
         at = {"stream": to, "now_us": self.now_us, "ctx": dict(CTX)}
         step = self.core.step(before, message, **at)
+        assert self.core.step(before, message, **at).events == step.events
         note(message, step.events, step.outcome, stored(before), stored(step.state))
         if step.events:
             self.states[to] = step.state
@@ -130,15 +132,20 @@ class Family:
             self._hold(to)
         self.mail += [(stream, msg.from_body(m.KIND, msg.to_body(m))) for stream, m in step.mail]
         for effect in step.settled:
-            self.work = {n: d for n, d in self.work.items() if d.effect != effect}
+            self._settled(effect)
         for offered in step.offered:
-            d = offered.dispatch
-            name = d.body["node"].rpartition("/")[2]
-            self.work[name if d.kind == "do" else f"{d.kind} {name}"] = d
+            self._offered(offered.dispatch)
         for effect in (e for e in step.withdraw if e not in self.started):
-            self.work = {n: d for n, d in self.work.items() if d.effect != effect}
+            self._settled(effect)
             self.mail.append((to, msg.Withdrawn(effect)))
         return step.outcome
+
+    def _offered(self, d: Dispatch) -> None:
+        name = d.body["node"].rpartition("/")[2]
+        self.work[name if d.kind == "do" else f"{d.kind} {name}"] = d
+
+    def _settled(self, effect: str) -> None:
+        self.work = {n: d for n, d in self.work.items() if d.effect != effect}
 
     def _hold(self, stream: UUID) -> None:
         state = self.states[stream]

@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,9 @@ _LONG = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
 _open: list[list[str]] = []
 
 
-def note(message: Message, events: list[Event], outcome: Json, before: Json, after: Json) -> None:
+def note(
+    message: Message, events: Sequence[Event], outcome: Json, before: Json, after: Json
+) -> None:
     """One decision of the test that runs now; the states as their snapshots store them."""
     if not _open:
         return
