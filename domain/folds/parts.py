@@ -68,8 +68,9 @@ def forget_inside(c: Any, frame: str) -> None:
     for path in _under(c.trail, frame):
         if not any(is_under(p, path) for p in inside):
             del c.trail[path]
-    begins = _begins(frame)
-    there = [(k, f) for k, f in c.effects.items() if f.node == frame or f.node.startswith(begins)]
+    there = [
+        (key, f) for key, f in c.effects.items() if frame in f.node and is_under(f.node, frame)
+    ]
     kept = {c.entries[path].effect for path in inside} if there else ()
     for key, effect in there:
         doubtful = in_flight(effect) or effect.unanswered or effect.state == "withdrawn"
@@ -78,10 +79,8 @@ def forget_inside(c: Any, frame: str) -> None:
 
 
 def _under(data: Iterable[str], frame: str) -> list[str]:
-    """The paths that are the frame or lie in it. Of a long list every item asks: so it is short."""
-    begins = _begins(frame)
-    return [path for path in data if path.startswith(begins) or path == frame]
+    """The paths that are the frame or lie in it.
 
-
-def _begins(frame: str) -> tuple[str, ...]:
-    return (f"{frame}/", f"{frame}#", f"{frame}@", f"{frame}[") if frame else ("",)
+    Of a long list every item asks, and the first condition is ten times as quick as the second.
+    """
+    return [path for path in data if frame in path and is_under(path, frame)]
