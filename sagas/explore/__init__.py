@@ -41,15 +41,16 @@ WIDE = Bounds()
 
 def explore(
     document: Mapping[str, Json], bounds: Bounds | None = None,
-    *, over: Callable[[], bool] = lambda: False,
+    *, over: Callable[[], bool] = lambda: False, is_reduced: bool = True,
 ) -> Result:  # fmt: skip
     """Explore a definition document that passed the checks.
 
     Without `bounds` first within narrow ones, which is quick, then within wider ones as far as
-    `over` lets it: the result says the widest that were explored to the end.
+    `over` lets it: the result says the widest that were explored to the end. Not `is_reduced`, each
+    state counts for itself, which takes long; nothing else may be found by it, as tests show.
     """
     if bounds is not None:
-        return _within(document, bounds, over)
+        return _within(document, bounds, over, is_reduced=is_reduced)
     narrow = _within(document, NARROW, over)
     if narrow.broken is not None or not narrow.is_complete:
         return narrow
@@ -63,7 +64,8 @@ def explore(
 
 
 def _within(
-    document: Mapping[str, Json], bounds: Bounds, over: Callable[[], bool]
+    document: Mapping[str, Json], bounds: Bounds, over: Callable[[], bool], *,
+    is_reduced: bool = True,
 ) -> Result:  # fmt: skip
     limited, reached = bounded(document, bounds)
     d = load(limited, "0" * 64)
@@ -71,7 +73,7 @@ def _within(
     if beside > bounds.beside:
         reached.append(f"handlers and updates: {bounds.beside} runs of all {beside}")
     samples = Samples(d, bounds.items, bounds.values)
-    result = search(d, samples, bounds, over=over)
+    result = search(d, samples, bounds, over=over, is_reduced=is_reduced)
     result.reached += reached
     result.reached += [
         f"{what}: only some of its values were tried" for what in sorted(samples.cut)

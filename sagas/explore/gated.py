@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from domain import events as ev
@@ -10,7 +10,7 @@ from domain import messages as msg
 from domain.events import Event
 from domain.ids import action_digest
 from domain.seats import LEVELS
-from domain.state import template_of
+from domain.state import binding_paths, template_of
 from sagas.definition import Definition, Node
 from sagas.explore.undone import Broken
 
@@ -41,9 +41,21 @@ class GateOracle:
         copy.use_of = dict(self.use_of)
         return copy
 
-    def signature(self) -> Json:
-        """What the past still allows: open questions and unused decisions."""
-        return [sorted(self.asked), sorted(self.yes.items()), sorted(self.used.items())]
+    def signature(self, is_over: Callable[[str], bool]) -> Iterator[tuple[str, str, Json]]:
+        """What the past still allows: of each question the steps, who said yes, how often used.
+
+        A question that was answered no, and a step that is over, allow nothing any more: a decision
+        allows the steps alone that it was asked for.
+        """
+        for approval, (_, digests, _, _) in self.asked.items():
+            if approval not in self.no:
+                for path in digests:
+                    if not is_over(path):
+                        yield approval, path, self.yes.get(approval, ())
+        for use, count in self.used.items():
+            approval, _, path = use.partition(" ")
+            if not is_over(path):
+                yield approval, path, count
 
     def read(self, message: msg.Message, events: Sequence[Event]) -> None:
         for event in events:
@@ -76,7 +88,8 @@ class GateOracle:
         undo = node.undo.contract.name if isinstance(node, Node) and node.undo else None
         digest = action_digest(event.contract, event.args, undo)
         for approval, (level, digests, needs, uses) in self.asked.items():
-            allowed = digest in digests.values() and approval not in self.no
+            asked_for = digest in [digests.get(path) for path in binding_paths(event.node)]
+            allowed = asked_for and approval not in self.no
             seats = len(LEVELS[level]) + needs
             use = f"{approval} {event.node}"
             enough = len(self.yes.get(approval, ())) >= seats > 0

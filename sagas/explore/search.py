@@ -5,8 +5,7 @@ updates and deadlines of a part that undoes are off, a cancel changes nothing, a
 stopped. The undos that are commanded at one time lie in different branches or items; each move of
 one of them reads and writes its own effect, entry and debt only, and what comes after it in its own
 list. So moves of two such undos commute, none disables another, and what is asked of the runs (each
-list in order, all of it in the end) never compares two of these lists. It is enough to look at the
-moves of one of them at each state (a persistent set). The one condition left is that no other is
+list in order, all of it in the end) never compares two of these XX condition left is that no other is
 put off for ever: where one of these moves leads to a state that was seen before, all are looked at.
 """
 
@@ -15,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 from domain import events as ev
@@ -22,10 +22,11 @@ from domain import messages as msg
 from domain.commitment import Commitment
 from domain.events import Ctx, Event
 from domain.ids import commitment_id
-from domain.state import binding_paths, changed
+from domain.state import binding_paths, changed, in_flight
 from sagas.decide import decide
 from sagas.definition import Definition
 from sagas.explore.alike import Alike
+from sagas.explore.alive import is_ending
 from sagas.explore.gated import GateOracle
 from sagas.explore.moves import Bounds, Move, Moves
 from sagas.explore.samples import Samples
@@ -53,6 +54,7 @@ class Seen:
     events: Sequence[Event]
     status: str = ""
     into: list[int] = field(default_factory=list[int])
+    spent: Mapping[str, int] = field(default_factory=dict[str, int])
 
     def way(self) -> list[Seen]:
         """From the start to here."""
@@ -93,27 +95,31 @@ class Result:
 
 
 def search(
-    d: Definition, samples: Samples, bounds: Bounds, *, over: Callable[[], bool] = lambda: False
-) -> Result:
+    d: Definition, samples: Samples, bounds: Bounds, *,
+    over: Callable[[], bool] = lambda: False, is_reduced: bool = True,
+) -> Result:  # fmt: skip
     """Look at every state; stops at the first, and so the shortest, run that breaks a promise.
 
-    `over` is asked now and then whether to give up, which the result then says.
+    `over` is asked now and then whether to give up, which the result then says. `is_reduced`: states
+    with the same future count as one, and of moves that commute one order is looked at.
     """
-    return _Search(d, samples, bounds, over).run()
+    return _Search(d, samples, bounds, over, is_reduced=is_reduced).run()
 
 
 class _Search:
     def __init__(
-        self, d: Definition, samples: Samples, bounds: Bounds, over: Callable[[], bool]
-    ) -> None:
+        self, d: Definition, samples: Samples, bounds: Bounds, over: Callable[[], bool],
+        *, is_reduced: bool,
+    ) -> None:  # fmt: skip
         self.d = d
         self.samples = samples
         self.bounds = bounds
         self.moves = Moves(d, samples, bounds)
-        self.alike = Alike(d, bounds.attempts)
+        self.is_reduced = is_reduced
+        self.alike = Alike(d, bounds.attempts, bounds.runs, is_reduced=is_reduced)
         self.over = over
         self.result = Result()
-        self.known: dict[bytes, Seen] = {}
+        self.known: dict[bytes, list[Seen]] = {}
         self.todo: deque[_State] = deque()
         self.all: list[Seen] = []
         self.stream = commitment_id("explored", d.saga, "k", 1)
@@ -159,15 +165,26 @@ class _Search:
 
     def _alone(self, state: _State, moves: Sequence[Move]) -> list[Move] | None:
         c = state.c
-        beside = any(not move.agent for move in moves) or any(
-            e.kind == "do" and e.state in ("offered", "started", "backoff", "unknown")
-            for e in c.effects.values()
-        )
-        if "" not in c.undoing or beside or len(c.undoing) > 1 or c.children or c.locks:
+        if not self.is_reduced or any(not move.agent for move in moves):
+            return None
+        if c.children or c.locks or not (self._undoes_alone(c) or self._stops_alone(state)):
             return None
         first = min(move.agent or "" for move in moves) if moves else ""
         found = [move for move in moves if move.agent == first]
         return found if len(found) < len(moves) else None
+
+    def _undoes_alone(self, c: Commitment) -> bool:
+        """Whether the whole commitment is undone, and nothing else is under way."""
+        late = any(e.kind == "do" and in_flight(e) for e in c.effects.values())
+        return list(c.undoing) == [""] and not late
+
+    def _stops_alone(self, state: _State) -> bool:
+        """Whether it stops as a whole, and only effects in flight beside each other are awaited."""
+        c = state.c
+        if not is_ending(c) or c.undoing or len(c.stops) > 1:
+            return False
+        nodes = {effect.node for effect in c.effects.values() if in_flight(effect)}
+        return all(state.undone.are_beside(a, b) for a, b in combinations(sorted(nodes), 2))
 
     def _move(self, state: _State, move: Move) -> bool:
         """Make one move; whether it came to a state that nobody had seen."""
@@ -194,14 +211,16 @@ class _Search:
         except Broken as broken:
             raise _Found(seen, str(broken)) from None
         seen.status = after.status
-        key = self.alike.key(after, undone.signature(), gated.signature(), used)
-        old = self.known.get(key)
-        if old is not None:
-            old.into.append(parent.number)
-            return False
+        known = self.known.setdefault(self.alike.key(after, undone, gated), [])
+        spent = self.alike.spent(after, used)
+        for old in known:
+            if spent == old.spent or (self.is_reduced and _has_less(old.spent, spent)):
+                old.into.append(parent.number)
+                return False
         seen.number = len(self.all)
         seen.into.append(parent.number if c is not None else 0)
-        self.known[key] = seen
+        seen.spent = spent
+        known.append(seen)
         self.all.append(seen)
         self._rest(_State(seen, after, undone, gated, used))
         return True
@@ -282,6 +301,11 @@ def _followed(c: Commitment, events: Sequence[Event]) -> Iterator[msg.Message]:
                 child = c.children.get(node)
                 if child is not None and child.id is None:
                     yield msg.ChildOver(node, child.ask, "cancelled")
+
+
+def _has_less(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
+    """Whether one state has spent no more of any bound than the other."""
+    return all(other.get(what, 0) >= count for what, count in one.items())
 
 
 def _passed(c: Commitment, move: Move) -> Commitment:

@@ -90,6 +90,11 @@ class UndoOracle:
         ordered = {base: sorted(parts, key=parts.__getitem__) for base, parts in lists.items()}
         return [{b: p for b, p in ordered.items() if len(p) > 1}, sorted(self.undone)]
 
+    def are_beside(self, one: str, other: str) -> bool:
+        """Whether two nodes part in a parallel or a for_each, so that their undos have no order."""
+        base = _parting(one, other)[0]
+        return self._is_beside(base) and not self._in_line(base)
+
     def _is_beside(self, base: str) -> bool:
         return base in self.items or re.sub(_MARKS, "", base) in self.parallels
 
