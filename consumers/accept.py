@@ -23,12 +23,15 @@ from domain.errors import CODES, Refusal, refusal
 from domain.events import Ctx
 from domain.ids import key_id, saga_key_id, start_digest
 from domain.messages import Arrive, Mail, Start
+from domain.newer import NEWER
 from domain.ports import DeadLetter, Receipt
 from domain.requests import Publish, StartRequest
 
 __all__ = ["Acceptance", "publish", "start"]
 
 Json = Any
+_NO_LETTER = frozenset({"event.foreign_tenant", "bound.mailbox", NEWER})
+"""Another tenant's event is nobody's letter here; the others are the sender's to send again."""
 _STARTS = f"{RESERVED}start>"
 
 
@@ -54,8 +57,7 @@ def publish(
             prepared = prepare(acceptance.registry, batch.parts.limits, request, batch.accept_us)
         return _accept(acceptance, batch, request, prepared, is_redriven)
     except Refusal as refused:
-        # Another tenant's event is nobody's letter here; a full mailbox is the sender's to retry.
-        if not is_redriven and refused.alias not in ("event.foreign_tenant", "bound.mailbox"):
+        if not is_redriven and refused.alias not in _NO_LETTER:
             batch.dead(_letter(request, refused, batch.accept_us))
         raise
 

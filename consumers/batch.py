@@ -14,15 +14,16 @@ from uuid import UUID
 
 import orjson
 
-from consumers.collected import Collected, Parts, Passing
+from consumers.collected import DETAIL_MAX, FAULT, Collected, Parts, Passing, refused_for
 from consumers.core import Step, snapshot_of
 from consumers.owned import Owned
 from consumers.streams import UNKNOWN, Entry
 from domain.chain import event_hash
 from domain.changing import changed
-from domain.errors import Refusal, refusal
+from domain.errors import refusal
 from domain.events import Ctx
 from domain.messages import Arrive, Mail, Open, Wake, Withdrawn
+from domain.newer import NEWER, Unread, is_newer, newer
 from domain.ports import (
     DeadLetter,
     Dispatch,
@@ -37,12 +38,10 @@ from domain.ports import (
 from domain.quick import quick
 from domain.saga_key import SagaKey
 
-__all__ = ["Applied", "Batch", "Parts", "Passing", "system_ctx"]
+__all__ = ["DETAIL_MAX", "FAULT", "Applied", "Batch", "Parts", "Passing", "system_ctx"]
 
 Json = Any
 ENGINE = "troth"
-FAULT = "internal.fault"
-DETAIL_MAX = 500
 IDLE_WAKE_US = 1_000_000
 """A wake-up that changed nothing though it was due is tried again after this time."""
 
@@ -151,14 +150,17 @@ class Batch(Collected):
         entry = self.entry_or_none(mail.stream)
         if entry is not None:
             try:
+                if isinstance(mail.message, Unread):
+                    raise newer(f"a message {mail.message.kind}")
                 self._step(entry, mail)
                 self.write.inbox_done.append(id)
             except (LaneLost, StoreConflict, StoreFailed):
                 raise
             # Whatever deciding raises parks this stream alone.
             except Exception as fault:  # noqa: BLE001 - parked with its reason
-                self.park(mail.stream, mail.tenant, FAULT, _said(fault))
-                self.write.inbox_tried.append(id)
+                self._park_for(mail.stream, mail.tenant, fault)
+                if not is_newer(fault):
+                    self.write.inbox_tried.append(id)
         self._drain()
 
     def _drain(self) -> None:
@@ -188,12 +190,14 @@ class Batch(Collected):
         except Exception as fault:
             # Whatever deciding raises concerns this stream alone.
             if not is_recorded:
-                raise refusal(FAULT, _said(fault)) from fault
-            self.park(mail.stream, mail.tenant, FAULT, _said(fault))
+                raise refused_for(fault) from fault
+            self._park_for(mail.stream, mail.tenant, fault)
             return self._hold(mail, is_recorded)
 
     def _hold(self, mail: Mail, is_recorded: bool) -> Applied:
         if not is_recorded:
+            if mail.stream in self.parts.later:
+                raise newer(f"stream {mail.stream}")
             raise refusal(FAULT, f"stream {mail.stream} is parked after a fault: release it")
         self.parts.parked[mail.stream] += 1
         self.write.inbox.append(mail)
@@ -203,6 +207,12 @@ class Batch(Collected):
         """Set a stream aside; what comes for it is held in order until it is released."""
         self.parts.parked.setdefault(stream, 0)
         self.write.parked_streams.append((stream, tenant, reason, detail))
+
+    def _park_for(self, stream: UUID, tenant: str, fault: BaseException) -> None:
+        refused = refused_for(fault)
+        if refused.alias == NEWER:
+            self.parts.later.add(stream)
+        self.park(stream, tenant, refused.alias, refused.detail)
 
     def release(self, stream: UUID) -> None:
         """Take a stream back; what is held for it runs in the next transaction."""
@@ -236,7 +246,7 @@ class Batch(Collected):
         except (LaneLost, StoreConflict, StoreFailed):
             raise
         except Exception as fault:  # noqa: BLE001 - a stream that cannot be folded stops no other
-            self.park(stream, "", FAULT, _said(fault))
+            self._park_for(stream, "", fault)
             return None
 
     def _step(self, entry: Entry, mail: Mail) -> Applied:
@@ -379,10 +389,3 @@ def _ctx_for(ctx: Ctx, state: Any) -> Ctx:
 
 def _shifted(time_us: int | None, by_us: int) -> int | None:
     return None if time_us is None else time_us + by_us
-
-
-def _said(fault: BaseException) -> str:
-    """A fault in words; the type says more than an empty message."""
-    if isinstance(fault, Refusal):
-        return str(fault)[:DETAIL_MAX]
-    return f"{type(fault).__name__}: {fault}"[:DETAIL_MAX]

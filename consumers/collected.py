@@ -12,19 +12,32 @@ from consumers.core import Core
 from consumers.limits import LaneLimits
 from consumers.owned import Owned
 from consumers.streams import Streams
+from domain.errors import Refusal, refusal
 from domain.ids import lane_of
+from domain.newer import NEWER, is_newer
 from domain.ports import Cursor, DeadLetter, LaneWrite, Passed, Receipt, Transaction
 
-__all__ = ["Collected", "Parts", "Passing"]
+__all__ = ["DETAIL_MAX", "FAULT", "Collected", "Parts", "Passing", "refused_for"]
 
 Json = Any
+FAULT = "internal.fault"
+DETAIL_MAX = 500
+
+
+def refused_for(fault: BaseException) -> Refusal:
+    """What was raised as a refusal: store.newer as it is, anything else as a fault in words."""
+    if isinstance(fault, Refusal):
+        alias, said = (NEWER, fault.detail) if is_newer(fault) else (FAULT, str(fault))
+        return refusal(alias, said[:DETAIL_MAX])
+    # The type says more than an empty message.
+    return refusal(FAULT, f"{type(fault).__name__}: {fault}"[:DETAIL_MAX])
 
 
 @dataclass(slots=True)
 class Parts:
     """What outlives a batch. `parked` counts what each parked stream holds.
 
-    `lanes` is how many the store has; `process` is who we are, to those who answer us; `cursors`
+    `later` are those parked as a later release's; `lanes` is how many the store has; `process` is who we are, to those who answer us; `cursors`
     are those of logs outside that were looked up or moved.
     """
 
@@ -36,6 +49,7 @@ class Parts:
     is_event_time: bool = False
     lanes: int = 1
     process: str = ""
+    later: set[UUID] = field(default_factory=set)
     cursors: dict[tuple[str, int], Cursor | None] = field(default_factory=dict)
 
 

@@ -39,6 +39,7 @@ from domain.streams import Decided
 from domain.throttle_stream import ThrottleStream, ThrottleStreamSnapshot
 from projections import current_step, parked_events
 from sagas.decide import decide as decide_commitment
+from sagas.definition import Definition
 from sagas.outputs import Offered, outputs
 
 __all__ = ["Core", "Step", "snapshot_of"]
@@ -83,7 +84,8 @@ class Core:
     ) -> Step:  # fmt: skip
         """Decide a message. Raises whatever deciding raises: a fault of this stream alone.
 
-        KeyError: its definition is not registered here.
+        KeyError: its definition is not registered here. Refusal (store.newer): only a later
+        release understands it.
         """
         if isinstance(state, Commitment):  # most are, and those below are dear to ask
             return self._commitment(state, message, stream, now_us, ctx)
@@ -112,10 +114,7 @@ class Core:
             )
         known = message if isinstance(message, Open) else state
         assert known is not None, "only an opening comes before the stream"
-        hash_ = known.definition
-        definition = self._registry.by_hash(hash_)
-        if definition is None:
-            raise KeyError(f"definition {hash_} is not registered")
+        definition = self._definition(known.definition)
         decided = self._decide(definition, state, message, stream=stream, now_us=now_us, ctx=ctx)
         out = self._outputs(state, decided.state, decided.events)
         mail, after = out.mail, decided.state
@@ -149,10 +148,21 @@ class Core:
     def _policy(self, message: Message | None) -> DoubleStart:
         if not isinstance(message, Start):
             return _NO_POLICY
-        definition = self._registry.by_hash(message.definition)
-        if definition is None:
-            raise KeyError(f"definition {message.definition} is not registered")
+        definition = self._definition(message.definition)
         return DoubleStart(definition.running, definition.finished)
+
+    def _definition(self, hash_: str) -> Definition:
+        definition = self._registry.by_hash(hash_)
+        if definition is None:
+            self._registry.refuse_later(hash_)
+            raise KeyError(f"definition {hash_} is not registered")
+        return definition
+
+    def can_go_on(self, state: Any) -> bool:
+        """Whether a stream that was read can be decided on here: its definition is known."""
+        if isinstance(state, Commitment):
+            return self._registry.by_hash(state.definition) is not None
+        return state is not None
 
     def rows(self, before: Any, step: Step, *, position: int, lane: int) -> Sequence[ViewRow]:
         """The view rows that a step changes; its last event has `position`."""

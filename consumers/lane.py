@@ -19,7 +19,8 @@ from consumers.call import Call, Counts, Processed
 from consumers.core import Core
 from consumers.handlers import handlers_of
 from consumers.limits import LaneLimits
-from consumers.owned import Owned, next_due_us, read_owned, read_parked
+from consumers.newer import go_on
+from consumers.owned import Owned, next_due_us, read_owned
 from consumers.registry import Registry
 from consumers.round import Answer, Done, Round
 from consumers.streams import Streams
@@ -273,7 +274,7 @@ class Lane:
 
     def _learn(self, routing: int) -> None:
         for hash_, document in self._store.definitions():
-            self.registry.add(orjson.loads(document), hash_.hex())
+            self.registry.learn(orjson.loads(document), hash_.hex())
         self._routing = routing
 
     def _settle(self, call: Call, batch: Batch, owned: Owned, done: Done, takes_due: bool) -> None:
@@ -313,7 +314,7 @@ class Lane:
         if self._owned is None:
             owned = read_owned(self._store, self._mine)
             self._mine = set(owned.lanes)
-            self._parts.parked = dict.fromkeys(read_parked(self._store, owned), 0)
+            owned, self._parts.parked = go_on(self._store, owned, self._parts)
             self._next_due_us = next_due_us(self._store, owned)
             self._owned = owned
         return self._owned

@@ -10,6 +10,7 @@ from typing import Any
 
 from consumers.batch import Batch, Passing
 from domain.errors import Refusal, refusal
+from domain.newer import is_newer
 from domain.ports import DeadLetter
 from domain.requests import Logged, Publish
 
@@ -25,7 +26,8 @@ def take(
 ) -> Json:
     """Apply one record: the answer to its request, or {"status": "dead_letter", "code"}.
 
-    Raises Refusal (store.lane_lost) when the partition belongs to a lane that is not ours.
+    Raises Refusal: store.lane_lost when the partition belongs to a lane that is not ours, and
+    store.newer when only a later release understands what is asked for.
     """
     lane = record.cursor.partition % batch.parts.lanes
     if not batch.owns_lane(lane):
@@ -61,6 +63,8 @@ def _applied(
         answer = handlers[type(record.request)](batch, record.request)
         return {"status": "passed"} if isinstance(answer, Passing) else answer
     except Refusal as refused:
+        if is_newer(refused):
+            raise  # it stays where it is, for a process that understands it
         is_kept = isinstance(record.request, Publish) and refused.alias not in _WITHOUT_LETTER
         if is_kept:
             return {"status": "dead_letter", "code": refused.code.number}

@@ -54,8 +54,11 @@ def read_owned(store: Store, lanes: Iterable[int]) -> Owned:
     return Owned.of(beliefs, store.incarnation)
 
 
-def read_parked(store: Store, owned: Owned) -> Sequence[UUID]:
-    """The streams of these lanes that wait for an operator. Raises LaneLost and StoreFailed."""
+def read_parked(store: Store, owned: Owned) -> Sequence[tuple[UUID, str]]:
+    """The streams of these lanes that were set aside, with the reason.
+
+    Raises LaneLost and StoreFailed.
+    """
     if not owned.lanes:
         return ()
     tx = store.begin(*owned.beliefs.values())

@@ -76,6 +76,7 @@ class Ownership:
         self.heads: dict[int, int] = {}
         self._epochs: dict[int, int] = {}
         self._over = threading.Event()
+        self._due = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self, wake: Callable[[], None]) -> None:
@@ -83,6 +84,10 @@ class Ownership:
         self._see(self._cluster.beat())
         self._thread = threading.Thread(target=self._live, args=(wake,), name="beat", daemon=True)
         self._thread.start()
+
+    def look(self) -> None:
+        """From any thread: lanes were given away. See it now, not with the next heartbeat."""
+        self._due.set()
 
     def _see(self, view: View) -> None:
         self._view = view
@@ -130,6 +135,7 @@ class Ownership:
     def stop(self) -> None:
         """Give every lane away and say that we are gone."""
         self._over.set()
+        self._due.set()
         if self._thread is not None:
             self._thread.join(STOP_S)
         try:
@@ -139,7 +145,11 @@ class Ownership:
             _log.warning("lanes_not_released", alias=failed.alias, detail=failed.detail)
 
     def _live(self, wake: Callable[[], None]) -> None:
-        while not self._over.wait(self._beat_s):
+        while True:
+            self._due.wait(self._beat_s)
+            self._due.clear()
+            if self._over.is_set():
+                return
             try:
                 self._see(self._cluster.beat())
             except StoreFailed as failed:

@@ -119,6 +119,7 @@ def _tenant(request: Publish, event: dict[str, Json]) -> str:
 def _spec(registry: Registry, event: dict[str, Json]) -> EventSpec:
     """How this type is checked; the event is held against it. Raises Refusal."""
     type_, version = event["type"], event.get("schemaversion")
+    registry.refuse_later(f"event {type_}")
     if not registry.knows(type_):
         raise refusal("event.unknown_type", f"no registered definition knows {type_}")
     spec = registry.spec(type_, None if version is None else int(version))

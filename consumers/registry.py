@@ -12,8 +12,10 @@ from typing import Any
 
 from domain.canonical import canonical
 from domain.messages import Start
+from domain.newer import newer
 from sagas.definition import Definition, EventSpec
 from sagas.expressions import Expr
+from sagas.later import later_form
 from sagas.loading import load
 from sagas.schema import SchemaSet
 
@@ -52,6 +54,7 @@ class Registry:
         self._starting: dict[str, tuple[Starting, ...]] = {}
         self._ttl_us: dict[str, int] = {}
         self._wanted: set[str] = set()
+        self._later: dict[str, str] = {}
 
     def add(self, document: dict[str, Any], hash: str) -> Definition:
         """Take a committed definition in; the same hash again changes nothing."""
@@ -71,6 +74,34 @@ class Registry:
         self._index_starts()
         return definition
 
+    def learn(self, document: dict[str, Any], hash: str) -> None:
+        """Take in what lies in the store; what a later release registered is only remembered.
+
+        Then neither its saga starts here nor is any of its events taken: `refuse_later` says so.
+        """
+        if hash in self._by_hash or hash in self._later:
+            return
+        why = later_form(document)
+        if why is None:
+            self.add(document, hash)
+            return
+        saga, version = document.get("saga"), document.get("version")
+        what = f"definition {saga} version {version}, {why}"
+        names = [hash, f"saga {saga}", f"saga {saga} {version}"]
+        events = document.get("events")
+        names += [f"event {type_}" for type_ in events] if isinstance(events, dict) else []
+        self._later |= dict.fromkeys(names, what)
+
+    def refuse_later(self, *names: str) -> None:
+        """Raise Refusal (store.newer) where one of these is of a definition of a later release.
+
+        A name is a content hash, `event TYPE`, `saga NAME` or `saga NAME VERSION`.
+        """
+        if self._later:
+            for name in names:
+                if name in self._later:
+                    raise newer(self._later[name])
+
     def _index_starts(self) -> None:
         starting: dict[str, list[Starting]] = {}
         for definition in self._latest.values():
@@ -83,7 +114,8 @@ class Registry:
         return self._by_hash.get(hash)
 
     def of_saga(self, saga: str, version: int | None = None) -> Definition | None:
-        """A version of a saga; the latest without a version."""
+        """A version of a saga; the latest without a version. Raises Refusal (store.newer)."""
+        self.refuse_later(f"saga {saga}" if version is None else f"saga {saga} {version}")
         return self._latest.get(saga) if version is None else self._by_name.get((saga, version))
 
     def knows(self, type_: str) -> bool:

@@ -20,6 +20,7 @@ from consumers.jobs import told
 from consumers.registry import Registry
 from domain.errors import Refusal
 from domain.messages import Mail
+from domain.newer import Unread, newer
 from domain.ports import InboxRow, Passed, PassedAnswer
 from domain.requests import ClaimRequest, Logged, Publish, Request
 
@@ -123,7 +124,7 @@ class Round:
 
     def _take_passed(self, batch: Batch, id: int, passed: Passed) -> None:
         """A request that came through another process: answered there, in this transaction."""
-        answer = self._answer(batch, passed.request)
+        answer = self._answer_passed(batch, passed.request)
         batch.write.inbox_done.append(id)
         if isinstance(answer, Passing):
             # By what is registered now it belongs elsewhere: there whoever asked is answered.
@@ -131,6 +132,11 @@ class Round:
             batch.write.passed.append(replace(onward, asker=passed.asker, ask=passed.ask))
             return
         batch.write.answers.append(PassedAnswer(passed.asker, passed.ask, told(answer)))
+
+    def _answer_passed(self, batch: Batch, request: Any) -> Answer:
+        if isinstance(request, Unread):
+            return newer(f"a request {request.kind}")
+        return self._answer(batch, request)
 
     def _arm(self, batch: Batch) -> int:
         """Read due timers into the batch; the answer is up to when all of them are known."""

@@ -75,13 +75,17 @@ class Streams:
 
     def tenant_of(self, tx: Transaction, stream: UUID) -> str | None:
         """Whose a stream is; None if it has no events yet, or cannot be folded."""
+        state = self.peek(tx, stream)
+        return None if state is None else state.tenant
+
+    def peek(self, tx: Transaction, stream: UUID) -> Any:
+        """The state of a stream; None if it has no events yet, or cannot be folded."""
         try:
-            state = self._load(tx, stream).state
+            return self._load(tx, stream).state
         except (LaneLost, StoreFailed):
             raise
         except Exception:  # noqa: BLE001 - that it cannot be folded may be why somebody asks
             return None
-        return None if state is None else state.tenant
 
     def keep(self, entries: dict[UUID, Entry]) -> None:
         """Put the entries of a committed batch in, as the most recently used."""

@@ -158,6 +158,8 @@ class CommitmentSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
     """The state of a commitment at a version, as JSON."""
 
     TOPIC: ClassVar[str] = "commitment.snapshot"
+    STATE: ClassVar[frozenset[str]] = frozenset(Commitment.__annotations__)
+    """What it holds; more is of a later release."""
     topic: str
     state: dict[str, Any]
 

@@ -317,6 +317,8 @@ TR716 store.not_empty 409  The target of the copy is not empty
   name a database or a file that holds nothing yet; nothing is ever overwritten
 TR717 store.unapplied 409  Requests wait for the owners of lanes that the copy would not have
   start the engine on this store until it has applied them, stop it, and copy again
+TR718 store.newer 503  A later release wrote what is asked for
+  ask again: it goes on with the first process of that release
 TR720 engine.draining 503  The engine is stopping
   try again
 TR730 verify.broken 500  The chain does not verify

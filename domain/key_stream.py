@@ -302,6 +302,9 @@ class KeyStreamSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
     """The state of a key stream at a version, as JSON."""
 
     TOPIC: ClassVar[str] = "key.snapshot"
+    STATE: ClassVar[frozenset[str]] = frozenset(
+        ["tenant", "key", "kept", "subscribers", "finished"]
+    )
     topic: str
     state: dict[str, Any]
 

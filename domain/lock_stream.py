@@ -137,6 +137,9 @@ class LockStreamSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
     """The state of a lock's stream at a version, as JSON."""
 
     TOPIC: ClassVar[str] = "lock.snapshot"
+    STATE: ClassVar[frozenset[str]] = frozenset(
+        ["tenant", "lock", "fence", "holders", "queue", "holder"]
+    )
     topic: str
     state: dict[str, Any]
 

@@ -7,11 +7,12 @@ A message is what happened outside a stream. It can be stored in the inbox (`to_
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from domain.child_messages import ChildOver, ChildRevoked, ChildStarted, Recall, Revoke, Waive
 from domain.events import Ctx
+from domain.newer import Unread
 from domain.quick import quick
 from domain.turn_messages import DropTurn, NoTurn, TakeTurn, YourTurn
 
@@ -20,7 +21,7 @@ __all__ = [
     "Decide", "DropTurn", "Granted", "Leftover", "Lost", "Mail", "Message", "NoTurn",
     "NotGranted", "NotStarted", "Offer", "Open", "Recall", "Release", "Revoke", "RunOver",
     "Start", "Started", "Subscribe", "TakeTurn", "TaskAct", "Update", "Waive", "Wake", "Withdrawn",
-    "YourTurn", "from_body", "to_body",
+    "YourTurn", "from_body", "message_of", "to_body",
 ]  # fmt: skip
 
 Json = Any
@@ -345,8 +346,22 @@ def to_body(message: Message) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def message_of(kind: str, body: dict[str, Any]) -> Message:
+    """The message of a stored kind and body; an Unread where it is of a later release.
+
+    Whoever takes mail out of the store looks for that before it is decided on.
+    """
+    try:
+        return from_body(kind, body)
+    except (KeyError, TypeError):
+        return cast("Message", Unread(kind))
+
+
 def from_body(kind: str, body: dict[str, Any]) -> Message:
-    """The message of a stored kind and body. Raises KeyError for a kind of a later release."""
+    """The message of a stored kind and body.
+
+    Raises KeyError for a kind of a later release, TypeError for a member of one.
+    """
     cls = _KINDS[kind]
     values: dict[str, Any] = {f.name: None for f in fields(cls) if f.default is MISSING}
     values |= body

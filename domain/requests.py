@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
+from domain.newer import Unread
 from domain.ports import Asked, ClaimAsk, Cursor
 
 __all__ = [
     "ClaimRequest", "ControlRequest", "DecideRequest", "Desk", "HeartbeatsRequest", "Logged",
     "Publish", "Reader", "RedriveRequest", "RegisterRequest", "RepliesRequest", "Request",
-    "StartRequest", "StartsRequest", "TaskRequest", "UpdateRequest", "request_body", "request_of",
+    "StartRequest", "StartsRequest", "TaskRequest", "UpdateRequest", "passed_of", "request_body",
+    "request_of",
 ]  # fmt: skip
 
 Json = Any
@@ -216,8 +218,19 @@ def request_body(request: Any) -> tuple[str, Json]:
     return kind, body
 
 
+def passed_of(kind: str, body: Json) -> Any:
+    """The request of a stored kind and body; an Unread where it is of a later release."""
+    try:
+        return request_of(kind, body)
+    except (KeyError, TypeError):
+        return Unread(kind)
+
+
 def request_of(kind: str, body: Json) -> Any:
-    """The request of `request_body`. Raises KeyError for a kind of a later release."""
+    """The request of `request_body`.
+
+    Raises KeyError for a kind of a later release, TypeError for a member of one.
+    """
     cls = _KINDS[kind]
     values: dict[str, Any] = dict(body)
     asked: dict[str, Any] = dict(values["asked"])

@@ -122,6 +122,9 @@ class SagaKeySnapshot(CanSnapshotAggregate[UUID], DomainEvent):
     """The state of a saga-key stream at a version, as JSON."""
 
     TOPIC: ClassVar[str] = "sagakey.snapshot"
+    STATE: ClassVar[frozenset[str]] = frozenset(
+        ["tenant", "saga", "key", "latest", "held", "queue"]
+    )
     topic: str
     state: dict[str, Any]
 

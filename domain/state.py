@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any, cast
 
 from domain.changing import changed
+from domain.newer import only_known
 from domain.quick import quick
 
 __all__ = [
@@ -374,8 +376,19 @@ _TUPLES = frozenset({"guards", "events", "needs", "not_by", "unanswered", "types
                      "roles", "escalated"})  # fmt: skip
 
 
+@cache
+def _names(cls: Any) -> frozenset[str]:
+    return frozenset(f.name for f in fields(cls))
+
+
 def restore(cls: Any, data: Mapping[str, Any]) -> Any:
-    """A record of `cls` from the JSON object that a snapshot holds."""
+    """A record of `cls` from the JSON object that a snapshot holds.
+
+    Raises Refusal (store.newer) for one with more in it than this release knows.
+    """
+    names = _names(cls)
+    if not names.issuperset(data):
+        data = only_known(data, names, f"a snapshot's {cls.__name__}")
     values: dict[str, Any] = {}
     for f in fields(cls):
         if f.name not in data:

@@ -164,6 +164,9 @@ class ThrottleStreamSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
     """The state of a throttle's stream at a version, as JSON."""
 
     TOPIC: ClassVar[str] = "throttle.snapshot"
+    STATE: ClassVar[frozenset[str]] = frozenset(
+        ["tenant", "throttle", "key", "given", "longest_us", "queue"]
+    )
     topic: str
     state: dict[str, Any]
 

@@ -29,7 +29,7 @@ from adapters.postgres.writes import REQUEST, Rest, write_dead_letter
 from domain.chain import GENESIS, event_hash
 from domain.errors import refusal
 from domain.ids import lane_of
-from domain.messages import Mail, from_body
+from domain.messages import Mail, message_of
 from domain.ports import (
     Claim,
     ClaimAsk,
@@ -46,7 +46,7 @@ from domain.ports import (
     StoreFailed,
     Verdict,
 )
-from domain.requests import request_of
+from domain.requests import passed_of
 
 __all__ = ["PostgresTransaction"]
 
@@ -88,7 +88,7 @@ SELECT {_INBOX_COLUMNS} FROM inbox WHERE (lane, id) IN (
   ORDER BY place, id LIMIT %s)
 ORDER BY id
 """  # noqa: S608 - as above
-_PARKED = "SELECT stream FROM parked_streams WHERE lane = ANY(%s) ORDER BY since_us, stream"
+_PARKED = "SELECT stream, reason FROM parked_streams WHERE lane = ANY(%s) ORDER BY since_us, stream"
 _DUE = """
 SELECT due.stream, due.due_us FROM unnest(%s) AS l (number), LATERAL (
   SELECT stream, due_us FROM timers t WHERE lane = l.number AND due_us <= %s
@@ -209,10 +209,10 @@ class PostgresTransaction:
         return [_inbox_row(row) for row in rows]
 
     @guarded
-    def parked(self) -> Sequence[UUID]:
-        """The streams of the lanes that wait for an operator, longest first."""
+    def parked(self) -> Sequence[tuple[UUID, str]]:
+        """The streams of the lanes that were set aside, with the reason, longest first."""
         rows = self._db.execute(_PARKED, (longs(list(self._beliefs)),), binary=True)
-        return [stream for (stream,) in rows]
+        return rows.fetchall()
 
     @guarded
     def due_timers(self, until_us: int, limit: int) -> Sequence[tuple[UUID, int]]:
@@ -379,7 +379,7 @@ def _inbox_row(row: Row) -> InboxRow:
     number, lane, stream, tenant, kind, asker, ask, body, accepted_us, root, tries = row
     held = orjson.loads(body)
     if asker is not None:
-        request = request_of(kind.removeprefix(REQUEST), held)
+        request = passed_of(kind.removeprefix(REQUEST), held)
         return InboxRow(number, Passed(lane, asker, ask, tenant, request, accepted_us), tries)
-    message = from_body(kind, held["message"])
+    message = message_of(kind, held["message"])
     return InboxRow(number, Mail(stream, tenant, message, held["ctx"], accepted_us, root), tries)

@@ -14,7 +14,7 @@ from adapters.sqlite import dispatch, writes
 from adapters.sqlite.faults import guarded
 from domain.chain import GENESIS, event_hash
 from domain.errors import refusal
-from domain.messages import Mail, from_body
+from domain.messages import Mail, message_of
 from domain.ports import (
     Claim,
     ClaimAsk,
@@ -58,7 +58,7 @@ SELECT id, stream, tenant, kind, body, accepted_us, root, tries FROM inbox WHERE
   ORDER BY place, id LIMIT ?2)
 ORDER BY id
 """
-_PARKED = "SELECT stream FROM parked_streams WHERE lane = ? ORDER BY since_us, stream"
+_PARKED = "SELECT stream, reason FROM parked_streams WHERE lane = ? ORDER BY since_us, stream"
 _DUE = """
 SELECT stream, due_us FROM timers t WHERE lane = ? AND due_us <= ?
 AND NOT EXISTS (SELECT 1 FROM parked_streams p WHERE p.stream = t.stream)
@@ -135,10 +135,10 @@ class SqliteTransaction:
         return [_inbox_row(row) for row in rows]
 
     @guarded
-    def parked(self) -> Sequence[UUID]:
-        """The streams of the lane that wait for an operator, longest first."""
+    def parked(self) -> Sequence[tuple[UUID, str]]:
+        """The streams of the lane that were set aside, with the reason, longest first."""
         rows = self._db.execute(_PARKED, (self._belief.lane,)).fetchall()
-        return [UUID(bytes=stream) for (stream,) in rows]
+        return [(UUID(bytes=stream), reason) for stream, reason in rows]
 
     @guarded
     def due_timers(self, until_us: int, limit: int) -> Sequence[tuple[UUID, int]]:
@@ -235,6 +235,6 @@ class SqliteTransaction:
 def _inbox_row(row: tuple[Any, ...]) -> InboxRow:
     number, stream, tenant, kind, body, accepted_us, root, tries = row
     held = orjson.loads(body)
-    message = from_body(kind, held["message"])
+    message = message_of(kind, held["message"])
     mail = Mail(UUID(bytes=stream), tenant, message, held["ctx"], accepted_us, root)
     return InboxRow(number, mail, tries)

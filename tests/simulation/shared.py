@@ -23,6 +23,7 @@ from domain.ids import lane_of
 from domain.ports import (
     Claim,
     ClaimAsk,
+    Cursor,
     InboxRow,
     LaneBelief,
     LaneLost,
@@ -35,7 +36,7 @@ from domain.ports import (
     Verdict,
 )
 
-__all__ = ["SILENCE_MAX_US", "SharedCluster", "SharedDatabase", "SharedStore", "Told"]
+__all__ = ["CURSORS", "SILENCE_MAX_US", "SharedCluster", "SharedDatabase", "SharedStore", "Told"]
 
 SILENCE_MAX_US = 3_000_000
 """An owner that said nothing for so long lives no more, as on PostgreSQL."""
@@ -46,7 +47,12 @@ _EXTRA = (
     "CREATE TABLE answers (asker TEXT NOT NULL, ask TEXT NOT NULL, body BLOB NOT NULL)",
     "CREATE TABLE routing (count INTEGER NOT NULL)",
     "INSERT INTO routing VALUES (0)",
+    "CREATE TABLE relays (name TEXT, lane INTEGER, position INTEGER, PRIMARY KEY (name, lane))",
+    """CREATE TABLE cursors (topic TEXT, topic_id TEXT, partition INTEGER, next_offset INTEGER,
+    digest BLOB, lane INTEGER, PRIMARY KEY (topic, partition))""",
 )
+CURSORS = "SELECT topic, topic_id, partition, next_offset, digest FROM cursors"
+_CURSOR = "INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?, ?, ?)"
 _LANE = "SELECT owner, epoch, head, chain, clock_us FROM lanes WHERE lane = ?"
 _CHECK = "UPDATE lanes SET head = head WHERE lane = ? AND epoch = ? AND head = ?"
 _DEFINITIONS = "SELECT hash, document FROM definitions ORDER BY registered_us, saga, version"
@@ -158,9 +164,17 @@ class SharedTransaction(SqliteTransaction):
             rows += found
         return [_row(row) for row in sorted(rows)[:limit]]
 
-    def parked(self) -> Sequence[UUID]:
+    def parked(self) -> Sequence[tuple[UUID, str]]:
         rows = [row for n in self._held for row in self._db.execute(sql._PARKED, (n,))]
-        return [UUID(bytes=stream) for (stream,) in rows]
+        return [(UUID(bytes=stream), reason) for stream, reason in rows]
+
+    # Where there is no log outside, there is no cursor.
+    def cursor(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, topic: str, partition: int
+    ) -> Cursor | None:
+        row = self._db.execute(f"{CURSORS} WHERE topic = ? AND partition = ?", (topic, partition))
+        found = row.fetchone()
+        return None if found is None else Cursor(*found)
 
     def due_timers(self, until_us: int, limit: int) -> Sequence[tuple[UUID, int]]:
         due: list[tuple[int, bytes]] = []
@@ -228,6 +242,9 @@ class SharedTransaction(SqliteTransaction):
         for lane, part in parts.items():
             after = self._held.get(lane, replace(nowhere, lane=lane))
             writes.rest(self._db, after, part)
+        self._db.executemany(
+            _CURSOR, [(*_place(c), c.partition % self._lanes) for c in write.cursors]
+        )
         self._pass_on(write)
         self._hear(write, parts)
         return tuple(self._held.values())
@@ -293,6 +310,10 @@ def _common(write: LaneWrite) -> LaneWrite:
         inbox_tried=write.inbox_tried, settled=write.settled, views=write.views,
         dead_letters=write.dead_letters, released_streams=write.released_streams,
     )  # fmt: skip
+
+
+def _place(cursor: Cursor) -> tuple[Any, ...]:
+    return cursor.topic, cursor.topic_id, cursor.partition, cursor.offset, cursor.digest
 
 
 class SharedCluster:
