@@ -70,6 +70,10 @@ class Shape:
 
     def heard(self, kind: str, what: str) -> None:
         """Another process did something that concerns us; from any thread."""
+        if kind == "shares":
+            if self.ownership is not None and what != self.process:
+                self.ownership.look()
+            return
         for desk in self._desks:
             if kind == "missed":
                 desk.poke("lane", "")

@@ -76,6 +76,7 @@ AND (extract(epoch FROM backend_start) * 1000000)::bigint = %s
 """
 _RELEASE = "UPDATE lanes SET owner = '', backend = '' WHERE lane = ANY(%s) AND owner = %s"
 _RELEASE_ALL = "UPDATE lanes SET owner = '', backend = '' WHERE owner = %s"
+_TELL = "SELECT pg_notify('troth_shares', %s)"
 _GONE = "DELETE FROM processes WHERE process = %s"
 _OLD_ANSWERS = f"DELETE FROM answers WHERE at_us < {_NOW} - %s"  # noqa: S608 - as above
 _OLD_PROCESSES = f"DELETE FROM processes WHERE beat_us < {_NOW} - %s"  # noqa: S608 - as above
@@ -174,9 +175,11 @@ class PostgresCluster:
 
     @guarded
     def release(self, *lanes: int) -> None:
-        """Give lanes away, between two batches."""
+        """Give lanes away, between two batches; the others are told, and need not wait to see."""
         with self._lock:
-            self._link.db().execute(_RELEASE, (longs(lanes), self.process), binary=True)
+            db = self._link.db()
+            db.execute(_RELEASE, (longs(lanes), self.process), binary=True)
+            db.execute(_TELL, (self.process,))
 
     @guarded
     def leave(self) -> None:
@@ -186,6 +189,7 @@ class PostgresCluster:
             with db.transaction():
                 db.execute(_RELEASE_ALL, (self.process,), binary=True)
                 db.execute(_GONE, (self.process,), binary=True)
+                db.execute(_TELL, (self.process,))
             self._link.drop()
 
     def close(self) -> None:

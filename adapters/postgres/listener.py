@@ -15,9 +15,11 @@ from domain.ports import StoreFailed
 
 __all__ = ["CHANNELS", "Listener", "Notifier"]
 
-CHANNELS = {"troth_lane": "lane", "troth_work": "work", "troth_answer": "answer"}
-"""Each with the kind that its listeners are told; payloads are a lane's number, a participant or
-a process."""
+CHANNELS = {
+    "troth_lane": "lane", "troth_work": "work", "troth_answer": "answer", "troth_shares": "shares",
+}  # fmt: skip
+"""Each with the kind that its listeners are told; payloads are a lane's number, a participant, the
+process that asked, and the one that gave lanes away."""
 
 PAYLOADS_MAX = 1_000
 """Of one transaction of the notifier; the rest goes with the next one."""
@@ -97,9 +99,9 @@ class Notifier:
 class Listener:
     """Hears what other processes told, on a connection and thread of its own.
 
-    `on_heard(kind, value)` is called on that thread: kind is lane, work or answer. What `is_own`
-    is left out: given is the server's process that sent it. After a time
-    without a connection it is called with ("missed", ""): anything may have happened meanwhile.
+    `on_heard(kind, value)` is called on that thread: kind is one of CHANNELS. What `is_own` is
+    left out: given is the server's process that sent it. After a time without a connection it is
+    called with ("missed", ""): anything may have happened meanwhile.
     """
 
     def __init__(

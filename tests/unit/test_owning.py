@@ -1,5 +1,6 @@
 """What a process does about its lanes, from what it sees of the others."""
 
+import threading
 from collections.abc import Collection
 
 import pytest
@@ -17,6 +18,8 @@ def view(owners: dict[int, str], workers: str = "ab", *, dead: str = "") -> View
 
 
 FREE = dict.fromkeys(range(5), "")
+HOUR_S = 3_600.0
+WAIT_S = 10.0
 
 
 @pytest.mark.parametrize(
@@ -44,11 +47,13 @@ class FakeCluster:
     """Its lanes can be claimed until one `fails`; epochs count the claims."""
 
     def __init__(self, lanes: int) -> None:
+        self.beats = 0
         self.owners = dict.fromkeys(range(lanes), "")
         self.epochs = dict.fromkeys(range(lanes), 0)
         self.fails: set[int] = set()
 
     def beat(self) -> View:
+        self.beats += 1
         lanes = [LaneState(n, self.owners[n], self.epochs[n], 0, False) for n in self.owners]
         return View(lanes, ["a"])
 
@@ -103,4 +108,15 @@ def test_lanes_claimed_before_the_connection_broke_are_claimed_again() -> None:
     cluster.fails = set()
     settled(ownership, owner)
     assert owner.lanes == (0, 1, 2)
+    ownership.stop()
+
+
+def test_lanes_that_were_given_away_are_seen_before_the_next_heartbeat() -> None:
+    cluster, woken = FakeCluster(1), threading.Event()
+    ownership = Ownership(cluster, "a", beat_s=HOUR_S)
+    ownership.start(woken.set)
+    assert cluster.beats == 1
+    ownership.look()
+    assert woken.wait(WAIT_S)
+    assert cluster.beats == 2
     ownership.stop()

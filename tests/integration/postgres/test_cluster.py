@@ -1,5 +1,6 @@
 """Lanes change hands: after a kill, from a process that was stopped, and between living ones."""
 
+import queue
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from adapters.postgres import DatabaseClock, PostgresCluster, PostgresStore, migrate
+from adapters.postgres import DatabaseClock, Listener, PostgresCluster, PostgresStore, migrate
 from domain.ports import LaneBelief, LaneLost, LaneWrite, StoreFailed
 from tests.contract.store_world import event, events, mail
 from tests.integration.postgres.names import in_lane
@@ -235,6 +236,22 @@ def test_a_living_owner_keeps_its_lane_and_may_claim_it_again(join: Callable[[st
     assert one is not None
     assert again is not None
     assert again.epoch == one.epoch + 1
+
+
+def test_the_others_hear_at_once_that_lanes_were_given_away(
+    url: str, join: Callable[[str], Owner]
+) -> None:
+    heard: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+    listener = Listener(url, "p2", lambda *what: heard.put(what))
+    listener.start()
+    assert heard.get(timeout=TAKEOVER_MAX_S) == ("missed", "")
+    first = join("p1")
+    first.cluster.claim(0)
+    first.cluster.release(0)
+    assert heard.get(timeout=TAKEOVER_MAX_S) == ("shares", "p1")
+    first.cluster.leave()
+    assert heard.get(timeout=TAKEOVER_MAX_S) == ("shares", "p1")
+    listener.close()
 
 
 def test_leaving_gives_every_lane_away(join: Callable[[str], Owner]) -> None:
