@@ -68,13 +68,17 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """What must be empty, each a sentence; and how often a repetition was told."""
+    """What must be empty, each a sentence; and how often a repetition was told.
+
+    `overtaken`: effects whose first run was so slow that one that was told wrote before it.
+    """
 
     lost: Sequence[str]
     doubled: Sequence[str]
     disordered: Sequence[str]
     wrong_ends: Sequence[str]
     told: int
+    overtaken: int
 
     def __bool__(self) -> bool:
         return bool(self.lost or self.doubled or self.disordered or self.wrong_ends)
@@ -146,7 +150,11 @@ def compare(acknowledged: Mapping[str, str], record: Record, book: Sequence[Line
         keys[line.what, line.number].add(line.key)
     doubled += [f"{what} of {n} has {len(k)} keys" for (what, n), k in keys.items() if len(k) > 1]
     told = sum(line.repeated for lines in runs.values() for line in lines if len(lines) > 1)
-    return Differences(lost, doubled, _disordered(book), _wrong_ends(record), told)
+    overtaken = sum(
+        any(not line.repeated for line in again) for first, *again in runs.values()
+        if first.repeated
+    )  # fmt: skip
+    return Differences(lost, doubled, _disordered(book), _wrong_ends(record), told, overtaken)
 
 
 def _is_unnoticed(lines: Sequence[Line]) -> bool:

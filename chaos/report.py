@@ -30,6 +30,7 @@ def as_json(found: Outcome) -> str:
     if (books := found.differences) is not None:
         body |= {
             "lost": len(books.lost), "doubled": len(books.doubled), "told": books.told,
+            "overtaken": books.overtaken,
             "disordered": len(books.disordered), "wrong_ends": len(books.wrong_ends),
         }  # fmt: skip
     return orjson.dumps(body).decode()
