@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sagas.checks.report import Report
 from sagas.checks.tree import Document, Node
+from sagas.checks.undo import undoes
 
 __all__ = ["check_locks", "check_undo_under_locks"]
 
@@ -26,6 +29,7 @@ def check_locks(d: Document, report: Report) -> None:
                 report.add("def.locks", node, text, "take them in the same order everywhere")
             first.setdefault((outer, inner), node)
     check_undo_under_locks(d, report)
+    _order_of_undoing(d, first, report)
 
 
 def check_undo_under_locks(d: Document, report: Report) -> None:
@@ -35,6 +39,38 @@ def check_undo_under_locks(d: Document, report: Report) -> None:
     """
     for node in (node for node in d.nodes if node.kind == "undo"):
         _undo(d, node, report)
+
+
+def _order_of_undoing(d: Document, first: dict[tuple[str, str], Node], report: Report) -> None:
+    """Add each undo that takes a lock again under another one, where the order is the other way.
+
+    `first` says where each lock is first taken inside another; what undoing takes is added.
+    """
+    for node in (node for node in d.nodes if node.kind == "undo"):
+        target = d.by_name.get(node.doc["of"])
+        held = {f.owner.doc["lock"] for f in node.above() if f.owner.kind == "lock"}
+        again = {lock.doc["lock"] for lock in _taken_again(node, target)} if target else set[str]()
+        for outer, inner in sorted((a, b) for a in held for b in again - held):
+            first.setdefault((outer, inner), node)
+            other = first.get((inner, outer))
+            if other is not None:
+                text = (
+                    f"{node.name} undoes under {outer} what was done under {inner}, "
+                    f"{outer} inside {inner} at {other.template}"
+                )
+                report.add("def.locks", node, text, "put the undo behind the lock")
+
+
+def _taken_again(undo: Node, target: Node) -> Iterator[Node]:
+    """The locks that undoing `target` takes: those inside, and those around it alone."""
+    for lock in target.inside():
+        if lock.kind == "lock" and undoes(lock):
+            yield lock
+    if not undoes(target):
+        return
+    around = {id(flow.owner) for flow in undo.above()}
+    owners = [target, *(flow.owner for flow in target.above())]
+    yield from (o for o in owners if o.kind == "lock" and id(o) not in around)
 
 
 def _undo(d: Document, node: Node, report: Report) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from sagas.checks.children import is_revoked
 from sagas.checks.tree import Document, Flow, Node
 
-__all__ = ["plan_of", "undo_order"]
+__all__ = ["plan_of", "undo_order", "undoes"]
 
 Json = Any
 
@@ -24,6 +24,11 @@ def plan_of(d: Document) -> list[Json]:
     """
     plan = _scope(d.root)
     return _line(plan, "") if "undo_order" in d.doc else plan
+
+
+def undoes(node: Node) -> bool:
+    """Whether a node, once done, leaves anything to undo."""
+    return bool(_node(node))
 
 
 def undo_order(plan: list[Json], member: str = "node") -> list[str]:
