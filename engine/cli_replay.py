@@ -47,9 +47,12 @@ def rebuild(
             after = b""
             while found := views.streams(lane, after, STREAMS_AT_ONCE):
                 with views.hold(lane):
-                    for stream in found:
-                        rows = folded(views.stream(stream), lanes, shape_of).views
-                        views.replace(stream, tables, rows)
+                    rows = [
+                        row
+                        for stream in found
+                        for row in folded(views.stream(stream), lanes, shape_of).views
+                    ]
+                    views.replace(found, tables, rows)
                 streams, after = streams + len(found), found[-1]
                 _tell_progress(streams)
         strays = views.remove_strays(tables)

@@ -74,11 +74,14 @@ class ViewWriter(ABC):
         """The events of one stream, in order."""
         return list(log_rows(self.rows(STREAM, (self.id(stream),)), self.state))
 
-    def replace(self, stream: bytes, tables: Sequence[str], rows: Sequence[ViewRow]) -> None:
-        """Have these rows in place of all that the stream has in these views."""
+    def replace(
+        self, streams: Sequence[bytes], tables: Sequence[str], rows: Sequence[ViewRow]
+    ) -> None:
+        """Have these rows in place of all that the streams have in these views."""
+        marks = ", ".join("?" * len(streams))
+        ids = [self.id(stream) for stream in streams]
         for table in tables:
-            sql = f"DELETE FROM {table} WHERE {VIEWS[table].stream} = ?"  # noqa: S608 - our names
-            self.count(sql, (self.id(stream),))
+            self.count(f"DELETE FROM {table} WHERE {VIEWS[table].stream} IN ({marks})", ids)  # noqa: S608 - our names
         self.write([row for row in rows if row.table in tables])
 
     def remove_strays(self, tables: Sequence[str]) -> int:
