@@ -41,8 +41,8 @@ servers-down:  ## stop them and remove their data
 test: setup  ## all tests
 	@$(PY) -m pytest -n auto --dist worksteal $(ARGS)
 
-simulate: setup  ## seeded simulation: make simulate SEEDS=50
-	@$(PY) -m tests.simulation --seeds $(SEEDS) $(ARGS)
+simulate: setup  ## seeded simulation on every core: make simulate SEEDS=50
+	@$(PY) -m tests.simulation --seeds $(SEEDS) --jobs 0 $(ARGS)
 
 mutants: setup  ## breakages of the engine, each hunted until seen: make mutants ARGS="--seeds 40"
 	@$(PY) -m tests.simulation.mutants $(ARGS)

@@ -6,15 +6,18 @@ import argparse
 import os
 import secrets
 import sys
+import time
 from collections import Counter
+from collections.abc import Sequence
 
+from tests.simulation.jobs import lived
 from tests.simulation.options import Options
-from tests.simulation.shrink import shrunk
-from tests.simulation.world import Outcome, run_seed
+from tests.simulation.world import Outcome
 
 _HASH_SEED = "PYTHONHASHSEED"
 TRACE_SHOWN = 25
 FIRST_SEED = 1
+PROGRESS_S = 30.0
 
 
 def main() -> int:
@@ -22,6 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation")
     parser.add_argument("--seeds", type=int, default=50, help="how many, half of them fresh")
     parser.add_argument("--seed", type=int, help="only this one, as a failure prints it")
+    parser.add_argument("--jobs", type=int, default=1, help="processes; 0: one for each core")
     parser.add_argument("--trace", action="store_true", help="print the last events of each")
     parser.add_argument("--without", help="leave out these faults and people, by commas")
     parser.add_argument("--hits", type=int, help="end all faults after so many")
@@ -29,15 +33,20 @@ def main() -> int:
     parser.add_argument("--whole", action="store_true", help="do not make a failure small")
     asked = parser.parse_args()
     options = Options.of(asked.without, asked.hits, asked.stories)
+    seeds = _seeds(asked.seeds) if asked.seed is None else [asked.seed]
+    jobs = min(asked.jobs or os.cpu_count() or 1, len(seeds))
+    began_s = told_s = time.monotonic()
     outcomes: list[Outcome] = []
-    for seed in _seeds(asked.seeds) if asked.seed is None else [asked.seed]:
-        outcome = run_seed(seed, options)
-        outcomes.append(outcome)
-        if outcome.violation is not None and not asked.whole:
-            outcome = shrunk(outcome)
+    for outcome in lived(seeds, options, whole=asked.whole, jobs=jobs):
         if outcome.violation is not None or asked.trace:
             _say(shown(outcome))
-    _say(_summary(outcomes))
+        outcome.trace.clear()
+        outcomes.append(outcome)
+        now_s = time.monotonic()
+        if now_s - told_s >= PROGRESS_S:
+            told_s = now_s
+            _say(_progress(outcomes, len(seeds), now_s - began_s))
+    _say(_summary(outcomes, time.monotonic() - began_s))
     return int(any(outcome.violation for outcome in outcomes))
 
 
@@ -64,8 +73,19 @@ def _seeds(count: int) -> list[int]:
             *(secrets.randbits(48) for _ in range(count // 2))]  # fmt: skip
 
 
-def _summary(outcomes: list[Outcome]) -> str:
-    wall_s = sum(outcome.wall_s for outcome in outcomes)
+def _progress(outcomes: Sequence[Outcome], wanted: int, wall_s: float) -> str:
+    found = sum(outcome.violation is not None for outcome in outcomes)
+    rate = len(outcomes) / wall_s
+    left_s = (wanted - len(outcomes)) / rate
+    hours = sum(outcome.simulated_s for outcome in outcomes) / 3600
+    core_s = max(sum(outcome.core_s for outcome in outcomes), 0.001)
+    return (
+        f"{len(outcomes):,} of {wanted:,} seeds, {found} with a violation; {rate:.1f} a second, "
+        f"{hours / core_s:,.0f} simulated hours for each second of one core; {left_s:,.0f} s left"
+    )
+
+
+def _summary(outcomes: Sequence[Outcome], wall_s: float) -> str:
     hours = sum(outcome.simulated_s for outcome in outcomes) / 3600
     found = sum(outcome.violation is not None for outcome in outcomes)
     decisions = sum(outcome.decisions for outcome in outcomes)

@@ -50,6 +50,10 @@ class Violation(AssertionError):
         self.name = name
         self.detail = detail
 
+    def __reduce__(self) -> tuple[type[Violation], tuple[str, str]]:
+        """So that another process can hand it over."""
+        return Violation, (self.name, self.detail)
+
 
 @dataclass(slots=True)
 class Shadow:

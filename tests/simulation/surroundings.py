@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -26,15 +27,24 @@ __all__ = ["close", "compiled", "empty_store", "folder", "knowing", "silent"]
 Json = Any
 
 
+KEPT_MAX = 200
+"""Definitions that are remembered: those of a few worlds, and what most of them have."""
+
 _COMPILED: dict[str, Definition] = {}
-_CHECKED: set[bytes] = set()
+_CHECKED: dict[bytes, None] = {}
 
 
 def compiled(document: dict[str, Json], hash: str) -> Definition:
     """A definition says the same in every life: compiling it once is enough."""
-    if hash not in _COMPILED:
-        _COMPILED[hash] = load(document, hash)
-    return _COMPILED[hash]
+    found = _COMPILED.pop(hash, None) or load(document, hash)
+    _keep(_COMPILED, hash, found)
+    return found
+
+
+def _keep(known: dict[Any, Any], key: Any, value: Any) -> None:
+    known[key] = value
+    if len(known) > KEPT_MAX:
+        del known[next(iter(known))]
 
 
 @contextmanager
@@ -43,10 +53,11 @@ def knowing() -> Iterator[None]:
     real = registering._check
 
     def check(document: Json) -> None:
-        body = orjson.dumps(document)
+        body = sha256(orjson.dumps(document)).digest()
         if body not in _CHECKED:
             real(document)
-            _CHECKED.add(body)
+        _CHECKED.pop(body, None)
+        _keep(_CHECKED, body, None)
 
     with patch.object(registering, "_check", check), patch.object(registering, "load", compiled):
         yield
