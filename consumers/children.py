@@ -18,12 +18,14 @@ SAGAS_MAX = 1_000
 def child_faults(registry: Registry, definition: Definition) -> list[dict[str, Json]]:
     """Faults of children that one document does not show.
 
-    def.child: nobody registered it; def.revoke: it has a pivot; def.recursion: a circle of starts.
+    def.child: nobody registered it; def.revoke: it has a pivot, or would have one from this version
+    on; def.recursion: a circle of starts.
     """
     faults: list[dict[str, Json]] = []
     for node in definition.by_name.values():
         if node.kind == "child" and node.doc["saga"] != definition.saga:
             faults += _unknown(registry, node) or _unrevoked(registry, node)
+    faults += _no_more_revoked(registry, definition)
     circle = _circle(registry, definition)
     if circle:
         way = " starts ".join([*circle, definition.saga])
@@ -49,6 +51,33 @@ def _unrevoked(registry: Registry, node: Node) -> list[dict[str, Json]]:
     if pivot is None:
         return []
     return [_fault("def.revoke", node, cannot_be_revoked(node.name, pivot))]
+
+
+def _no_more_revoked(registry: Registry, child: Definition) -> list[dict[str, Json]]:
+    """A saga gains a pivot, and another one, as it is now, starts its latest version to revoke it.
+
+    Runs of older versions of that one start it too; they hear of the pivot when they ask.
+    """
+    from sagas.checks.children import pivot_in
+    from sagas.checks.tree import Document
+
+    before = registry.of_saga(child.saga)
+    if before is None or before.version > child.version:
+        return []
+    parents = [
+        (parent, node)
+        for parent in registry.latest() if parent.saga != child.saga
+        for node in parent.by_name.values()
+        if node.kind == "child" and node.doc["saga"] == child.saga
+        and "version" not in node.doc and node.is_revoked
+    ]  # fmt: skip
+    pivot = pivot_in(Document(child.document)) if parents else None
+    return [] if pivot is None else [
+        _fault("def.revoke", None, f"{parent.saga} version {parent.version} revokes its child "
+               f"{node.name}, and step {pivot} of {child.saga} is a pivot: give that child another "
+               "on_undo first, or a version")
+        for parent, node in parents
+    ]  # fmt: skip
 
 
 def _circle(registry: Registry, definition: Definition) -> list[str]:

@@ -118,6 +118,10 @@ class Registry:
         self.refuse_later(f"saga {saga}" if version is None else f"saga {saga} {version}")
         return self._latest.get(saga) if version is None else self._by_name.get((saga, version))
 
+    def latest(self) -> Iterable[Definition]:
+        """Every saga in its latest version."""
+        return self._latest.values()
+
     def knows(self, type_: str) -> bool:
         """Whether any definition carries this event type."""
         return type_ in self._specs

@@ -80,6 +80,22 @@ def test_a_child_with_a_pivot_is_refused_where_it_is_registered(world: World) ->
     assert "its step create is a pivot" in refused.detail
 
 
+def test_a_child_that_others_revoke_gains_no_pivot(world: World) -> None:
+    """Else it would be found only when one of them is to be undone."""
+    create = {**sale()["flow"][0], "irreversible": "pivot"}
+    del create["undo"]
+    pivot = sale(flow=[create], version=2)
+    assert world.register(sale())["created"]
+    assert world.register(family())["created"]
+    refused = world.register(pivot)
+    assert alias_of(refused) == "def.revoke"
+    assert "deal version 1 revokes its child" in refused.detail
+    left = family(version=2)
+    left["flow"][0]["on_undo"] = "none"
+    assert world.register(left)["created"]
+    assert world.register(pivot)["created"]
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("home", [0, 1, 2, 3])
 def test_a_child_in_any_lane_is_revoked_and_its_parent_hears_of_it(house: House, home: int) -> None:
