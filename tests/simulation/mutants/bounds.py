@@ -74,7 +74,7 @@ def stops_a_lane_for_one_stream() -> Iterator[None]:
     """A stream that cannot be decided is not set aside: its lane tries it again and again."""
 
     def park(self: Batch, *_: Any) -> None:
-        raise StoreFailed("store.failed", "this stream does not go on")
+        raise StoreFailed("store.full", "this stream does not go on")
 
     with replaced(Batch, "park", park):
         yield

@@ -12,6 +12,8 @@ from types import FunctionType
 from typing import Any
 from unittest.mock import patch
 
+from tests.simulation.kinds import Kinds, kinds_of
+from tests.simulation.options import WHOLE
 from tests.simulation.world import run_seed
 
 __all__ = ["MUTANTS", "Caught", "Mutant", "hunt", "mutant", "replaced", "reworded", "wrapped"]
@@ -23,13 +25,15 @@ Breakage = Callable[[], AbstractContextManager[None]]
 class Mutant:
     """A breakage. `promise` is the number of what it breaks in docs/guarantees.md.
 
-    None is for what flows say beyond that list: locks, pauses, second starts, tenants.
+    None is for what flows say beyond that list: locks, pauses, second starts, tenants. `seen` says
+    of which kinds worlds are that can see it.
     """
 
     name: str
     told: str
     breaks: Breakage
     promise: int | None
+    seen: Callable[[Kinds], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +50,16 @@ class Caught:
 MUTANTS: dict[str, Mutant] = {}
 
 
-def mutant(*, promise: int | None = None) -> Callable[[Callable[[], Iterator[None]]], Breakage]:
+def mutant(
+    *, promise: int | None = None, seen: Callable[[Kinds], bool] = lambda _: True
+) -> Callable[[Callable[[], Iterator[None]]], Breakage]:
     """Make a generator function that breaks the engine while it runs a mutant, by its name."""
 
     def register(function: Callable[[], Iterator[None]]) -> Breakage:
         breaks = contextmanager(function)
         name = function.__name__
         assert name not in MUTANTS, name
-        MUTANTS[name] = Mutant(name, (function.__doc__ or "").strip(), breaks, promise)
+        MUTANTS[name] = Mutant(name, (function.__doc__ or "").strip(), breaks, promise, seen)
         return breaks
 
     return register
@@ -63,6 +69,8 @@ def hunt(found: Mutant, seeds: Iterable[int]) -> Caught | None:
     """The first of the seeds that sees the breakage."""
     began_s = time.perf_counter()
     for count, seed in enumerate(seeds, 1):
+        if not found.seen(kinds_of(seed, WHOLE)):
+            continue
         whole = _whole(seed)
         if not whole.holds or not whole.called & _places(found.name):
             # The engine itself fails there, which says nothing; or what is broken is never called.

@@ -7,17 +7,22 @@ from typing import Any
 
 from adapters.sql import restoring
 from adapters.sqlite import dispatch, writes
+from tests.simulation.kinds import Kinds
 from tests.simulation.mutants.harness import mutant, replaced, reworded, wrapped
 
 
-@mutant(promise=14)
+def _is_restored(kinds: Kinds) -> bool:
+    return kinds.is_restored
+
+
+@mutant(promise=14, seen=_is_restored)
 def keeps_the_incarnation_of_the_lost_time() -> Iterator[None]:
     """A restored store gives out tokens that may have been given before."""
     with reworded(restoring, "_STORE", "incarnation + 1", "incarnation"):
         yield
 
 
-@mutant(promise=14)
+@mutant(promise=14, seen=_is_restored)
 def believes_tokens_of_the_lost_time() -> Iterator[None]:
     """Who holds a row is compared without the incarnation."""
 
@@ -33,14 +38,14 @@ def believes_tokens_of_the_lost_time() -> Iterator[None]:
         yield
 
 
-@mutant(promise=14)
+@mutant(promise=14, seen=_is_restored)
 def doubts_nothing_that_waits() -> Iterator[None]:
     """What the copy had offered is done, though the lost time may have done it."""
     with reworded(restoring, "_DOUBTED", "WHERE", "WHERE 0 AND"):
         yield
 
 
-@mutant(promise=14)
+@mutant(promise=14, seen=_is_restored)
 def doubts_nothing_that_is_commanded() -> Iterator[None]:
     """What is commanded anew is done, though the lost time may have commanded it."""
     with replaced(writes, "_DOUBT", "SELECT 0 FROM store"):
