@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import TypeVar
 
@@ -54,6 +54,12 @@ class Dice:
             name: 0.0 if self.random.random() < ABSENT else rate * scale
             for name, rate in RATES.items()
         }
+
+    def also(self, rates: Mapping[str, float]) -> None:
+        """Faults of worlds of some kind, drawn apart: the others stay as they are."""
+        rng = Random(f"rates {self.seed}")
+        for name, rate in rates.items():
+            self._rates[name] = 0.0 if rng.random() < ABSENT else rate
 
     def calm(self) -> None:
         """No more faults from now on."""

@@ -24,6 +24,7 @@ from tests.simulation.ledger import Ledger
 from tests.simulation.observer import Observer, Shadow, Violation, same
 from tests.simulation.people import People
 from tests.simulation.restores import Restores
+from tests.simulation.traffic import Traffic
 from tests.simulation.undone import check_undone
 
 __all__ = ["check_end"]
@@ -49,6 +50,7 @@ class Ended(Protocol):
     books: Books
     crowds: dict[str, People]
     restores: Restores
+    traffic: Traffic | None
 
 
 def check_end(world: Ended) -> None:
@@ -128,7 +130,8 @@ def _acknowledged(world: Ended) -> None:
     rows = _rows(world, "SELECT tenant, id, root FROM receipts")
     receipts = {(tenant, id_): root for tenant, id_, root in rows}
     ledger = world.ledger
-    said = {**ledger.events, **{key: receipts.get(key) for key in ledger.starts}}
+    sent = world.traffic.named() if world.traffic is not None else set[tuple[str, str]]()
+    said = {**ledger.events, **{key: receipts.get(key) for key in ledger.starts.keys() | sent}}
     if said != receipts:
         odd = sorted(set(said.items()) ^ set(receipts.items()), key=str)
         raise Violation("receipts", f"acknowledged and recorded differ: {odd[:4]}")

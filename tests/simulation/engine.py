@@ -20,6 +20,7 @@ from consumers.times import Times
 from domain.cluster import Cluster, View
 from domain.ports import LaneLost, Store
 from domain.requests import ClaimRequest, Request
+from tests.simulation.attached import Attached
 from tests.simulation.dice import Dice
 from tests.simulation.ledger import BROKEN
 from tests.simulation.loop import EPOCH_US, SimLoop
@@ -42,6 +43,7 @@ AGAIN_S = 1.0
 ROUNDS_MAX = 25_000
 """A world needs a thousand or two: an engine that is never at rest is broken."""
 FAULT_PAUSE_S = 0.5
+FAULTS_MAX = 20  # rounds in a row: more, and something stops the whole lane
 POLL_S = 1.0
 PASSED_WAIT_S = 5.0
 SKEW_MAX_S = 5.0
@@ -86,7 +88,6 @@ class WatchedCore(Core):
 
 
 def _told(step: Step) -> Json:
-    """What a decision comes to, to be compared with another."""
     return [(type(e), vars(e)) for e in step.events], step.outcome, step.mail, step.wake_us
 
 
@@ -127,10 +128,13 @@ class Engine:
         self._timer: asyncio.TimerHandle | None = None
         self._stalled_until_s = 0.0
         self._held_until_s = 0.0
+        self._faults = 0
         self._off_us = 0
         self._cluster: Cluster | None = None
         self._ownership: Ownership | None = None
         self._is_running = False
+        self.bus: Attached | None = None
+        self.fires_until_us: int | None = None
         self.lane: Lane
         self.store: Store
         self.is_up = False
@@ -164,6 +168,8 @@ class Engine:
             self.crash(end)
             return
         self.lane.serve_from(self._loop.now_us())
+        if self.bus is not None:
+            self.bus.opened(self)
         self.look()
         self.home.stepped()
         self._arm(ROUND_S)
@@ -177,6 +183,8 @@ class Engine:
         """The process dies: every cache and every open request is gone."""
         self.home.noted("engine_crashed", {"engine": self.process, "where": str(end)})
         self.is_up = False
+        if self.bus is not None:
+            self.bus.ended(self)
         self.home.crashed(self, end)
         if self._timer is not None:
             self._timer.cancel()
@@ -205,6 +213,11 @@ class Engine:
         self._ownership._see(view)
         self._arm(ROUND_S)
         return view
+
+    def read_until(self, us: int) -> None:
+        """Everything in the logs outside up to then was applied: timers fire up to it."""
+        self.fires_until_us = us
+        self._arm(ROUND_S)
 
     def poke(self, kind: str, what: str) -> None:
         """Another process sent mail here, offered work, or answered."""
@@ -305,6 +318,8 @@ class Engine:
             self._ownership.settle(self.lane)
             if self.lane.lanes != before:
                 self.home.settled()
+                if self.bus is not None:
+                    self.bus.lanes_changed(self)
         now_s = self._loop.time()
         over = self._waiting.prune(now_s)
         waiting = self._waiting.jobs()
@@ -315,8 +330,11 @@ class Engine:
             now_us,
             waiting=[job.request for job in waiting],
             holds_timers=self._times.doubt is not None or self._holds(now_s),
+            fires_until_us=self.fires_until_us,
             offered=offered,
         )
+        if self.bus is not None:
+            self.bus.committed(self)
         for action, what in out.notes:
             self.home.noted(action, what)
         for job in over:
@@ -358,7 +376,10 @@ class Engine:
     def _next(self) -> None:
         if self._queue:
             self._arm(ROUND_S)
+        self._faults = 0 if self.lane.fault is None else self._faults + 1
         if self.lane.fault is not None:
+            if self._faults > FAULTS_MAX:
+                self.home.noted("lane_fault", {"detail": f"in vain {self._faults} times"})
             self._arm(FAULT_PAUSE_S)
             return
         now_s = self._loop.time()

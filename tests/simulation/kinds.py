@@ -12,16 +12,19 @@ __all__ = ["KINDS", "NEIGHBOUR", "Kinds", "kinds_of"]
 
 NEIGHBOUR = "south"
 """The second tenant, where there is one."""
-KINDS: dict[str, float] = {"neighbours": 0.12, "restore": 0.12}
+KINDS: dict[str, float] = {"neighbours": 0.12, "restore": 0.12, "bus": 0.12}
 """The share of worlds of each kind; a world may be of several."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """`tenants` share one engine and its sagas; `is_restored`: its store is put back once."""
+    """`tenants` share one engine and its sagas; `is_restored`: its store is put back once.
+    `has_bus`: Kafka is beside the lanes of it, then nothing else is.
+    """
 
     tenants: tuple[str, ...] = (TENANT,)
     is_restored: bool = False
+    has_bus: bool = False
 
 
 def kinds_of(seed: int, options: Options) -> Kinds:
@@ -30,4 +33,5 @@ def kinds_of(seed: int, options: Options) -> Kinds:
     drawn = {name for name, share in KINDS.items() if rng.random() < share}
     drawn -= options.without
     tenants = (TENANT, NEIGHBOUR) if "neighbours" in drawn else (TENANT,)
-    return Kinds(tenants, is_restored="restore" in drawn)
+    has_bus = "bus" in drawn and len(drawn) == 1
+    return Kinds(tenants, is_restored="restore" in drawn, has_bus=has_bus)

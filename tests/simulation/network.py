@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 import orjson
@@ -52,6 +53,8 @@ class Network:
         self._server = server
         self._under_way: set[asyncio.Task[Json]] = set()
         self.sent = 0
+        self.otherwise: Callable[[Request], Coroutine[Any, Any, Json]] | None = None
+        """Another way than HTTP; it answers None where this one is to be taken."""
 
     async def ask(self, request: Request) -> Json:
         """The answer; a Refusal is given back. Raises Unreachable."""
@@ -72,6 +75,12 @@ class Network:
             raise Unreachable("the answer was lost")
         await asyncio.sleep(self._delay_s())
         return answer
+
+    async def work(self, request: Request) -> Json:
+        """What a worker asks, which may have another way. Raises Unreachable."""
+        if self.otherwise is not None and (answer := await self.otherwise(request)) is not None:
+            return answer
+        return await self.ask(request)
 
     def _send(self, request: Request, after_s: float) -> asyncio.Task[Json]:
         task = asyncio.ensure_future(self._carry(request, after_s))
@@ -119,7 +128,7 @@ class EngineTransport:
         await self._machine.gate()
         try:
             async with asyncio.timeout(call.timeout_s):
-                answer = await self._network.ask(_request_of(call, self._machine.tenant))
+                answer = await self._network.work(_request_of(call, self._machine.tenant))
         except TimeoutError as late:
             raise no_engine(self.url, "no answer in time") from late
         except Unreachable as gone:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
@@ -19,6 +19,13 @@ from tests.simulation.fleet import Fleet
 from tests.simulation.ledger import is_late
 from tests.simulation.network import TENANT, Network, Unreachable
 from tests.simulation.observer import Observer
+
+
+class Traffic(Protocol):
+    """Another way than HTTP; False where this one is to be taken."""
+
+    async def publish(self, event: Json) -> bool: ...
+
 
 __all__ = ["People", "Person"]
 
@@ -86,6 +93,7 @@ class People:
         self._books = books
         self._count = 0
         self.sent: dict[str, Json] = {}
+        self.traffic: Traffic | None = None
         self.wrong: list[str] = []
 
     # --- producers -----------------------------------------------------------------------------
@@ -100,6 +108,8 @@ class People:
             "data": data,
         }  # fmt: skip
         self.sent[event["id"]] = event
+        if self.traffic is not None and await self.traffic.publish(event):
+            return
         answer = await self.insist(Publish(self._producer, event, orjson.dumps(event)))
         if isinstance(answer, Refusal):
             self.wrong.append(f"event {event['id']} was refused: {answer}")
