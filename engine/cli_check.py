@@ -31,7 +31,10 @@ def check(
         float, typer.Option("--explore-seconds", min=1, help="Longest time for each.")
     ] = EXPLORE_S,
 ) -> None:
-    """Check definitions as registering would; exit 1 when one has a fault."""
+    """Check definitions as registering would; exit 1 when one has a fault.
+
+    With --explore exit 7 when no run broke, and not all were looked at.
+    """
     found = [_checked(path, draw, limit_s if explore else None) for path in _files(files)]
     if json:
         typer.echo(orjson.dumps(found))
@@ -40,6 +43,8 @@ def check(
             _tell(one)
     if any(one["faults"] for one in found):
         raise typer.Exit(Exit.FOUND_BAD)
+    if any(one.get("explored", {}).get("cut") for one in found):
+        raise typer.Exit(Exit.TIMED_OUT)
 
 
 def _files(given: list[Path]) -> list[Path]:
@@ -68,7 +73,16 @@ def _checked(path: Path, draw: Path | None, explore_s: float | None) -> dict[str
     if explore_s is not None and not faults:
         one["explored"] = explored(document, explore_s)
         one["faults"] = one["explored"].pop("faults")
+        if draw is not None and one["explored"]["mermaid"]:
+            one["drawn"].append(_draw_run(document, one["explored"]["mermaid"], draw))
     return one
+
+
+def _draw_run(document: dict[str, Json], mermaid: str, folder: Path) -> str:
+    """Write the shortest run that breaks a promise as a sequence diagram."""
+    file = folder / f"{document['saga']}.v{document['version']}.broken.mmd"
+    file.write_text(mermaid, "utf-8")
+    return str(file)
 
 
 def _placed(fault: dict[str, Json], path: Path, text: str) -> dict[str, Json]:

@@ -19,8 +19,9 @@ SHOWN_MAX = 12
 def explored(document: dict[str, Json], limit_s: float = EXPLORE_S) -> dict[str, Json]:
     """What exploring a definition that passed the rules found, and the fault if a run breaks.
 
-    `states` and `moves` looked at, `ends`, `reached` (bounds), `complete`: nothing within them was
-    left; `lines` and `mermaid` are the shortest run that breaks a promise, if there is one.
+    `states` and `moves` looked at, `ends`, `waits` (for whom and what), `reached` (bounds),
+    `complete`: nothing within them was left; `cut`: what was left beyond, so that not all is
+    proved; `lines` and `mermaid` are the shortest run that breaks a promise, if there is one.
     """
     from sagas.explore import as_lines, as_mermaid, explore
 
@@ -28,7 +29,7 @@ def explored(document: dict[str, Json], limit_s: float = EXPLORE_S) -> dict[str,
     result = explore(document, over=lambda: monotonic() - began_s > limit_s)
     found: dict[str, Json] = {
         "states": result.states, "moves": result.moves, "ends": sorted(result.ends),
-        "reached": result.reached, "complete": result.is_complete,
+        "waits": sorted(result.waits), "reached": result.reached, "cut": result.cut, "complete": result.is_complete,
         "seconds": round(monotonic() - began_s, 1), "why": result.why,
         "lines": [], "mermaid": "", "faults": [],
     }  # fmt: skip
@@ -54,6 +55,9 @@ def told(found: dict[str, Json]) -> list[str]:
     ends = ", ".join(found["ends"])
     promises = "ends or waits, undoes all in order, obeys its gates"
     lines = [f"  explored {counted}: {word} {promises} (ends: {ends})"]
+    if found["waits"]:
+        lines.append(f"  waits    for {', '.join(found['waits'])}")
+    lines += [f"  CUT OFF  {one}: this is not proved" for one in found["cut"]]
     lines += [f"  bound    {one}" for one in found["reached"][:SHOWN_MAX]]
     more = len(found["reached"]) - SHOWN_MAX
     return lines + ([f"  bound    and {more} more: --json"] if more > 0 else [])

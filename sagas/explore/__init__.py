@@ -59,7 +59,7 @@ def explore(
     if wide.broken is not None or wide.is_complete:
         return wide
     narrow.states, narrow.moves = wide.states, wide.moves
-    narrow.reached.append("beyond these bounds more states were looked at, and some were left")
+    narrow.cut += [f"beyond the bounds below {text}" for text in wide.cut]
     return narrow
 
 
@@ -78,7 +78,7 @@ def _within(
     result.reached += [
         f"{what}: only some of its values were tried" for what in sorted(samples.cut)
     ]
-    result.reached += [f"{what}: no value was found for it" for what in sorted(samples.none)]
+    result.cut += [f"{what}: no value was found for it" for what in sorted(samples.none)]
     return result
 
 

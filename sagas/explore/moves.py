@@ -20,7 +20,7 @@ from domain.state import Asked, Effect, Instance, in_flight, template_of
 from sagas.definition import Definition, Handler, Node
 from sagas.explore.samples import Samples
 
-__all__ = ["CANCEL", "Bounds", "Move", "Moves"]
+__all__ = ["CANCEL", "Bounds", "Move", "Moves", "awaited"]
 
 Json = Any
 TOKEN = "1.1.1.1"  # noqa: S105  the token of a dispatch, not a secret
@@ -332,6 +332,28 @@ class Moves:
         found = self.d.by_template[template_of(path)]
         assert isinstance(found, Node), path
         return found
+
+
+def awaited(c: Commitment) -> Iterator[str]:
+    """The names of all that a commitment at rest waits for: who, which event, which time."""
+    for effect in c.effects.values():
+        if effect.state == "unknown" and effect.next == "ask":
+            yield f"a person to settle {template_of(effect.node)}"
+        elif in_flight(effect):
+            yield f"participant {effect.participant}"
+    for path, instance in c.nodes.items():
+        if instance.asked is not None and not instance.branch:
+            yield f"decision {template_of(path)}"
+        elif instance.task is not None:
+            yield f"task {template_of(path)}"
+    yield from (f"event {type_}" for sub in c.subs.values() for type_ in sub.types)
+    yield from (
+        f"time {template_of(timer.rpartition(':')[0]) or 'of the saga'}" for timer in c.timers
+    )
+    yield from (f"child {child.saga}" for child in c.children.values())
+    yield from (f"lock {hold.lock}" for hold in c.locks.values() if hold.fence is None)
+    yield from (f"throttle {place.throttle}" for place in c.places.values())
+    yield from (f"a person to settle the debt of {template_of(d.node)}" for d in c.debts.values())
 
 
 SHOWN_MAX = 60

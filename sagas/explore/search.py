@@ -28,7 +28,7 @@ from sagas.definition import Definition
 from sagas.explore.alike import Alike
 from sagas.explore.alive import is_ending
 from sagas.explore.gated import GateOracle
-from sagas.explore.moves import Bounds, Move, Moves
+from sagas.explore.moves import CANCEL, Bounds, Move, Moves, awaited
 from sagas.explore.samples import Samples
 from sagas.explore.undone import Broken, UndoOracle
 
@@ -79,18 +79,19 @@ class _State:
 class Result:
     """What a search found: how much it looked at, how runs end, and the shortest run that breaks.
 
-    `ends` counts states by how they end; `broken` is the last state of that run, `why` what it
-    breaks. `reached` says which bounds were reached, in words; `is_complete` that within them
-    nothing was left.
+    `ends` counts states by how they end, `waits` names whom and what others wait for; `broken` is
+    the last state of that run, `why` what it breaks. `reached` says which bounds were reached, in
+    words; `is_complete` that within them nothing was left; `cut` what was left, and why.
     """
 
     states: int = 0
     moves: int = 0
     ends: dict[str, int] = field(default_factory=dict[str, int])
-    waits: int = 0
+    waits: set[str] = field(default_factory=set[str])
     broken: Seen | None = None
     why: str = ""
     reached: list[str] = field(default_factory=list[str])
+    cut: list[str] = field(default_factory=list[str])
     is_complete: bool = False
 
 
@@ -131,7 +132,7 @@ class _Search:
             while self.todo:
                 if len(self.all) > self.bounds.states or self.over():
                     text = f"{len(self.all):,} states were looked at, and more were left"
-                    self.result.reached.append(text)
+                    self.result.cut.append(text)
                     break
                 self._expand(self.todo.popleft())
             else:
@@ -266,10 +267,9 @@ class _Search:
 
     def _waits(self, state: _State) -> bool:
         """Whether a participant, a person, an event or a time will move it; not only a cancel."""
-        c = state.c
-        if c.subs or c.timers or c.debts or c.children or c.locks:
-            return True
-        return any(move.text != "cancel" for move in self.moves.of(c, state.used))
+        named = set(awaited(state.c))
+        self.result.waits |= named
+        return bool(named) or any(m.text != CANCEL for m in self.moves.of(state.c, state.used))
 
     def _count(self, how: str) -> None:
         self.result.ends[how] = self.result.ends.get(how, 0) + 1

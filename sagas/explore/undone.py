@@ -107,7 +107,10 @@ class UndoOracle:
         for path in {getattr(e, "run", None), getattr(e, "node", None)}:
             for part in parts_of(path) if isinstance(path, str) else ():
                 self.begun.setdefault(part, version)
-        _hold(self.ended is None or isinstance(e, _AFTER_THE_END), e)
+        _hold(
+            self.ended is None or isinstance(e, _AFTER_THE_END),
+            f"it is {self.ended}, and goes on: {type(e).__name__}",
+        )
         read = _READ.get(type(e))
         if read is not None:
             getattr(self, read)(e, version)
@@ -191,7 +194,8 @@ class UndoOracle:
         found = next(u for u in self.undoing if u[0] == e.target)
         self.undoing.remove(found)
         left = [p for p in self.standing if _is_of(p, found)]
-        _hold(not left, f"{left} still stand in {e.target or 'the root'}")
+        where = e.target or "the saga"
+        _hold(not left, f"{where} counts as undone, and {', '.join(left)} still stand")
 
     def _debt(self, e: ev.DebtOpened, _: int) -> None:
         self.debts[e.debt] = (e.kind, e.node)
@@ -223,7 +227,7 @@ class UndoOracle:
     def _over(self, e: ev.CommitmentEnded, _: int) -> None:
         self.ended = e.status
         if e.status in ("compensated", "failed", "cancelled"):
-            _hold(not self.standing, f"{e.status}, and {list(self.standing)} stand")
+            _hold(not self.standing, f"it is {e.status}, and {', '.join(self.standing)} stand")
 
     def _may_be_gone(self, e: ev.EffectWithdrawn | ev.EffectProbed, _: int) -> None:
         if e.answer != "absent" if isinstance(e, ev.EffectProbed) else e.tried:
@@ -243,7 +247,8 @@ class UndoOracle:
                 continue
             passed = self.on_debt == "continue" and self._passed(other, path)
             if self._goes_first(other, path) and not passed:
-                raise Broken(f"{path} is undone while {other} stands ({entry})")
+                how = "" if entry.done else ", which may have happened"
+                raise Broken(f"{path} is undone while {other} stands{how}")
 
     def _in_line(self, base: str) -> bool:
         """Whether all in a part is undone in one line, however it was ordered."""

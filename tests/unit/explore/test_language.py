@@ -188,7 +188,7 @@ def test_values_and_runs_beside_that_are_left_out_are_said() -> None:
     assert "input: only some of its values were tried" in said
     none = {"type": "object", "properties": {"id": {"pattern": "^q$", "type": "string"}},
             "required": ["id"]}  # fmt: skip
-    assert explore(saga(A, input=none)).reached[-1] == "input: no value was found for it"
+    assert explore(saga(A, input=none)).cut == ["input: no value was found for it"]
 
 
 def test_first_all_is_explored_once_then_twice_as_far_as_there_is_time() -> None:
@@ -198,6 +198,7 @@ def test_first_all_is_explored_once_then_twice_as_far_as_there_is_time() -> None
     asked = iter(range(1_000))
     late = explore(saga(A, LAST), over=lambda: next(asked) > 60)
     assert late.is_complete
-    assert late.reached[-1].startswith("beyond these bounds more states were looked at")
+    assert late.cut[0].startswith("beyond the bounds below ")
+    assert late.cut[0].endswith("more were left")
     at_once = explore(saga(A, LAST), over=lambda: True)
     assert not at_once.is_complete

@@ -73,7 +73,7 @@ def test_what_lies_beyond_the_bounds_is_said() -> None:
     ]  # fmt: skip
     cut = explore(PAIR, Bounds(states=5))
     assert not cut.is_complete
-    assert "states were looked at, and more were left" in cut.reached[0]
+    assert "states were looked at, and more were left" in cut.cut[0]
 
 
 # --- broken engines --------------------------------------------------------------------------

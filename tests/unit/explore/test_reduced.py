@@ -50,7 +50,12 @@ def length(result: Result) -> int | None:
 
 
 @given(definitions(nodes_max=4, kinds=KINDS - {"child"}))
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=25, deadline=None,
+    suppress_health_check=[
+        HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large
+    ],
+)  # fmt: skip
 def test_drawn_definitions_have_the_same_ends(document: Json) -> None:
     bounds = Bounds(attempts=1, rounds=1, beside=1, items=2, values=2, states=STATES_MAX)
     plain = explore(document, bounds, is_reduced=False)

@@ -16,6 +16,7 @@ from troth._client import Client
 from troth._problems import EngineError
 
 from ._definitions import Traced, freeze, frozen_file, trace
+from ._engine import CUT_OFF
 from ._params import App, load, session_of
 from ._session import Session
 
@@ -72,7 +73,7 @@ def register_all(client: Client, app: Application) -> list[Traced]:
 
 
 def tell(session: Session, found: Sequence[Traced], kept: str) -> None:
-    """Print what was found; exit 1 if something is wrong."""
+    """Print what was found; exit 1 if something is wrong, 7 if exploring was cut off."""
     wrong = [one for one in found if one.faults]
     body = [
         {
@@ -85,6 +86,8 @@ def tell(session: Session, found: Sequence[Traced], kept: str) -> None:
     session.give(body, lambda: told(found, kept))
     if wrong:
         raise typer.Exit(1)
+    if any(one.explored.get("cut") for one in found):
+        raise typer.Exit(CUT_OFF)
 
 
 def told(found: Sequence[Traced], kept: str) -> list[str]:
@@ -120,7 +123,9 @@ def explored_lines(found: dict[str, Any]) -> list[str]:
     which = "every run within the bounds" if found["complete"] else "every run that was looked at"
     ends = f"ends or waits, undoes all in order, obeys its gates (ends: {', '.join(found['ends'])})"
     bounds = [f"  bound    {one}" for one in found["reached"]]
-    return [f"  explored {counted}: {which} {ends}", *bounds]
+    waits = [f"  waits    for {', '.join(found['waits'])}"] if found["waits"] else []
+    cut = [f"  CUT OFF  {one}: this is not proved" for one in found["cut"]]
+    return [f"  explored {counted}: {which} {ends}", *waits, *cut, *bounds]
 
 
 def fault_lines(fault: dict[str, Any], title: str) -> list[str]:
