@@ -96,6 +96,7 @@ def _summary(outcomes: Sequence[Outcome], wall_s: float) -> str:
             f"{hours:,.0f} simulated hours, {hours / core_s:,.1f} for each second of one core "
             f"({core_s:.1f} s used); {decisions:,} decisions, {decisions / core_s:,.0f} a second"
         ),
+        _counted("kinds of worlds", [o.kinds for o in outcomes]),
         _counted("ends", [o.ends for o in outcomes]),
         _counted("states seen", [o.statuses for o in outcomes]),
         _counted("faults", [o.faults for o in outcomes]),

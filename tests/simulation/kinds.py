@@ -26,6 +26,13 @@ class Kinds:
     is_restored: bool = False
     has_bus: bool = False
 
+    def names(self) -> list[str]:
+        """What it is beside a plain world; "plain" where it is nothing else."""
+        found = {
+            "neighbours": len(self.tenants) > 1, "restore": self.is_restored, "bus": self.has_bus,
+        }  # fmt: skip
+        return [name for name, is_so in found.items() if is_so] or ["plain"]
+
 
 def kinds_of(seed: int, options: Options) -> Kinds:
     """The kinds of a seed, without those that are left out."""

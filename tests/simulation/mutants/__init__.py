@@ -11,6 +11,7 @@ from tests.simulation.mutants import (
     lost_time,
     storing,
     streams,
+    topics,
 )
 from tests.simulation.mutants.harness import MUTANTS, Caught, Mutant, hunt
 from tests.simulation.mutants.seeds import seed_of
@@ -29,4 +30,5 @@ __all__ = [
     "seed_of",
     "storing",
     "streams",
+    "topics",
 ]

@@ -9,19 +9,24 @@ from typing import Any
 from adapters.sql import reader
 from adapters.sqlite import dispatch
 from consumers import work
+from tests.simulation.kinds import Kinds
 from tests.simulation.mutants.harness import mutant, replaced, reworded, wrapped
 
 Json = Any
 
 
-@mutant()
+def _has_neighbours(kinds: Kinds) -> bool:
+    return len(kinds.tenants) > 1
+
+
+@mutant(seen=_has_neighbours)
 def lets_workers_touch_what_is_anothers() -> Iterator[None]:
     """Whoever knows effect, worker and token may start, hold and answer it."""
     with replaced(work, "_tenant_asked", lambda _: None):
         yield
 
 
-@mutant()
+@mutant(seen=_has_neighbours)
 def gives_work_to_every_tenant() -> Iterator[None]:
     """A claim is served without asking whose worker it is."""
 
@@ -32,7 +37,7 @@ def gives_work_to_every_tenant() -> Iterator[None]:
         yield
 
 
-@mutant()
+@mutant(seen=_has_neighbours)
 def shows_commitments_of_every_tenant() -> Iterator[None]:
     """Whoever knows the id of a commitment is shown it."""
     with reworded(reader, "_BODY", "WHERE tenant = ?", "WHERE (1 OR tenant = ?)"), \
