@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,7 +20,16 @@ import orjson
 
 from chaos.party import REFUSED
 
-__all__ = ["Differences", "Line", "Record", "compare", "moving_s", "read_book", "read_record"]
+__all__ = [
+    "Differences",
+    "Line",
+    "Record",
+    "compare",
+    "moved_by",
+    "moving_s",
+    "read_book",
+    "read_record",
+]
 
 UNDO = "undo "
 UNWRITTEN = "desk/close@1"
@@ -56,6 +65,7 @@ class Record:
         done: idempotency key to stream of every effect recorded as done.
         ends: how each commitment ended, by its number.
         times: of each commitment's stream, when its events were recorded, in microseconds.
+        topics: of the same events, what they say.
         ended_us: when it ended, if it did.
     """
 
@@ -63,6 +73,7 @@ class Record:
     done: dict[str, str] = field(default_factory=dict[str, str])
     ends: dict[str, str] = field(default_factory=dict[str, str])
     times: dict[str, list[int]] = field(default_factory=lambda: defaultdict[str, list[int]](list))
+    topics: dict[str, list[str]] = field(default_factory=lambda: defaultdict[str, list[str]](list))
     ended_us: dict[str, int] = field(default_factory=dict[str, int])
 
 
@@ -118,6 +129,7 @@ def read_record(export: Iterable[str]) -> Record:
                 pass
         if stream in found.keys:
             found.times[stream].append(at_us)
+            found.topics[stream].append(topic)
     return found
 
 
@@ -192,10 +204,20 @@ def _wrong_ends(record: Record) -> list[str]:
 
 def moving_s(record: Record, killed_us: int) -> list[float]:
     """Of each commitment that was under way at a moment: seconds until its next event."""
-    found: list[float] = []
+    found = _next_events(record, killed_us)
+    return sorted((record.times[stream][at] - killed_us) / 1_000_000 for stream, at in found)
+
+
+def moved_by(record: Record, killed_us: int) -> dict[str, int]:
+    """What these next events say, and how many say it."""
+    found = _next_events(record, killed_us)
+    return dict(Counter(record.topics[stream][at] for stream, at in found))
+
+
+def _next_events(record: Record, killed_us: int) -> Iterator[tuple[str, int]]:
+    """Of each commitment that was under way: its stream and the place of its next event."""
     for stream, times in record.times.items():
         if times[0] < killed_us <= record.ended_us.get(stream, killed_us):
             after = bisect.bisect_left(times, killed_us)
             if after < len(times):
-                found.append((times[after] - killed_us) / 1_000_000)
-    return sorted(found)
+                yield stream, after

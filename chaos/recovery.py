@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 
-from chaos.books import moving_s
+from chaos.books import moved_by, moving_s
 from chaos.run import Outcome, look, scratch
 from chaos.strike import now_us
 from chaos.world import World, world
@@ -33,6 +33,8 @@ class Recovery:
         in_flight: promises that were under way when it was killed.
         back_s: until every process had said that it runs.
         half_s, most_s, all_s: until half of them, 99 of 100, each had its next event.
+        moved_by: what the next events say. Where most are failed attempts the machine was so busy
+            that leases ran out, and the seconds say little.
         ended_s: until the last one had ended.
         cpu_s: seconds of a processor that each part used until all of them had their next event,
             starting it included: what this takes on a machine with nothing else to do.
@@ -45,6 +47,7 @@ class Recovery:
     half_s: float
     most_s: float
     all_s: float
+    moved_by: Mapping[str, int]
     ended_s: float
     cpu_s: Mapping[str, float]
     load: float
@@ -88,7 +91,7 @@ def recover(found: Outcome, count: int) -> Recovery:
     )
     return Recovery(
         options.shape, in_flight=len(moved), back_s=round(back_s, 2), half_s=half_s,
-        most_s=most_s, all_s=all_s, ended_s=round(ended_s, 2),
+        most_s=most_s, all_s=all_s, moved_by=moved_by(found.record, at_us), ended_s=round(ended_s, 2),
         cpu_s=spent.until(at_us + int(moved[-1] * 1_000_000)), load=round(load, 1),
         lost=len(books.lost), doubled=len(books.doubled), told=books.told,
         overtaken=books.overtaken, sound=found.sound, found=tuple(found.told()[:SHOWN_MAX]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chaos.books import Differences, Line, Record, compare, moving_s
+from chaos.books import Differences, Line, Record, compare, moved_by, moving_s
 
 SECOND_US = 1_000_000
 KNOWN = {"r1-t0": "trip"}
@@ -80,4 +80,6 @@ def test_moving_again_counts_what_was_under_way() -> None:
             "a": [0, 5 * SECOND_US], "b": [0, SECOND_US], "c": [4 * SECOND_US, 9 * SECOND_US],
         },
     )  # fmt: skip
+    given.topics["a"] = ["commitment.opened", "effect.done"]
     assert moving_s(given, 3 * SECOND_US) == [2.0]
+    assert moved_by(given, 3 * SECOND_US) == {"effect.done": 1}
