@@ -80,6 +80,7 @@ class Outcome:
     options: Options = WHOLE
     stories: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
     covered: set[tuple[str, str]] = field(default_factory=set)
 
 
@@ -377,6 +378,7 @@ class World:
         outcome.topics = observer.topics
         outcome.covered = observer.oracles.covered
         outcome.stories = self._count
+        outcome.kinds = Counter(self.kinds.names())
         outcome.kinds = Counter(self.kinds.names())
         for shadow in observer.streams.values():
             if getattr(shadow.state, "ended", None):
