@@ -92,8 +92,6 @@ def test_children_of_branches_are_undone_beside_each_other() -> None:
 
 
 def _answer(f: Family, key: str) -> Any:
-    from domain import messages as msg
-
     c = f.of("kid", key=key)
     effect = next(iter(c.effects))
     return msg.Answered(effect, 1, "1.1.1", "do", "done", "w1")
@@ -253,7 +251,3 @@ def test_its_key_is_free_for_another_run_while_it_is_undone() -> None:
     assert (f.status("kid"), f.status("kid", run=2)) == (
         "compensated cancelled:revoked", "open",
     )  # fmt: skip
-
-
-def test_a_waiver_is_read_as_it_was_stored_when_it_had_another_name() -> None:
-    assert msg.from_body("keep", {"parent": "p"}) == msg.Waive("p")
