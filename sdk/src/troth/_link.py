@@ -16,7 +16,7 @@ BACKOFF_FIRST_S = 0.05
 """The wait before a call is made again for the first time; it doubles."""
 BACKOFF_MAX_S = 5.0
 """The longest wait of what an engine refused for now."""
-AWAY_MAX_S = 1.0
+AWAY_MAX_S = 0.5
 """The longest wait where no engine answers: one that is back is noticed within it."""
 DOUBLINGS_MAX = 10
 

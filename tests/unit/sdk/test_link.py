@@ -36,7 +36,7 @@ class Away:
 
 
 @pytest.mark.parametrize(("status", "longest_s"), [(0, AWAY_MAX_S), (503, BACKOFF_MAX_S)])
-def test_an_engine_that_is_back_is_noticed_within_a_second(status: int, longest_s: float) -> None:
+def test_an_engine_that_is_back_is_noticed_at_once(status: int, longest_s: float) -> None:
     """However long it was away; one that refuses is given more time."""
     away = Away(status)
 
