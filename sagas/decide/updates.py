@@ -1,6 +1,7 @@
 """Updates: what a client may change while a scope's main flow runs (semantics section 6).
 
-A refused update leaves no event. An accepted one is one event with all its sets, moves and adds;
+A refused update leaves no event, and an expression that errs refuses it: at which node, nobody is
+told. An accepted one is one event with all its sets, moves and adds;
 `answer` reads the state after it, and its flow runs beside; with `answer_when: done` the answer
 comes when that run is done, and reads the state then.
 """
@@ -61,10 +62,10 @@ def _take(m: Machine, message: msg.Update) -> None:
     local = {("args", None): message.args}
     inside = join_path(scope, "_")
     _known_times(m, update, inside)
-    if not m.truth(update.when, inside, local, path):
+    if not m.truth(update.when, inside, local):
         raise _No("update.closed", f"{update.name} is not open now")
     for rule, code, text in update.rules:
-        if m.truth(rule, inside, local, path):
+        if m.truth(rule, inside, local):
             raise _No("update.refused", text, [{"code": code, "message": text}])
     _accept(m, message, update, path, inside, local)
 
@@ -135,7 +136,7 @@ def _accept(
     try:
         answer = None
         if update.answer is not None and not late:
-            answer = flow.bounded(path, m.value(update.answer, inside, local, path))
+            answer = flow.bounded(path, m.value(update.answer, inside, local))
     except NodeFault:
         m.c = before
         m.events.pop()
@@ -175,7 +176,7 @@ def _next_run(m: Machine, update: Update, path: str) -> str | None:
 def _values(m: Machine, update: Update, inside: str, local: Local, path: str) -> dict[str, Json]:
     values: dict[str, Json] = {}
     for name, expr in update.sets:
-        value = flow.bounded(path, m.value(expr, inside, local, path))
+        value = flow.bounded(path, m.value(expr, inside, local))
         schema = m.d.document["vars"][name]["schema"]
         problems = m.d.validator_of(schema).check(value, name)
         if problems:
@@ -189,7 +190,7 @@ def _moves(m: Machine, update: Update, inside: str, local: Local, path: str) -> 
     for name, expr in update.moves:
         timer = targets.timer_of(m, inside, name)
         assert timer is not None, name
-        due_us = to_us(m.value(expr, inside, local, path))
+        due_us = to_us(m.value(expr, inside, local))
         flow.due_after(m, path, due_us - m.now_us)
         moves[timer] = due_us
     return moves
@@ -207,7 +208,7 @@ def _adds(
     if block is None or instance is None or instance.branch != for_each.OPEN:
         raise _No("update.closed", f"{to} takes no more items")
     node: Node = m.node(block)
-    values: list[Json] = [] if items is None else m.value(items, inside, local, path)
+    values: list[Json] = [] if items is None else m.value(items, inside, local)
     prepared = for_each.prepare(m, block, node, values, owner=path)
-    closes = close is not None and m.truth(close, inside, local, path)
+    closes = close is not None and m.truth(close, inside, local)
     return {"node": block, "items": prepared, "close": closes}, block

@@ -186,3 +186,10 @@ def test_a_payload_that_would_become_too_large_is_not_taken() -> None:
 def test_a_result_of_a_child_that_would_become_too_large_holds_its_parent() -> None:
     story = given(saga(child("kid", result=LARGE), step("b")))
     story.kid("kid", "fulfilled", MANY).then(status="held", held="kid")
+
+
+def test_a_result_that_settles_a_step_past_a_pivot_and_becomes_too_large_is_refused() -> None:
+    document = saga(step("pay", irreversible="pivot"), step("create", result=LARGE))
+    story = given(document).done("pay").failed("create").then(debts=["forward create"])
+    story.control("settle", evidence="a letter", result=MANY).then(answer="reply.schema")
+    story.control("settle", evidence="a letter", result={}).then(status="fulfilled")

@@ -27,6 +27,7 @@ from tests.semantics.language import (
     scope,
     sleep,
     step,
+    task,
     update,
     wait,
 )
@@ -54,6 +55,7 @@ def code(story: Any) -> str:
         (child("a") | {"input": "input"}, LARGE, "bound.payload"),
         (sleep("a", "4000d"), None, "bound.timer"),
         (wait("a", within="4000d"), None, "bound.timer"),
+        (task("a", within="4000d"), None, "bound.timer"),
         (wait("a", key="input.all"), LARGE, "expression"),
         (wait("a", key="''"), None, "expression"),
         (wait("a", key="true"), None, "expression"),
@@ -172,3 +174,10 @@ def test_a_time_in_the_past_is_due_at_once_and_one_too_far_is_a_fault() -> None:
     story = given(saga(sleep("rest", "3d"), handlers=[later])).happens("x")
     story.then(status="held", held="h@1/on")
     assert code(story) == "bound.timer"
+
+
+def test_so_many_moves_in_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(defaults, "MOVES_MAX", 5)
+    story = given(saga(*(put(f"s{n}", v=str(n)) for n in range(9)), vars=ANY))
+    story.then(status="held", vars={"v": 3})
+    assert code(story) == "runaway"

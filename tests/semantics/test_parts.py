@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from domain import messages as msg
+from domain.turn_messages import NoTurn
 from tests.semantics.language import (
     approve,
     branch,
     cancel,
+    choose,
     each,
     finish,
     given,
@@ -287,3 +289,85 @@ def test_a_second_failure_in_an_undo_flow_is_the_same_debt() -> None:
     story = given(saga(trip, step("z"))).done("book").failed("z").started("one").started("two")
     story.failed("one", "gone").then(debts=["undo trip"]).failed("two", "gone")
     story.then(debts=["undo trip"]).control("settle", **SEEN_TO).then(status="compensated")
+
+
+def test_an_update_is_open_while_what_it_says_of_its_arguments_holds() -> None:
+    story = given(saga(step("a"), updates=[update("u", when="args.k > 1")])).then()
+    story.asks("u", k=1).then(answer="update.closed", events=[])
+    story.asks("u", k=2).then(answer="accepted")
+
+
+def test_a_guard_of_a_branch_reads_the_item_that_it_lies_in() -> None:
+    both = parallel("b", branch("x", step("a"), when="each.p.item == 'k1'"), branch("y", step("c")))
+    given(saga(each("p", both)), XS).then(offered=["p[k1]/b/x/a", "p[k1]/b/y/c", "p[k2]/b/y/c"])
+
+
+def test_what_fails_late_in_a_scope_that_was_interrupted_is_not_caught_there() -> None:
+    part = scope(
+        "s", step("a"), wait("w"), handlers=[handler("h", "gone", step("last"), mode="interrupt")],
+        on_failure=[on_failure("contradicted", step("sorry"))],
+    )  # fmt: skip
+    story = given(saga(part, step("z"))).done("a", {"n": 1}).happens("gone")
+    story.then(offered=["s/h@1/last"]).late("a", result={"n": 2})
+    story.then(debts=["contradicted s/a"], offered=["s/h@1/last"]).done("last").then(offered=["z"])
+
+
+@pytest.mark.parametrize(("risk", "asks"), [("R1", False), ("R2", True), ("R3", True)])
+def test_what_may_have_happened_and_is_not_harmless_is_asked_about(risk: str, asks: bool) -> None:
+    """One attempt was lost, the next says no."""
+    pay = step("pay", risk=risk, level="A1", irreversible="accepted", unknown="retry",
+               retry={"attempts": 2, "jitter": 0})  # fmt: skip
+    story = given(saga(approve("ok", pay, level="A1"))).decides("ok", "mia", "manager")
+    story.started("pay").lost("pay").after("2s").failed("pay")
+    assert story.w.now.status == ("waiting" if asks else "failed")
+
+
+def test_a_retry_for_which_too_many_wait_is_a_fault_of_its_own() -> None:
+    limited = {"name": "crm", "max": 1, "per": "1m"}
+    once = step("a", throttle=limited, retry={"attempts": 3, "first": "1s", "jitter": 0})
+    story = given(saga(once)).answers("a", "transient", code="busy")
+    story.w._to_throttle = lambda to, message: []  # nobody answers yet
+    story.after("2s").then(offered=[])
+    story.w.send(NoTurn("a", story.w.now.places["a"].ask))
+    story.then(status="held", held="a")
+
+
+def test_an_undo_of_a_part_that_is_open_beside_it_goes_on_at_once() -> None:
+    back = handler("h", "x", undo("back", "s"))
+    document = saga(scope("s", step("a", undo=True), wait("w")), handlers=[back])
+    given(document).done("a").happens("x").then(offered=[], undo=["s/a"], at=["s/w"])
+
+
+def test_an_item_that_has_not_begun_is_not_cut_out_of_a_list_that_stops() -> None:
+    all_ = handler("h", "all", cancel("every", "p"))
+    drop = handler("i", "drop", cancel("off", "p", item="'k2'"))
+    story = given(saga(each("p", step("a"), width=1), step("z"), handlers=[all_, drop]), XS)
+    story.started("a").happens("all").happens("drop").then(offered=["p[k1]/a"])
+    assert story.w.now.nodes["p"].branches == {}
+    story.done("a").then(offered=["z"])
+
+
+def test_the_way_that_is_taken_when_no_guard_holds_is_called_else() -> None:
+    ways = choose("way", branch("x", step("a"), when="false"), otherwise=[step("b")])
+    given(saga(ways, step("z"))).done("b").then(results={"b": None, "way": {"branch": "else"}})
+
+
+def test_a_pivot_in_a_branch_that_runs_on_seals_what_came_before_it_there() -> None:
+    two = parallel(
+        "p", branch("fast", step("b", undo=True)),
+        branch("slow", step("a", undo=True), step("pay", irreversible="pivot")),
+        join="any", losers="run_on",
+    )  # fmt: skip
+    given(saga(two, step("z"))).done("b").done("a").done("pay").then(undo=["p/fast/b"])
+
+
+def test_a_late_done_while_the_next_attempt_waits_takes_its_time_away() -> None:
+    story = given(saga(step("a", retry={"attempts": 3, "jitter": 0}), step("b")))
+    story.started("a").lost("a").then(waits=["retry"]).late("a").then(timers=[], offered=["b"])
+
+
+def test_a_debt_past_a_pivot_in_a_part_that_has_stopped_since_is_not_tried_again() -> None:
+    part = scope("s", step("pay", irreversible="pivot"), step("b"), deadline={"after": "1h"},
+                 on_failure=[on_failure("deadline", wait("w"))])  # fmt: skip
+    story = given(saga(part)).done("pay").failed("b").then(debts=["forward s/b"])
+    story.after("2h").control("retry").then(answer="control.target", offered=[])

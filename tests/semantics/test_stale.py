@@ -22,6 +22,7 @@ from tests.semantics.language import (
     saga,
     scope,
     step,
+    task,
     wait,
 )
 
@@ -158,3 +159,38 @@ def test_what_is_for_other_streams_is_refused_as_a_fault_of_the_engine() -> None
     for message in (msg.Acquire("north", "a", "id", "n", 1), msg.RunOver(1, "fulfilled")):
         with pytest.raises(TypeError, match="is not for a commitment"):
             says(story, message)
+
+
+# --- what is read where it is said ----------------------------------------------------------------
+
+
+def test_what_is_undone_as_attempted_has_the_arguments_of_when_it_was_sent() -> None:
+    own = {"when": "attempted", "args": {"x": "results.a.n"}}
+    story = given(saga(step("a"), step("b", undo=own))).done("a", {"n": 1}).started("b")
+    story.cancelled().failed("b").then(offered=["undo b"], args=[{"x": 1}])
+
+
+def test_what_was_given_up_unanswered_has_the_arguments_of_then() -> None:
+    once = step("b", undo={"args": {"x": "results.a.n"}}, retry={"attempts": 1})
+    story = given(saga(step("a"), once)).done("a", {"n": 1}).started("b").lost("b")
+    story.then(offered=["undo b"], args=[{"x": 1}])
+
+
+def test_a_task_shows_its_subject() -> None:
+    story = given(saga(step("a"), task("look", subject="results.a.n"))).done("a", {"n": 7})
+    assert [shown["subject"] for shown in story.w.tasks.values()] == [7]
+
+
+def test_a_settled_debt_of_a_part_lets_the_undoing_of_that_part_go_on() -> None:
+    part = scope("s", step("a", undo=True), step("b", undo=True), step("c"),
+                 on_failure=[on_failure("*", wait("w"))])  # fmt: skip
+    story = given(saga(part)).done("a").done("b").failed("c").failed("b", "gone")
+    story.then(debts=["undo s/b"], offered=[])
+    story.control("settle", **SHOWN).then(offered=["undo s/a"]).undone("a").then(at=["s/w"])
+
+
+def test_a_settled_result_that_does_not_fit_is_refused_with_all_that_is_wrong() -> None:
+    two = {"type": "object", "required": ["x", "y"]}
+    story = given(saga(step("pay", irreversible="pivot"), step("b", result=two)))
+    story.done("pay").failed("b").control("settle", **SHOWN, result={}).then(answer="reply.schema")
+    story.control("settle", **SHOWN, result={"x": 1, "y": 2}).then(status="fulfilled")

@@ -12,6 +12,7 @@ import sagas.decide
 from domain.commitment import Commitment
 from domain.state import template_of
 from sagas import defaults
+from sagas.decide import flow
 from sagas.decide.machine import Machine
 from sagas.definition import Node
 from tests.semantics import language as say
@@ -91,3 +92,9 @@ def test_decide_never_exceeds_its_bounds(document: Json, data: Any) -> None:
             check_bounds(driver)
             # A late answer tells of what was done long ago: that must be undone all the same.
             assert late or len(driver.w.now.entries) <= SMALL["ENTRIES_MAX"]
+
+
+def test_what_is_no_json_cannot_be_kept_and_it_is_said_why() -> None:
+    assert flow.too_large(2**70) == "Integer exceeds 64-bit range"
+    assert flow.too_large("x" * defaults.VALUE_BYTES_MAX) == "262,146 bytes are over 262,144"
+    assert flow.too_large([1]) is None
