@@ -29,7 +29,7 @@ def explored(document: dict[str, Json], limit_s: float = EXPLORE_S) -> dict[str,
     result = explore(document, over=lambda: monotonic() - began_s > limit_s)
     found: dict[str, Json] = {
         "states": result.states, "moves": result.moves, "ends": sorted(result.ends),
-        "waits": sorted(result.waits), "reached": result.reached, "cut": result.cut, "complete": result.is_complete,
+        "waits": _by_kind(result.waits), "reached": result.reached, "cut": result.cut, "complete": result.is_complete,
         "seconds": round(monotonic() - began_s, 1), "why": result.why,
         "lines": [], "mermaid": "", "faults": [],
     }  # fmt: skip
@@ -55,9 +55,16 @@ def told(found: dict[str, Json]) -> list[str]:
     ends = ", ".join(found["ends"])
     promises = "ends or waits, undoes all in order, obeys its gates"
     lines = [f"  explored {counted}: {word} {promises} (ends: {ends})"]
-    if found["waits"]:
-        lines.append(f"  waits    for {', '.join(found['waits'])}")
+    lines += [f"  waits    {kind}: {', '.join(names)}" for kind, names in found["waits"].items()]
     lines += [f"  CUT OFF  {one}: this is not proved" for one in found["cut"]]
     lines += [f"  bound    {one}" for one in found["reached"][:SHOWN_MAX]]
     more = len(found["reached"]) - SHOWN_MAX
     return lines + ([f"  bound    and {more} more: --json"] if more > 0 else [])
+
+
+def _by_kind(waits: set[tuple[str, str]]) -> dict[str, list[str]]:
+    """Decisions, events, participants and what else runs wait for, each by name."""
+    found: dict[str, list[str]] = {}
+    for kind, name in sorted(waits):
+        found.setdefault(kind, []).append(name)
+    return found

@@ -334,26 +334,24 @@ class Moves:
         return found
 
 
-def awaited(c: Commitment) -> Iterator[str]:
-    """The names of all that a commitment at rest waits for: who, which event, which time."""
+def awaited(c: Commitment) -> Iterator[tuple[str, str]]:
+    """The names of all that a commitment at rest waits for: what it is, and its name."""
     for effect in c.effects.values():
         if effect.state == "unknown" and effect.next == "ask":
-            yield f"a person to settle {template_of(effect.node)}"
+            yield "outcome", template_of(effect.node)
         elif in_flight(effect):
-            yield f"participant {effect.participant}"
+            yield "participant", effect.participant
     for path, instance in c.nodes.items():
         if instance.asked is not None and not instance.branch:
-            yield f"decision {template_of(path)}"
+            yield "decision", template_of(path)
         elif instance.task is not None:
-            yield f"task {template_of(path)}"
-    yield from (f"event {type_}" for sub in c.subs.values() for type_ in sub.types)
-    yield from (
-        f"time {template_of(timer.rpartition(':')[0]) or 'of the saga'}" for timer in c.timers
-    )
-    yield from (f"child {child.saga}" for child in c.children.values())
-    yield from (f"lock {hold.lock}" for hold in c.locks.values() if hold.fence is None)
-    yield from (f"throttle {place.throttle}" for place in c.places.values())
-    yield from (f"a person to settle the debt of {template_of(d.node)}" for d in c.debts.values())
+            yield "task", template_of(path)
+    yield from (("event", type_) for sub in c.subs.values() for type_ in sub.types)
+    yield from (("time", template_of(t.rpartition(":")[0]) or "of the saga") for t in c.timers)
+    yield from (("child", child.saga) for child in c.children.values())
+    yield from (("lock", hold.lock) for hold in c.locks.values() if hold.fence is None)
+    yield from (("throttle", place.throttle) for place in c.places.values())
+    yield from (("debt", template_of(debt.node) or "of the saga") for debt in c.debts.values())
 
 
 SHOWN_MAX = 60

@@ -87,7 +87,7 @@ class Result:
     states: int = 0
     moves: int = 0
     ends: dict[str, int] = field(default_factory=dict[str, int])
-    waits: set[str] = field(default_factory=set[str])
+    waits: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     broken: Seen | None = None
     why: str = ""
     reached: list[str] = field(default_factory=list[str])

@@ -123,7 +123,7 @@ def explored_lines(found: dict[str, Any]) -> list[str]:
     which = "every run within the bounds" if found["complete"] else "every run that was looked at"
     ends = f"ends or waits, undoes all in order, obeys its gates (ends: {', '.join(found['ends'])})"
     bounds = [f"  bound    {one}" for one in found["reached"]]
-    waits = [f"  waits    for {', '.join(found['waits'])}"] if found["waits"] else []
+    waits = [f"  waits    {kind}: {', '.join(names)}" for kind, names in found["waits"].items()]
     cut = [f"  CUT OFF  {one}: this is not proved" for one in found["cut"]]
     return [f"  explored {counted}: {which} {ends}", *waits, *cut, *bounds]
 

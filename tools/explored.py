@@ -1,0 +1,64 @@
+"""`python -m tools.explored` explores every built-in saga and writes the table of docs/checking.md.
+
+    python -m tools.explored                 print the table
+    python -m tools.explored --write         put it into docs/checking.md
+    python -m tools.explored dd_room         one saga, by the name of its file
+
+Seconds are of the processor, on one core, so that other work on the machine does not count.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from time import process_time
+
+from sagas.explore import NARROW, WIDE, Bounds, explore
+
+__all__ = ["PAGE", "table"]
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "checking.md"
+CATALOGUE = ROOT / "sagas" / "catalogue"
+LIMIT_S = 60.0
+"""Processor seconds for one saga within one kind of bounds."""
+BEGIN, END = "<!-- explored: begin -->\n", "<!-- explored: end -->\n"
+HEAD = "| saga | narrow: states, moves, s | wide: states, moves, s |\n|---|---|---|\n"
+
+
+def table(names: Sequence[str] = ()) -> str:
+    """The table: what was looked at within narrow and within wide bounds, and whether all was."""
+    rows = [HEAD]
+    for file in sorted(CATALOGUE.glob("*.json")):
+        if not names or file.stem.partition(".")[0] in names:
+            document = json.loads(file.read_text("utf-8"))
+            cells = [_cell(document, bounds) for bounds in (NARROW, WIDE)]
+            rows.append(f"| {document['saga']} v{document['version']} | {' | '.join(cells)} |\n")
+    return "".join(rows)
+
+
+def _cell(document: dict[str, object], bounds: Bounds) -> str:
+    began_s = process_time()
+    found = explore(document, bounds, over=lambda: process_time() - began_s > LIMIT_S)
+    counted = f"{found.states:,}, {found.moves:,}, {process_time() - began_s:.1f}"
+    if found.broken is not None:
+        return f"{counted}: broken"
+    return counted if found.is_complete and not found.cut else f"{counted}: cut off"
+
+
+def main() -> None:
+    """Print the table, or write it into the page."""
+    words = sys.argv[1:]
+    made = table([word for word in words if not word.startswith("-")])
+    if "--write" not in words:
+        sys.stdout.write(made)
+        return
+    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    PAGE.write_text(f"{before}{BEGIN}{made}{END}{after}", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
