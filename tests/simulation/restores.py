@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from copy import deepcopy
 from dataclasses import dataclass
+from random import Random
 from typing import Any, Protocol
 
 from tests.simulation.books import Act, Books
@@ -30,7 +31,10 @@ AGAIN = 0.7
 """The share of lost events that producers send again, when they hear of it."""
 AGAIN_S_MAX = 900.0
 LOOK_S = 0.5
+SOON = 0.5
+SOON_S_MAX = 10.0
 _ROWS = "SELECT effect, attempt FROM dispatches WHERE needs_start = 1 AND kind = 'do'"
+_ABOUT = _ROWS + " AND state <> 'started'"
 _RECEIPTS = "SELECT tenant, id, root, source FROM receipts"
 _STARTS = "<start>"
 
@@ -73,11 +77,26 @@ class Restores:
         """Back up at some time, and restore at a later one, while there are faults."""
         dice, engine = self._world.dice, self._world.engine
         await asyncio.sleep(dice.between(0.1, 0.5) * horizon_s)
+        rng = Random(f"restore {dice.seed}")
+        is_soon = rng.random() < SOON
+        if is_soon:
+            await self._until_somebody_acts(horizon_s * 0.3)
         while not engine.is_up:  # noqa: ASYNC110 - simulated time: nobody turns meanwhile
             await asyncio.sleep(LOOK_S)
         self._take(engine.connection.serialize())
-        await asyncio.sleep(dice.between(0.02, 0.4) * horizon_s)
+        lost_s = dice.between(0.02, 0.4) * horizon_s
+        # So soon that what a worker began in the lost time may be offered to it once more.
+        await asyncio.sleep(rng.uniform(0, SOON_S_MAX) if is_soon else lost_s)
         self._put_back()
+
+    async def _until_somebody_acts(self, within_s: float) -> None:
+        """Wait until a gated effect is about to begin: in such a copy there is something to doubt."""
+        world = self._world
+        until_s = world.loop.time() + within_s
+        while (left_s := until_s - world.loop.time()) > 0:
+            await world.observer.moved(left_s)
+            if world.engine.is_up and world.engine.connection.execute(_ABOUT).fetchone():
+                return
 
     def _take(self, store: bytes) -> None:
         world = self._world

@@ -19,6 +19,7 @@ from domain.chain import GENESIS
 from domain.ports import LaneWrite, PassedAnswer
 from tests.simulation import shared
 from tests.simulation.mutants.harness import mutant, replaced, reworded, wrapped
+from tests.simulation.shared import SharedStore
 
 Json = Any
 
@@ -33,8 +34,14 @@ def acknowledges_before_the_commit() -> Iterator[None]:
             self.connection.execute("COMMIT")
         return begin(self, belief)
 
+    def begins_shared(real: Any, self: SharedStore, *beliefs: Any) -> Any:
+        if self.connection.in_transaction:
+            self.connection.execute("COMMIT")
+        return real(self, *beliefs)
+
     with replaced(SqliteTransaction, "commit", lambda _: None), \
-         replaced(SqliteStore, "begin", begins):  # fmt: skip
+         replaced(SqliteStore, "begin", begins), \
+         wrapped(SharedStore, "begin", begins_shared):  # fmt: skip
         yield
 
 
