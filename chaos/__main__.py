@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chaos.recovery import recover
+from chaos.releases import beside
 from chaos.report import as_json, as_table
 from chaos.run import Options, Outcome, run
 from chaos.world import SHAPES, Faulty
@@ -31,7 +32,10 @@ def main(words: Sequence[str]) -> int:
                 print(measured.as_json())
                 code = code or (0 if measured.sound else BAD)
                 continue
-            found = run(asked)
+            if options.releases or options.older:
+                found = beside(Outcome(asked), options.older)
+            else:
+                found = run(asked)
         except Faulty as fault:
             print(f"{shape}, seed {options.seed}: {fault}", file=sys.stderr)
             return STUCK
@@ -52,6 +56,12 @@ def _options(words: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--in-flight", type=int, metavar="N", help="instead: one kill with so many under way, timed"
+    )
+    parser.add_argument(
+        "--releases", action="store_true", help="instead: this release and a next one, and back"
+    )
+    parser.add_argument(
+        "--older", default="", metavar="REF", help="instead: a commit's engine and this one"
     )
     return parser.parse_args(words)
 

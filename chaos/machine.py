@@ -14,7 +14,7 @@ from tests.integration.processes.world import Child
 from tools.servers.processes import wait_until
 from troth import App
 
-__all__ = ["clock", "disk", "releases", "two_engines"]
+__all__ = ["clock", "disk", "ended", "releases", "two_engines"]
 
 JUMP_S = 20
 
@@ -63,11 +63,12 @@ def clock(world: World) -> Strike:
 
 def _replaced(world: World, role: str) -> None:
     """A process of the engine ends as an operator ends it, and a new one takes its place."""
-    _ended(world.engines[role])
+    ended(world.engines[role])
     world.mend()
 
 
-def _ended(child: Child) -> None:
+def ended(child: Child) -> None:
+    """End a process of the engine as an operator does, and wait."""
     child.send(signal.SIGTERM)
     child.process.communicate(timeout=LIMIT_S)
 

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -59,7 +59,7 @@ def older_tree(ref: str, folder: Path) -> str:
     return str(folder)
 
 
-def beside(found: Outcome, ref: str = "") -> Outcome:
+def beside(found: Outcome, ref: str = "", tell: Callable[[str], None] = print) -> Outcome:
     """Run it on the shape and seed of the outcome's options; `ref` names an older release.
 
     Raises Faulty.
@@ -74,7 +74,9 @@ def beside(found: Outcome, ref: str = "") -> Outcome:
             at_us = now_us()
             for stage in (_side_by_side, _forth, _back):
                 killed = stage(here, releases)
-                found.strikes.append((POINT, Strike(at_us, killed, stage.__name__, timed=False)))
+                what = (stage.__doc__ or "").partition("\n")[0]
+                found.strikes.append((POINT, Strike(at_us, killed, what, timed=False)))
+                tell(f"{(now_us() - at_us) // 1_000_000:4} s  {what}")
             _all_become(here, here.roles, releases.newer)
             here.settle()
             _nothing_waits(here)
@@ -183,7 +185,10 @@ def _refuses(here: World) -> bool:
              "id": "probe", "data": {"number": "probe"}}  # fmt: skip
     try:
         with Speaker(here.engines["serve"].url, here.site.keys) as speaker:
-            answer = speaker.call("producer", "POST", "/v1/events", event)
+            answer = speaker.call(
+                "producer", "POST", "/v1/events", event,
+                **{"Content-Type": "application/cloudevents+json"},
+            )  # fmt: skip
     except HTTPError:
         return False
     return answer.status_code == 503 and answer.json()["code"] == "TR718"

@@ -86,7 +86,7 @@ def registry_of(rows: Iterable[Any]) -> Callable[[str], Definition | None]:
     """The definitions of these rows, hash and document, by hash."""
     registry = Registry()
     for hash_, document in rows:
-        registry.add(orjson.loads(document), hash_.hex())
+        registry.learn(orjson.loads(document), hash_.hex())
     return registry.by_hash
 
 
