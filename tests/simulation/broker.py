@@ -68,7 +68,8 @@ class Broker:
         self.logs: dict[Part, _Log] = {}
         self._away_until_s = 0.0
         self.outages = 0
-        self._waiting: set[asyncio.Event] = set()
+        # In the order they came: a set would wake them in another one each time.
+        self._waiting: dict[asyncio.Event, None] = {}
 
     def make(self, topic: str, partitions: int) -> None:
         self.logs |= {Part(topic, n): _Log() for n in range(partitions)}
@@ -110,14 +111,14 @@ class Broker:
     async def wait(self, timeout_s: float) -> None:
         """Until something changed, or somebody wakes all."""
         event = asyncio.Event()
-        self._waiting.add(event)
+        self._waiting[event] = None
         try:
             async with asyncio.timeout(timeout_s):
                 await event.wait()
         except TimeoutError:
             return
         finally:
-            self._waiting.discard(event)
+            del self._waiting[event]
 
     @property
     def is_away(self) -> bool:
