@@ -64,7 +64,7 @@ def beside(found: Outcome, ref: str = "", tell: Callable[[str], None] = print) -
 
     Raises Faulty.
     """
-    options = found.options
+    options, begun_us = found.options, now_us()
     with scratch(found) as folder:
         if ref:
             releases = Releases(older_tree(ref, folder / "older"), HERE, tells=False)
@@ -84,6 +84,7 @@ def beside(found: Outcome, ref: str = "", tell: Callable[[str], None] = print) -
             # Only who wrote it can read all of it.
             here.site.settings["PYTHONPATH"] = releases.newer
             look(here, found)
+    found.seconds = (now_us() - begun_us) / 1_000_000
     return found
 
 
