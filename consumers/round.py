@@ -76,6 +76,9 @@ class Round:
     def take(self, batch: Batch) -> None:
         """Apply what this round takes on. Raises LaneLost and StoreFailed."""
         if self.rows:
+            if batch.tx.foresees:
+                # What lay in a lane taken over may be thousands of replies.
+                foresee(batch, self.registry, self.rows, ())
             self._take_rows(batch, self.rows)
             return
         rows = self._rows(batch)
