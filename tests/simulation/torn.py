@@ -26,6 +26,9 @@ def tear(path: Path, store: Store, crash: Torn, rng: Random) -> None:
         crash.survived()  # the log went into the file: this commit had long been safe
         return
     begin = _first_difference(crash.log, after)
+    if begin == len(after):
+        crash.survived()  # the commit wrote nothing: there is nothing to tear
+        return
     cut = rng.randint(begin, len(after) - 1)
     rest = crash.log[cut : len(after)] if len(crash.log) > cut else b""
     if after[:cut] + rest == after:
