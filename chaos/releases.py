@@ -81,6 +81,9 @@ def beside(found: Outcome, ref: str = "", tell: Callable[[str], None] = print) -
             here.settle()
             _nothing_waits(here)
             here.quiet()
+            if here.shape != "sqlite":
+                # Autovacuum would within its minute; the run may be over sooner.
+                here.rows("ANALYZE")
             # Only who wrote it can read all of it.
             here.site.settings["PYTHONPATH"] = releases.newer
             look(here, found)
