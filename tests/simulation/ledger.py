@@ -13,6 +13,7 @@ from domain.requests import (
     Request,
     StartRequest,
     StartsRequest,
+    UpdateRequest,
 )
 
 __all__ = ["Ledger", "is_late"]
@@ -52,8 +53,8 @@ class Ledger:
                 known = self.events.setdefault(named, answer["root"])
                 if known != answer["root"]:
                     self.wrong.append(f"event {request.event['id']} was accepted twice")
-            case StartRequest():
-                key = request.idempotency_key
+            case StartRequest() | UpdateRequest():
+                key = _key_of(request)
                 named = request.asked.tenant, key or ""
                 if key is not None and self.starts.setdefault(named, answer["id"]) != answer["id"]:
                     self.wrong.append(f"start {key} was answered with two commitments")
@@ -73,6 +74,10 @@ class Ledger:
                     )
             case _:
                 pass
+
+
+def _key_of(request: StartRequest | UpdateRequest) -> str | None:
+    return request.id if isinstance(request, UpdateRequest) else request.idempotency_key
 
 
 def is_late(answer: Json) -> bool:

@@ -170,13 +170,21 @@ class People:
         if first["id"] != again["id"] and restores == self._engine.restores:
             self.wrong.append(f"start {key} gave {first['id']} and {again['id']}")
 
+    def asked(self, name: str, *seats: str) -> Asked:
+        """As somebody of this tenant."""
+        return Asked(self.tenant, name, "human", ("approver",), seats)
+
     # --- approvers -----------------------------------------------------------------------------
 
     def approvals(self) -> list[tuple[str, UUID, Json]]:
         """What is open, as the inbox shows it; nothing while the engine is down."""
+        return self.rows(_OPEN)
+
+    def rows(self, sql: str) -> list[tuple[str, UUID, Json]]:
+        """Rows of a view of this tenant: number, commitment, body."""
         if not self._engine.is_up:
             return []
-        rows = self._engine.connection.execute(_OPEN, (self.tenant,)).fetchall()
+        rows = self._engine.connection.execute(sql, (self.tenant,)).fetchall()
         return [(number, UUID(bytes=c), orjson.loads(body)) for number, c, body in rows]
 
     async def decide_now_and_then(self, person: Person, pace: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -296,11 +296,13 @@ EFFECTS = (make, build, grab, post)
 GATED = (file, charge, wire)
 
 
-def app_of(*, with_partner: bool, with_signature: bool) -> App:
+def app_of(
+    *, with_partner: bool, with_signature: bool, more: Sequence[Participant[Any]] = ()
+) -> App:
     """What the workers of a world serve. Others may have connected the catalogue elsewhere."""
     partner.connect(systems, systems)
     sign.connect(systems, systems, systems)
-    found: list[Participant[Any]] = [alpha, beta]
+    found: list[Participant[Any]] = [alpha, beta, *more]
     if with_partner:
         found += [partner.registry, partner.crm]
     if with_signature:

@@ -14,7 +14,7 @@ __all__ = ["shrunk"]
 
 RUNS_MAX = 60
 WALL_S_MAX = 60.0
-PEOPLE = ("operators", "strangers", "approvers", "new versions", *KINDS)
+PEOPLE = ("operators", "strangers", "approvers", "new versions", "catalogue", *KINDS)
 
 
 def shrunk(failed: Outcome) -> Outcome:

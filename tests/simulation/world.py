@@ -20,7 +20,7 @@ from domain.ports import Asked
 from domain.requests import RegisterRequest
 from sagas.catalogue.partner_activation import activation
 from sagas.catalogue.signature import signature
-from tests.simulation import pool
+from tests.simulation import catalogue, pool
 from tests.simulation.books import Books
 from tests.simulation.dice import Dice
 from tests.simulation.duty import is_on_duty, settle_at_once
@@ -57,8 +57,8 @@ WAITS_S = (60.0, 300.0, 900.0, 900.0)
 LONG_WAITS_S = (900.0, 6 * 3600.0, 6 * 3600.0)
 """How long a claim waits for work: each that ends empty costs as much as a decision."""
 HEALED_CLAIM_WAIT_S = 48 * 3600.0
-HEALING_S = (*(20.0,) * 60, *(600.0,) * 60, *(6 * 3600.0,) * 20, *(86_400.0,) * 60)
-"""How long is waited each time between looking what only persons can do; 65 days in all."""
+HEALING_S = (*(20.0,) * 60, *(600.0,) * 60, *(6 * 3600.0,) * 20, *(86_400.0,) * 150)
+"""How long is waited each time between looking what only persons can do; 155 days in all."""
 
 
 @dataclass(slots=True)
@@ -148,6 +148,11 @@ class World:
         self.traffic = traffic_of(self) if self.kinds.has_bus else None
         self._with_partner = dice.chance(0.5)
         self._with_sign = dice.chance(0.4)
+        self._long = None
+        if "catalogue" not in options.without:
+            self._long = catalogue.played(
+                dice.seed, with_partner=self._with_partner, with_signature=self._with_sign
+            )
         self._plotted: list[str] = []
 
     # --- its life --------------------------------------------------------------------------------
@@ -187,6 +192,8 @@ class World:
             drawn.append(self._renew(dice.pick(sagas), horizon_s))
         self._count = len(drawn)
         told = [self._spawn(story) for story in self._told(drawn)]
+        for story in [] if self._long is None else self._long.told(self.people, horizon_s):
+            self._spawn(story)  # for weeks: nobody waits for all of it
         await asyncio.sleep(horizon_s)
         dice.calm()
         for machine in machines:
@@ -256,6 +263,8 @@ class World:
         for played in plots_of(self.dice):
             assert await self._registered(played.document()), played
             self._plotted.append(played.name)
+        for long in self._long.sagas if self._long is not None else ():
+            assert await self._registered(long.document()), long
         for known, is_wanted in ((activation, self._with_partner), (signature, self._with_sign)):
             assert not is_wanted or await self._registered(known.document()), known
         return found
@@ -270,7 +279,10 @@ class World:
         """Of each tenant one at least; without neighbours from one to three."""
         journal = journal_database()
         wait_s = self.dice.pick(LONG_WAITS_S if is_long else WAITS_S)
-        app = pool.app_of(with_partner=self._with_partner, with_signature=self._with_sign)
+        more = [] if self._long is None else self._long.participants()
+        app = pool.app_of(
+            with_partner=self._with_partner, with_signature=self._with_sign, more=more
+        )
         whose = self.neighbours.machines() or [None] * self.dice.random.randint(1, 3)
         return [
             Machine(
