@@ -52,9 +52,9 @@ def note(
         return
     lines = [f"> {type(message).KIND} {_text(msg.to_body(message))}"]
     for event in events:
-        topic: str = type(event).TOPIC  # pyright: ignore[reportAttributeAccessIssue]
         fields = {n: v for n, v in vars(event).items() if n not in _SELF}
-        lines.append(f"  {topic} {_text(fields)}")
+        stored: Any = event
+        lines.append(f"  {stored.TOPIC} {_text(fields)}")
     if outcome is not None:
         lines.append(f"  = {_text(outcome)}")
     old, new = _digests(before), _digests(after)

@@ -1,4 +1,4 @@
-"""Parts of a saga around each other: what of one is over while another goes on (sections 2 to 5)."""
+"""Parts of a saga around each other: what of one is over while another goes on (2 to 5)."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_a_list_is_closed_by_its_condition_when_it_is_looked_at() -> None:
     story.then(offered=["b/y/c"]).done("c").then(offered=["z"])
 
 
-# --- targets ---------------------------------------------------------------------------------------
+# --- targets -----------------------------------------------------------------------------------
 
 
 def test_an_item_is_cancelled_before_it_began_while_it_runs_and_not_after() -> None:
@@ -178,7 +178,7 @@ def test_two_that_undo_the_same_part_wait_for_the_same_end() -> None:
     story.happens("w").done("z").then(status="fulfilled", undo_commands=["a"])
 
 
-# --- stops inside stops, and pivots ----------------------------------------------------------------
+# --- stops inside stops, and pivots ------------------------------------------------------------
 
 
 def test_a_cancel_takes_over_a_part_that_stops_already() -> None:

@@ -309,7 +309,8 @@ class Hunt:
         low, high = wilson(killed, killed + living)
         left_out = len(self.outcomes["equivalent"])
         say(f"\nkilled {killed} of {killed + living}: {killed / max(1, killed + living):.1%}, "
-            f"95 % interval {low:.1%} to {high:.1%}; {left_out} more are listed as equivalent")  # fmt: skip
+            f"95 % interval {low:.1%} to {high:.1%}; "
+            f"{left_out} more are listed as equivalent")  # fmt: skip
 
 
 def name_of(told: str) -> str:
