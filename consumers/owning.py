@@ -45,8 +45,10 @@ def plan(view: View, process: str, mine: Collection[int]) -> Plan:
     workers = sorted({*view.workers, process})
     share, more = divmod(len(view.lanes), len(workers))
     share += 1 if workers.index(process) < more else 0
+    # Ours in the store, and not driven: a claim whose answer was lost, or a release that failed.
+    stray = [s.lane for s in view.lanes if s.owner == process and s.lane not in mine]
     if len(mine) > share:
-        return Plan((), tuple(sorted(mine)[share:]))
+        return Plan((), (*sorted(mine)[share:], *stray))
     # Also what is ours in the store alone: the answer to its claim was lost.
     free = [
         s.lane
@@ -55,7 +57,9 @@ def plan(view: View, process: str, mine: Collection[int]) -> Plan:
     ]
     # Everybody begins somewhere else, so that two seldom want the same lane.
     turn = workers.index(process) * len(free) // len(workers)
-    return Plan(tuple((free[turn:] + free[:turn])[: share - len(mine)]), ())
+    claims = tuple((free[turn:] + free[:turn])[: share - len(mine)])
+    # Nobody else may take what its living owner neither drives nor gives away.
+    return Plan(claims, tuple(lane for lane in stray if lane not in claims))
 
 
 class Ownership:

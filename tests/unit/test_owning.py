@@ -35,6 +35,9 @@ WAIT_S = 10.0
          Plan((2, 3, 4), ())),
         # Ours in the store, but the answer to the claim was lost.
         (view({0: "a", 1: "a"}, "a"), "a", (0,), Plan((1,), ())),
+        # Ours in the store, but giving it away failed: the database was gone.
+        (view(dict.fromkeys(range(4), "a")), "a", (0, 1), Plan((), (2, 3))),
+        (view(dict.fromkeys(range(4), "a")), "a", (0, 1, 2), Plan((), (2, 3))),
     ],
 )  # fmt: skip
 def test_shares_differ_by_one_lane_at_most(
