@@ -91,8 +91,9 @@ def recover(found: Outcome, count: int) -> Recovery:
     )
     return Recovery(
         options.shape, in_flight=len(moved), back_s=round(back_s, 2), half_s=half_s,
-        most_s=most_s, all_s=all_s, moved_by=moved_by(found.record, at_us), ended_s=round(ended_s, 2),
-        cpu_s=spent.until(at_us + int(moved[-1] * 1_000_000)), load=round(load, 1),
+        most_s=most_s, all_s=all_s, moved_by=moved_by(found.record, at_us),
+        ended_s=round(ended_s, 2), load=round(load, 1),
+        cpu_s=spent.until(at_us + int(moved[-1] * 1_000_000)),
         lost=len(books.lost), doubled=len(books.doubled), told=books.told,
         overtaken=books.overtaken, sound=found.sound, found=tuple(found.told()[:SHOWN_MAX]),
     )  # fmt: skip

@@ -37,8 +37,9 @@ def refused_for(fault: BaseException) -> Refusal:
 class Parts:
     """What outlives a batch. `parked` counts what each parked stream holds.
 
-    `later` are those parked as a later release's; `lanes` is how many the store has; `process` is who we are, to those who answer us; `cursors`
-    are those of logs outside that were looked up or moved.
+    `later` are those parked as a later release's; `lanes` is how many the store has; `process` is
+    who we are, to those who answer us; `cursors` are those of logs outside that were looked up or
+    moved.
     """
 
     core: Core

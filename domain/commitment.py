@@ -18,6 +18,7 @@ from eventsourcing.utils import register_topic
 from domain import state as s
 from domain.events import Event
 from domain.evolve import FOLDS
+from domain.records import restore
 
 __all__ = ["FINAL", "Commitment", "CommitmentSnapshot"]
 
@@ -197,7 +198,7 @@ class CommitmentSnapshot(CanSnapshotAggregate[UUID], DomainEvent):
 
 
 def _as(record: Any, value: Any) -> Any:
-    return value if isinstance(value, record) else s.restore(record, value)
+    return value if isinstance(value, record) else restore(record, value)
 
 
 register_topic(Commitment.STORED_AS, Commitment)

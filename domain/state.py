@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from functools import cache
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any
 
 from domain.changing import changed
-from domain.newer import only_known
 from domain.quick import quick
 
 __all__ = [
@@ -20,7 +18,7 @@ __all__ = [
     "Asked", "Binding", "Child", "Debt", "Effect", "Entry", "Hold", "Instance", "Stop", "Sub",
     "Task", "Trail", "Undoing",
     "binding_paths", "changed", "frame_of", "frames_of", "in_flight", "is_kept", "is_spared",
-    "is_under", "item_path", "restore", "template_of", "undo_run_of",
+    "is_under", "item_path", "template_of", "undo_run_of",
 ]  # fmt: skip
 
 Json = Any
@@ -367,37 +365,3 @@ def binding_paths(path: str) -> Iterator[str]:
         end = path.find("/", mark)
         path = path[:mark] + (path[end:] if end >= 0 else "")
         yield path
-
-
-# --- making records --------------------------------------------------------------------------
-
-_NESTED: dict[str, Any] = {"asked": Asked, "task": Task}
-_TUPLES = frozenset({"guards", "events", "needs", "not_by", "unanswered", "types", "keep",
-                     "roles", "escalated"})  # fmt: skip
-
-
-@cache
-def _names(cls: Any) -> frozenset[str]:
-    return frozenset(f.name for f in fields(cls))
-
-
-def restore(cls: Any, data: Mapping[str, Any]) -> Any:
-    """A record of `cls` from the JSON object that a snapshot holds.
-
-    Raises Refusal (store.newer) for one with more in it than this release knows.
-    """
-    names = _names(cls)
-    if not names.issuperset(data):
-        data = only_known(data, names, f"a snapshot's {cls.__name__}")
-    values: dict[str, Any] = {}
-    for f in fields(cls):
-        if f.name not in data:
-            continue
-        value = data[f.name]
-        # Of the field `asked` there are two: the record in an instance, and a count in the record.
-        if f.name in _NESTED and isinstance(value, Mapping):
-            value = restore(_NESTED[f.name], cast("Mapping[str, Any]", value))
-        elif f.name in _TUPLES:
-            value = tuple(value)
-        values[f.name] = value
-    return cls(**values)

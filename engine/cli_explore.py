@@ -29,9 +29,9 @@ def explored(document: dict[str, Json], limit_s: float = EXPLORE_S) -> dict[str,
     result = explore(document, over=lambda: monotonic() - began_s > limit_s)
     found: dict[str, Json] = {
         "states": result.states, "moves": result.moves, "ends": sorted(result.ends),
-        "waits": _by_kind(result.waits), "reached": result.reached, "cut": result.cut, "complete": result.is_complete,
-        "seconds": round(monotonic() - began_s, 1), "why": result.why,
-        "lines": [], "mermaid": "", "faults": [],
+        "waits": _by_kind(result.waits), "reached": result.reached, "cut": result.cut,
+        "complete": result.is_complete, "seconds": round(monotonic() - began_s, 1),
+        "why": result.why, "lines": [], "mermaid": "", "faults": [],
     }  # fmt: skip
     if result.broken is not None:
         run = result.broken.way()

@@ -15,8 +15,8 @@ from domain.ports import Claim, ClaimAsk, Dispatch, Reply, Verdict
 
 __all__ = [
     "CANCELLED", "COLUMNS", "ENDS", "LEASE", "NOT_AFTER", "POSITION", "RESERVATION", "START_BY",
-    "STATE", "TENANT", "TIMEOUT", "WORKER", "Row", "claim_of", "dispatch_of", "extended_us", "key_of",
-    "lease_until_us", "numbers_of", "verdict_of", "why_no_start", "why_overdue",
+    "STATE", "TENANT", "TIMEOUT", "WORKER", "Row", "claim_of", "dispatch_of", "extended_us",
+    "key_of", "lease_until_us", "numbers_of", "verdict_of", "why_no_start", "why_overdue",
 ]  # fmt: skip
 
 COLUMNS = (

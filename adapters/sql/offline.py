@@ -186,6 +186,10 @@ class OfflineStore(ABC):
         sql = f"SELECT {names} FROM {table} ORDER BY {view.stream}"  # noqa: S608 - our own names
         return self._db.each(sql)
 
+    def state(self, stored: bytes) -> bytes:
+        """The state of an event or a snapshot as it was written, from its column."""
+        return self._db.state(stored)
+
     def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Row]:
         """The rows of a query one by one: plain SQL with `?` for a value, ids as 16 bytes."""
         return self._db.each(sql, values)

@@ -81,7 +81,9 @@ class ViewWriter(ABC):
         marks = ", ".join("?" * len(streams))
         ids = [self.id(stream) for stream in streams]
         for table in tables:
-            self.count(f"DELETE FROM {table} WHERE {VIEWS[table].stream} IN ({marks})", ids)  # noqa: S608 - our names
+            column = VIEWS[table].stream
+            sql = f"DELETE FROM {table} WHERE {column} IN ({marks})"  # noqa: S608 - our names
+            self.count(sql, ids)
         self.write([row for row in rows if row.table in tables])
 
     def remove_strays(self, tables: Sequence[str]) -> int:

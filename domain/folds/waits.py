@@ -10,9 +10,9 @@ from domain.folds.parts import arm, close, disarm, put
 from domain.state import Asked, Binding, Instance, Sub, changed
 
 __all__ = [
-    "LISTENED_KEYS_MAX", "TAKEN_POSITIONS_MAX", "amended", "asked", "escalated", "granted", "handler_opened",
-    "quiet_set", "rejected", "seat_taken", "sleep_started", "taken", "timer_fired", "voided",
-    "wait_opened",
+    "LISTENED_KEYS_MAX", "TAKEN_POSITIONS_MAX", "amended", "asked", "escalated", "granted",
+    "handler_opened", "quiet_set", "rejected", "seat_taken", "sleep_started", "taken",
+    "timer_fired", "voided", "wait_opened",
 ]  # fmt: skip
 
 # Offers of one event can only repeat while mail is in flight; older positions need no memory.

@@ -68,9 +68,11 @@ def _taken_again(undo: Node, target: Node) -> Iterator[Node]:
             yield lock
     if not undoes(target):
         return
-    around = {id(flow.owner) for flow in undo.above()}
+    around = [flow.owner for flow in undo.above()]
     owners = [target, *(flow.owner for flow in target.above())]
-    yield from (o for o in owners if o.kind == "lock" and id(o) not in around)
+    for owner in owners:
+        if owner.kind == "lock" and not any(owner is one for one in around):
+            yield owner
 
 
 def _undo(d: Document, node: Node, report: Report) -> None:

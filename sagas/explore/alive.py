@@ -1,8 +1,8 @@
 """What of the past a state may still read: the rest is left out of the text that stands for it.
 
 **Why that loses nothing.** `decide` reads what was yielded (results, events taken, decisions) and
-vars only by names that stand in the document, when the node in whose text the name stands moves. In
-one frame (the commitment, a round, an item, a run of a handler) a node is entered once. So when each
+vars only by names that stand in the document, when the node with the name in its text moves. In one
+frame (the commitment, a round, an item, a run of a handler) a node is entered once. So when each
 node that names a value is over in the value's frame, or lies in a block that is, nothing reads the
 value again: two states that differ in it alone have the same future. The same holds for decisions
 bound to steps that are over. Of how nodes closed (`trail`), only `done('N')` reads whether, and

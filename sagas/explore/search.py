@@ -5,8 +5,11 @@ updates and deadlines of a part that undoes are off, a cancel changes nothing, a
 stopped. The undos that are commanded at one time lie in different branches or items; each move of
 one of them reads and writes its own effect, entry and debt only, and what comes after it in its own
 list. So moves of two such undos commute, none disables another, and what is asked of the runs (each
-list in order, all of it in the end) never compares two of these XX condition left is that no other is
-put off for ever: where one of these moves leads to a state that was seen before, all are looked at.
+list in order, all of it in the end) never compares two of these lists. While the whole commitment
+stops, and only effects that lie in different branches or items are awaited, the same holds of what
+settles them: each makes its own entry, or none. It is enough to look at the moves of one of them at
+each state (a persistent set). The one condition left is that no other is put off for ever: where
+one of these moves leads to a state that was seen before, all are looked at.
 """
 
 from __future__ import annotations
@@ -101,8 +104,8 @@ def search(
 ) -> Result:  # fmt: skip
     """Look at every state; stops at the first, and so the shortest, run that breaks a promise.
 
-    `over` is asked now and then whether to give up, which the result then says. `is_reduced`: states
-    with the same future count as one, and of moves that commute one order is looked at.
+    `over` is asked now and then whether to give up, which the result then says. `is_reduced`:
+    states with the same future count as one, and of moves that commute one order is looked at.
     """
     return _Search(d, samples, bounds, over, is_reduced=is_reduced).run()
 

@@ -161,7 +161,7 @@ def _unordered(d: Definition, node: Node) -> bool:
 
 
 def _fixed(document: Json) -> frozenset[str]:
-    """Words of a definition, but for those that list items: an item called so is not like others."""
+    """Words of a definition, but for those that list items: such an item is not like others."""
     found: set[str] = set()
 
     def walk(value: Json) -> None:

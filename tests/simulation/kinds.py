@@ -1,4 +1,4 @@
-"""What kind of world a seed is: drawn apart from its faults, so that plain worlds stay as they are."""
+"""What kind of world a seed is: drawn apart from its faults, so plain worlds stay as they are."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class Restores:
         self._put_back()
 
     async def _until_somebody_acts(self, within_s: float) -> None:
-        """Wait until a gated effect is about to begin: in such a copy there is something to doubt."""
+        """Wait until a gated effect is about to begin: such a copy has something to doubt."""
         world = self._world
         until_s = world.loop.time() + within_s
         while (left_s := until_s - world.loop.time()) > 0:

@@ -16,8 +16,9 @@ from domain.errors import Refusal
 from domain.mapper import event_mapper
 from domain.messages import Wake, message_of
 from domain.newer import NEWER, Unread
+from domain.records import restore
 from domain.requests import passed_of
-from domain.state import Debt, restore
+from domain.state import Debt
 from sagas.later import later_form
 from tests.semantics.language import given, saga, step
 

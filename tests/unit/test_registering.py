@@ -53,7 +53,11 @@ def test_a_child_that_another_process_registered_is_learnt_before_its_parent_is_
 def test_a_child_that_nobody_registered_is_refused_and_nothing_is_kept() -> None:
     """The transaction that was begun for it is rolled back."""
     registry, tx = Registry(), _Transaction()
+
+    def begin() -> Any:
+        return tx
+
     with pytest.raises(Refusal) as refused:
-        register(registry, lambda: tx, RegisterRequest(OPERATOR, _document(pmi)), 0)  # pyright: ignore[reportArgumentType]
+        register(registry, begin, RegisterRequest(OPERATOR, _document(pmi)), 0)
     assert refused.value.alias == "def.child"
     assert tx.done == ["rollback"]

