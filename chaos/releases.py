@@ -31,6 +31,7 @@ __all__ = ["NEXT", "Releases", "beside", "older_tree"]
 NEXT = os.pathsep.join(map(str, (ROOT / "chaos/next_release", ROOT)))
 """PYTHONPATH of the next release."""
 HERE = str(ROOT)
+LANES = "lanes_changed"
 NEWER = "store.newer"
 UNKNOWN = "effect.weighed"
 TREE_S = 60.0
@@ -100,6 +101,8 @@ def _side_by_side(here: World, releases: Releases) -> int:
     here.publish(ROUND, 3)
     lanes = [role for role in here.roles if role != "serve"] or ["serve"]
     _become(here, lanes[0], releases.newer)
+    # A quiet machine is done with a round before the new process has lanes.
+    here.until(lambda: _has_lanes(here, lanes[0]), "the newer release has lanes")
     here.publish(ROUND, 3)
     if releases.tells:
         here.until(lambda: _unknown(here) > 0, "the newer release writes what is not known")
@@ -167,6 +170,10 @@ def _become(here: World, role: str, path: str) -> None:
     here.extra[role] = {"PYTHONPATH": path}
     ended(here.engines[role])
     here.mend()
+
+
+def _has_lanes(here: World, role: str) -> bool:
+    return role == "serve" or any(line["lanes"] for line in here.engines[role].logged(LANES))
 
 
 def _waiting(here: World) -> int:
