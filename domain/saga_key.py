@@ -24,7 +24,6 @@ from domain.ids import commitment_id, key_id
 from domain.messages import (
     Arrive,
     ChildOver,
-    ChildStarted,
     Control,
     Leftover,
     Message,
@@ -113,11 +112,6 @@ class _Draft(Draft[SagaKey]):
             start.input, _origin(start.event, self.ctx), start.parent,
         )  # fmt: skip
         self.mail.append((commitment, opening))
-        if start.parent is not None:
-            started = ChildStarted(
-                start.parent["node"], start.parent["ask"], str(commitment), run, start.saga_version
-            )
-            self.mail.append((UUID(start.parent["id"]), started))
         return {"id": str(commitment), "run": run, "created": True}
 
     def refuse(self, start: Start, code: str, detail: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from domain.ids import saga_key_id, start_digest
 from domain.messages import (
     ChildOver,
     ChildRevoked,
+    ChildStarted,
     Control,
     Message,
     Recall,
@@ -26,8 +27,8 @@ __all__ = ["TO_FAMILY", "child_mail", "waived"]
 Json = Any
 Posted = tuple[UUID, Message]
 TO_FAMILY = frozenset({
-    ev.ChildAsked, ev.ChildStopAsked, ev.ChildOpened, ev.ChildRevokeAsked, ev.RevokeAsked,
-    ev.CommitmentEnded,
+    ev.CommitmentOpened, ev.ChildAsked, ev.ChildStopAsked, ev.ChildOpened, ev.ChildRevokeAsked,
+    ev.RevokeAsked, ev.CommitmentEnded,
 })  # fmt: skip
 """The events that may say something to a child or a parent."""
 
@@ -35,6 +36,8 @@ TO_FAMILY = frozenset({
 def child_mail(c: Commitment, event: Event) -> Iterator[Posted]:
     """What an event says to a child, or to the parent of this commitment."""
     match event:
+        case ev.CommitmentOpened() if c.parent is not None:
+            yield _started(c)
         case ev.ChildAsked():
             yield _start(c, event)
         case ev.ChildStopAsked():
@@ -53,6 +56,17 @@ def child_mail(c: Commitment, event: Event) -> Iterator[Posted]:
             yield _outcome(c, event)
         case _:
             pass
+
+
+def _started(c: Commitment) -> Posted:
+    """Said by the child itself: what its parent then asks of it finds it there.
+
+    Its saga-key stream knows earlier; but from another lane, read first, an answer of the parent
+    would overtake the opening.
+    """
+    parent: dict[str, Json] = c.parent
+    told = ChildStarted(parent["node"], parent["ask"], str(c.id), c.run, c.saga_version)
+    return UUID(parent["id"]), told
 
 
 def _start(c: Commitment, event: ev.ChildAsked) -> Posted:

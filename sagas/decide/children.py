@@ -85,7 +85,7 @@ def heard(m: Machine, message: msg.ChildStarted | msg.ChildOver) -> None:
 def _started(m: Machine, message: msg.ChildStarted) -> None:
     """The child runs. Where its end is not awaited, its id is what the node yields."""
     child = _asking(m, message.node, message.ask)
-    if child is None:
+    if child is None or child.id is not None:  # an earlier release of the child's lane said so too
         return
     common: dict[str, Any] = {
         "node": message.node, "child": message.id, "run": message.run,

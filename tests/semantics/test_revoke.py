@@ -6,6 +6,7 @@ from domain import messages as msg
 from tests.semantics.family import Family
 from tests.semantics.language import (
     branch,
+    fail,
     fulfil,
     on_failure,
     parallel,
@@ -53,6 +54,14 @@ def test_a_child_that_says_nothing_is_asked_to_undo_itself_the_last_first() -> N
     assert list(f.work) == ["undo play"]
     f.done("undo play")
     assert f.status("kid") == "compensated cancelled:revoked"
+    assert f.status("mum") == "compensated business:no"
+
+
+def test_what_a_parent_asks_of_its_child_finds_it_there_in_whatever_order_mail_is_read() -> None:
+    f = Family(mum(child(wait=False), fail("stop", "no")), TOY)
+    f.is_hasty = True
+    f.start("mum")
+    assert f.status("kid") == "cancelled cancelled:cancelled"
     assert f.status("mum") == "compensated business:no"
 
 
