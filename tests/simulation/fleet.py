@@ -37,6 +37,7 @@ NOTICE_S = SILENCE_MAX_US / 1_000_000 + 1
 BEAT_S = 1.0
 TOLD_S_MAX = 0.05
 POLL_S = 1.0
+_DOCUMENT = "SELECT document FROM definitions WHERE hash = ?"
 
 
 class Fleet:
@@ -116,8 +117,10 @@ class Fleet:
 
     def learn(self) -> None:
         """Know every definition that is registered, for whoever watches."""
-        for hash_, document in self.connection.execute("SELECT hash, document FROM definitions"):
-            self.registry.add(orjson.loads(document), hash_.hex())
+        for (hash_,) in self.connection.execute("SELECT hash FROM definitions").fetchall():
+            if self.registry.by_hash(hash_.hex()) is None:
+                document = self.connection.execute(_DOCUMENT, (hash_,)).fetchone()[0]
+                self.registry.add(orjson.loads(document), hash_.hex())
 
     def viewing(self) -> Store:
         """A store through which a watcher reads. Raises Unreachable."""

@@ -131,6 +131,7 @@ class Observer:
         if self._seen[0] is db and self._seen[1] == db.total_changes:
             return
         self._seen = db, db.total_changes
+        engine.learn()  # here: work by a new definition may go on before whoever sent it hears
         changed: dict[UUID, None] = {}
         for lane, head, chain, clock_us in db.execute(_LANES).fetchall():
             position = self.positions.setdefault(lane, 0)

@@ -242,6 +242,8 @@ class Neighbours:
 
     def _look(self, tenant: str) -> None:
         """What the lists of a tenant show is its own. Raises Violation."""
+        # A store that was put back, or whose writer died as it committed, is ahead of the watcher.
+        self._world.observer.step(self._world.engine)
         reader = _Reader(self._world.engine.connection)
         mine = {str(c.id) for c in self._theirs(tenant)}
         page: dict[str, Any] = {"status": None, "cursor": None, "limit": PAGE}

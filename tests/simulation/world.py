@@ -247,7 +247,6 @@ class World:
             document = orjson.loads(orjson.dumps(drawn.document()))
             answer = await self.people.insist(RegisterRequest(OPERATOR, document))
             if not isinstance(answer, Refusal):
-                self.engine.learn()
                 return
 
     async def _register(self) -> list[str]:
@@ -272,7 +271,6 @@ class World:
     async def _registered(self, document: Json) -> bool:
         document = orjson.loads(orjson.dumps(document))
         answer = await self.engine.submit(RegisterRequest(OPERATOR, document))
-        self.engine.learn()
         return not isinstance(answer, Refusal)
 
     def _machines(self, *, is_long: bool) -> list[Machine]:
