@@ -10,7 +10,7 @@ from domain import messages as msg
 from domain.canonical import CanonicalError, canonical
 from domain.durations import duration_us
 from domain.ids import action_digest, effect_id, jitter
-from domain.state import Effect
+from domain.state import Effect, frames_of
 from sagas import defaults
 from sagas.decide import approvals, flow, given, no_answer, outcomes, stopping, turns, undoing
 from sagas.decide.machine import Machine, NodeFault, error_of
@@ -229,12 +229,7 @@ def settle_done(
     result = given.complete(path, node.filler, result)
     is_open = path in m.c.nodes or outcomes.forward_debt(m, path)
     pivot = is_pivot(node)
-    undo, fault = None, None
-    if node.undo is not None and undoing.may_enter(m, path):
-        try:
-            undo = undo_entry(m, path, node, result)
-        except NodeFault as bad:
-            fault = bad.error
+    undo, fault = _entry_of_done(m, path, node, result)
     m.emit(
         ev.EffectDone, node=path, effect=key, kind="do", attempt=attempt, result=result,
         worker=worker, verified=verified, pivot=pivot, undo=undo,
@@ -246,6 +241,39 @@ def settle_done(
         outcomes.done_after_giving_up(m, key, path, node)
     else:
         _go_on(m, path, node, pivot)
+
+
+def _entry_of_done(m: Machine, path: str, node: Node, result: Json) -> tuple[Json, Json]:
+    """The undo entry of what is done, and why it cannot be written down.
+
+    Where what the step could read is forgotten, the entry that was made earlier is kept as it is:
+    read now, its arguments would be others.
+    """
+    if node.undo is None or not undoing.may_enter(m, path):
+        return None, None
+    entry = m.c.entries.get(path)
+    if entry is not None and _is_forgotten(m, path):
+        return {
+            "contract": entry.contract, "participant": entry.participant, "args": entry.args,
+            "digest": entry.digest, "when": entry.when, "timeout_us": entry.timeout_us,
+            "retry": entry.retry, "classes": dict(entry.classes) if entry.classes else None,
+        }, None  # fmt: skip
+    try:
+        return undo_entry(m, path, node, result), None
+    except NodeFault as bad:
+        # After the end every done is a debt, and nothing is undone: the arguments say nothing.
+        return None, None if m.c.is_over else bad.error
+
+
+def _is_forgotten(m: Machine, path: str) -> bool:
+    """Whether a round, item or run around the node is over, with all that it had yielded."""
+    for frame in frames_of(path)[:-1]:
+        block, _, number = frame.rpartition("#")
+        there = m.c.nodes.get(block)
+        is_now = there is not None and str(there.round) == number
+        if not is_now and frame not in m.c.frames:
+            return True
+    return False
 
 
 def _go_on(m: Machine, path: str, node: Node, pivot: bool) -> None:

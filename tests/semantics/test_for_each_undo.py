@@ -9,7 +9,10 @@ from tests.semantics.language import (
     Story,
     each,
     given,
+    on_failure,
+    repeat,
     saga,
+    scope,
     step,
     wait,
 )
@@ -107,3 +110,52 @@ def test_the_state_of_finished_items_is_forgotten() -> None:
     assert len(story.w.now.effects) <= 2
     assert len(story.w.now.trail) <= 2
     assert len(story.w.now.frames) <= 3
+
+
+# --- a done of an item that is over --------------------------------------------------------------
+
+GRABS = step(
+    "a", retry={"attempts": 1},
+    undo={"args": {"who": "each.p.item", "what": "'a'"}, "when": "attempted"},
+)  # fmt: skip
+
+
+def given_up_in_an_item_that_is_over() -> Story:
+    """Of `k1` the step may have happened, and the list went on without it."""
+    document = saga(each("p", GRABS, join="any", losers="keep"), step("z"))
+    return over(document, "k1", "k2").started("p[k1]/a").done("p[k2]/a").lost("p[k1]/a")
+
+
+def test_a_late_done_in_an_item_that_is_over_is_undone_with_what_the_item_knew() -> None:
+    (
+        given_up_in_an_item_that_is_over()
+        .then(offered=["z"], undo=["p[k2]/a", "p[k1]/a"])
+        .late("p[k1]/a")
+        .then(offered=["z", "undo p[k1]/a"], status="open", debts=[])
+        .undone("p[k1]/a")
+        .done("z")
+        .then(status="fulfilled", debts=[])
+    )
+
+
+def test_its_undo_has_the_arguments_that_were_written_down() -> None:
+    story = given_up_in_an_item_that_is_over().late("p[k1]/a")
+    undone = [d.body["args"] for d in story.w.commands if d.kind == "undo"]
+    assert undone == [{"who": "k1", "what": "a"}]
+
+
+def test_a_late_done_in_an_item_after_the_end_is_a_debt_as_any_other() -> None:
+    story = given_up_in_an_item_that_is_over().done("z").then(status="fulfilled").late("p[k1]/a")
+    story.then(status="fulfilled", debts=["late p[k1]/a"])
+    assert [d.error["code"] for d in story.w.now.debts.values()] == ["late_done"]
+
+
+def test_a_late_done_in_a_round_that_is_over_is_undone_with_what_the_round_knew() -> None:
+    a = step("a", retry={"attempts": 1},
+             undo={"args": {"who": "has(results.b) ? results.b : 0"}, "when": "attempted"})  # fmt: skip
+    rounds = repeat("r", step("b"), scope("s", a, on_failure=[on_failure("*", undo="none")]),
+                    max=2)  # fmt: skip
+    story = given(saga(rounds, step("z"))).done("b", 7).started("a").lost("a").done("b", 8)
+    story.late("r#1/s/a")
+    undone = [d.body["args"] for d in story.w.commands if d.kind == "undo"]
+    assert undone == [{"who": 7}]

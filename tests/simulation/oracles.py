@@ -42,6 +42,8 @@ class Oracles:
     ended: set[UUID] = field(default_factory=set)
     covered: set[tuple[str, str]] = field(default_factory=set)
     taken_back: set[tuple[str, int, str]] = field(default_factory=set)
+    owing: dict[UUID, str] = field(default_factory=dict)
+    """Whose next event is the debt of a node."""
 
     def opened(self, id_: UUID, event: Any) -> str | None:
         """The first event of a commitment: one run of a key at a time."""
@@ -54,11 +56,16 @@ class Oracles:
 
     def see(self, id_: UUID, before: Commitment, event: Any) -> str | None:
         """What is wrong with an event, or None."""
+        if id_ in self.owing and (fault := _no_debt(self.owing.pop(id_), event)):
+            return fault
         if isinstance(event, ev.CommitmentEnded):
             self.ended.add(id_)
         self._cover(before, event)
         if (before.paused or before.held is not None) and isinstance(event, _MOVES):
             return f"{before.saga} moves while it rests: {event.TOPIC}"
+        return self._says_no(before, event)
+
+    def _says_no(self, before: Commitment, event: Any) -> str | None:
         match event:
             case ev.LockReleased():
                 return _released(before, event)
@@ -125,6 +132,10 @@ class Oracles:
         is_undone = undo is not None and undo.state == "done"
         is_undoing = entry is not None and entry.state != "open"
         if node.undo is None or event.undo is not None or is_undone or is_undoing:
+            return None
+        if before.is_over and entry is None:
+            # Nothing is undone after the end, and what an item or round knew is forgotten.
+            self.owing[before.id] = event.node
             return None
         return f"{event.node} is done, and how to undo it is not written down"
 
@@ -199,6 +210,12 @@ def _released(before: Commitment, event: Any) -> str | None:
         if busy and is_under(effect.node, event.node):
             return f"{event.node} is released while {effect.node} is {effect.state}"
     return None
+
+
+def _no_debt(node: str, event: Any) -> str | None:
+    if isinstance(event, ev.DebtOpened) and event.node == node:
+        return None
+    return f"{node} is done after the end, and is no debt"
 
 
 def _at_rest(before: Commitment, event: Any) -> str | None:
