@@ -1,12 +1,12 @@
 """One lane transaction being put together: messages are applied in an overlay and collected.
 
 A message is decided on a fork, so a decide that raises leaves nothing behind. Mail for streams of
-this lane is applied in the same batch, in the order it was sent.
+this lane is applied in the same batch, in the order it was sent, unless older mail for its stream
+still lies in the inbox.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from typing import Any
@@ -16,6 +16,7 @@ import orjson
 
 from consumers.collected import DETAIL_MAX, FAULT, Collected, Parts, Passing, refused_for
 from consumers.core import Step, snapshot_of
+from consumers.line import Line
 from consumers.owned import Owned
 from consumers.streams import UNKNOWN, Entry
 from domain.chain import event_hash
@@ -82,8 +83,8 @@ class Batch(Collected):
         self.was_swept = False
         self.prepared: dict[int, Any] = {}
         self.applied = 0
+        self.line = Line()
         self._views: dict[tuple[Any, ...], ViewRow] = {}
-        self._queue: deque[Mail] = deque()
         self._fresh: set[UUID] = set()
         self._timers: list[tuple[int, UUID]] = []
         self._is_full = False
@@ -145,9 +146,8 @@ class Batch(Collected):
 
     def take(self, id: int, mail: Mail) -> None:
         """Apply mail of the inbox; it is consumed unless its stream is or gets parked."""
-        if mail.stream in self.parts.parked:
-            return
-        entry = self.entry_or_none(mail.stream)
+        self.line.taken(mail.stream)
+        entry = None if mail.stream in self.parts.parked else self.entry_or_none(mail.stream)
         if entry is not None:
             try:
                 if isinstance(mail.message, Unread):
@@ -164,15 +164,16 @@ class Batch(Collected):
         self._drain()
 
     def _drain(self) -> None:
-        queue = self._queue
-        while queue:
-            if self.is_full:
+        line = self.line
+        while line:
+            if self.is_full or line.is_behind:
                 # What overtakes the rest would break the order of its sender.
-                self._is_full = True
-                self.write.inbox.extend(queue)
-                queue.clear()
+                self._is_full = self.is_full
+                self.write.inbox.extend(line.rest())
                 return
-            self._apply(queue.popleft(), True)
+            mail = line.next()
+            if mail is not None:
+                self._apply(mail, True)
 
     def _apply(self, mail: Mail, is_recorded: bool) -> Applied:
         if not self.owns(mail.stream):
@@ -312,7 +313,7 @@ class Batch(Collected):
         for effect in step.withdraw:
             if self._withdraw(effect):
                 withdrawn = Withdrawn(effect)
-                self._queue.append(
+                self.line.put(
                     Mail(entry.stream, mail.tenant, withdrawn, ctx, mail.accepted_us, mail.root)
                 )
 
@@ -321,7 +322,7 @@ class Batch(Collected):
         for to, message in step.mail:
             if opens and isinstance(message, Open):
                 self._fresh.add(to)
-            self._queue.append(Mail(to, mail.tenant, message, ctx, mail.accepted_us, mail.root))
+            self.line.put(Mail(to, mail.tenant, message, ctx, mail.accepted_us, mail.root))
 
     def _offer(self, dispatch: Dispatch) -> None:
         if self.parts.is_event_time:
@@ -362,6 +363,7 @@ class Batch(Collected):
     def finish(self) -> LaneWrite:
         """Everything the transaction is to write."""
         write = self.write
+        write.inbox.extend(self.line.rest())
         write.offered = list(self.offered.values())
         write.settled = list(self.settled)
         write.views = list(self._views.values())

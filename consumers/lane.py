@@ -19,6 +19,7 @@ from consumers.call import Call, Counts, Processed
 from consumers.core import Core
 from consumers.handlers import handlers_of
 from consumers.limits import LaneLimits
+from consumers.line import Lot
 from consumers.newer import go_on
 from consumers.owned import Owned, next_due_us, read_owned
 from consumers.registry import Registry
@@ -225,15 +226,14 @@ class Lane:
         is_due = self._next_due_us is not None and self._next_due_us <= call.now_us
         return is_due and not call.is_due_done
 
-    def _run(
-        self, call: Call, has_mail: bool, takes_due: bool, rows: Sequence[InboxRow] = ()
-    ) -> None:
+    def _run(self, call: Call, has_mail: bool, takes_due: bool, lot: Lot | None = None) -> None:
         owned = self._current()
         call.looks_again = False
         round_ = Round(
             self._handlers, self.registry, call.group(), call.waiting, has_mail, takes_due,
             sweeps=takes_due and call.now_us >= (self._sweeps_from_us or 0), quota=self._quota,
-            rows=rows, fires_until_us=call.fires_until_us, offered=call.offered,
+            lot=lot or Lot(has_more=self._has_mail and not has_mail),
+            fires_until_us=call.fires_until_us, offered=call.offered,
         )  # fmt: skip
         accept_us = owned.clock_us
         if not self._parts.is_event_time:
@@ -365,9 +365,9 @@ class Lane:
         finally:
             tx.rollback()
 
-    def take_rows(self, call: Call, rows: Sequence[InboxRow]) -> None:
+    def take_rows(self, call: Call, lot: Lot) -> None:
         """Apply mail of the inbox and nothing else."""
-        self._run(call, False, False, rows)
+        self._run(call, False, False, lot)
         self._has_mail = True
 
     def park(self, stream: UUID) -> None:

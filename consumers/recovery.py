@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from consumers.call import Call
 from consumers.jobs import told
+from consumers.line import Lot
 from consumers.round import Suspect
 from domain.errors import refusal
 from domain.messages import Mail
@@ -32,9 +33,10 @@ def take_carefully(lane: Lane, call: Call) -> bool:
 
     False when none of it is left.
     """
-    rows = lane.inbox(lane.limits.inbox_per_batch_max)
+    limit = lane.limits.inbox_per_batch_max
+    rows = lane.inbox(limit)
     if not rows:
-        lane.take_rows(call, ())
+        lane.take_rows(call, Lot())
         return False
     untried = list(takewhile(lambda row: row.tries == 0, rows))
     taken: Sequence[InboxRow] = untried or rows[:1]
@@ -43,7 +45,7 @@ def take_carefully(lane: Lane, call: Call) -> bool:
         _give_up(lane, call, taken[0], NEVER_ENDED, detail)
         return True
     lane.write_alone(LaneWrite(inbox_tried=[row.id for row in taken]))
-    lane.take_rows(call, taken)
+    lane.take_rows(call, Lot(taken, rows[len(taken) :], len(rows) == limit))
     return True
 
 

@@ -17,6 +17,7 @@ from consumers.collected import Passing
 from consumers.envelope import time_us
 from consumers.foresight import foresee
 from consumers.jobs import told
+from consumers.line import Lot
 from consumers.registry import Registry
 from domain.errors import Refusal
 from domain.messages import Mail
@@ -57,7 +58,7 @@ class Round:
 
     `takes_due` and `sweeps`: whether due timers and overdue leases are looked at. `waiting` are
     claims that wait for work; `offered` names participants who may have some from elsewhere.
-    `rows`: take these and nothing else. `fires_until_us`: no timer fires beyond it.
+    `lot`: take its rows, if any, and nothing else. `fires_until_us`: no timer fires beyond it.
     """
 
     handlers: dict[type, Callable[[Batch, Any], Json]]
@@ -68,18 +69,20 @@ class Round:
     takes_due: bool
     sweeps: bool
     quota: int | None = None
-    rows: Sequence[InboxRow] = ()
+    lot: Lot = field(default_factory=Lot)
     fires_until_us: int | None = None
     offered: Collection[str] = ()
     done: Done = field(default_factory=Done)
 
     def take(self, batch: Batch) -> None:
         """Apply what this round takes on. Raises LaneLost and StoreFailed."""
-        if self.rows:
+        batch.line.is_behind = self.lot.has_more
+        if self.lot.rows:
             if batch.tx.foresees:
                 # What lay in a lane taken over may be thousands of replies.
-                foresee(batch, self.registry, self.rows, ())
-            self._take_rows(batch, self.rows)
+                foresee(batch, self.registry, self.lot.rows, ())
+            batch.line.awaits(self.lot.left)
+            self._take_rows(batch, self.lot.rows)
             return
         rows = self._rows(batch)
         if rows and self.quota is not None:
@@ -106,12 +109,13 @@ class Round:
             return ()
         limit = self._limit(batch.parts.limits.inbox_per_batch_max)
         rows = batch.tx.inbox(limit)
-        self.done.has_mail = len(rows) == limit
+        self.done.has_mail = batch.line.is_behind = len(rows) == limit
         return rows
 
     def _take_rows(
         self, batch: Batch, rows: Sequence[InboxRow], until_us: int | None = None
     ) -> None:
+        batch.line.awaits(rows)
         for row in rows:
             if batch.is_full:
                 self.done.has_mail = True

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from consumers.batch import Batch
+from consumers.line import Line, Lot
 from consumers.registry import Registry
 from consumers.round import Round
 from domain.messages import Mail
@@ -36,9 +37,9 @@ def test_what_lay_in_a_lane_taken_over_is_read_in_one_question(foresees: bool) -
     tx, taken = Read(foresees), list[Mail]()
     batch: Any = SimpleNamespace(
         tx=tx, parts=SimpleNamespace(streams={}), accept_us=0, is_full=False,
-        owns=lambda _: True, take=lambda _, item: taken.append(item),
+        line=Line(), owns=lambda _: True, take=lambda _, item: taken.append(item),
     )  # fmt: skip
-    given: Any = {"has_mail": False, "takes_due": False, "sweeps": False, "rows": rows}
+    given: Any = {"has_mail": False, "takes_due": False, "sweeps": False, "lot": Lot(rows)}
     Round({}, Registry(), [], [], **given).take(cast(Batch, batch))
     assert taken == [row.item for row in rows]
     assert tx.foreseen == ([stream(f"s{n}") for n in range(3)] if foresees else [])
