@@ -141,7 +141,8 @@ class Effect:
 
     `attempt` counts commands; `unanswered` are attempts that may have run and said nothing;
     `next` of an unknown one is probe or ask; `stop` that it was asked to stop; `args` are kept
-    until it is settled, because a later attempt sends exactly these.
+    until it is settled, because a later attempt sends exactly these; `kept_args` are those of a
+    `do` that was settled and is not done: commanded again, it sends them too.
     """
 
     node: str
@@ -168,6 +169,7 @@ class Effect:
     error: Json = None
     result_digest: str | None = None
     heartbeat_us: int | None = None
+    kept_args: Json = None
 
 
 @dataclass(frozen=True, slots=True)

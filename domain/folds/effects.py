@@ -91,8 +91,12 @@ def retried(c: Any, e: ev.EffectRetried) -> None:
 
 
 def _settle(c: Any, effect: str, **changes: Any) -> Effect:
+    """What is not done keeps its arguments: commanded again, it is commanded with these."""
     old: Effect = c.effects[effect]
-    c.effects[effect] = changed(old, args=None, undo=None, next=None, stop=False, **changes)
+    kept = old.args if old.kind == "do" and changes["state"] != "done" else None
+    c.effects[effect] = changed(
+        old, args=None, kept_args=kept, undo=None, next=None, stop=False, **changes
+    )
     if c.timers:
         c.timers.pop(_retry_timer(old), None)
         c.timers.pop(f"{old.node}:probe_retry", None)

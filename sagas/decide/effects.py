@@ -56,11 +56,25 @@ def enter_step(m: Machine, path: str, node: Node) -> None:
 def action_of(
     m: Machine, path: str, node: Node, local: dict[Any, Any] | None = None
 ) -> tuple[Json, str]:
-    """The arguments of a step as it can be read now, and the digest of exactly this action."""
-    args = {name: m.value(expr, path, local) for name, expr in node.args}
-    undo = node.undo.contract.name if node.undo else None
+    """The arguments of a step as it can be read now, and the digest of exactly this action.
+
+    One that was commanded before keeps its arguments: its key stands for them at the participant,
+    where an attempt of it may have begun.
+    """
     assert node.contract is not None
+    args = _kept_args(m, path, node.contract.name)
+    if args is None:
+        args = {name: m.value(expr, path, local) for name, expr in node.args}
+    undo = node.undo.contract.name if node.undo else None
     return args, _digest(path, node.contract.name, args, undo)
+
+
+def _kept_args(m: Machine, path: str, contract: str) -> Json:
+    """What the step was commanded with before, if it was and is not done; else None."""
+    known = m.c.effects.get(effect_id(m.c.id, path, "do"))
+    if known is None or known.contract != contract:
+        return None
+    return known.kept_args if known.args is None else known.args
 
 
 def _digest(path: str, contract: str, args: Json, undo: str | None) -> str:
