@@ -69,17 +69,20 @@ SET topic_id = excluded.topic_id, next_offset = excluded.next_offset, digest = e
 """
 _SETTLED = "DELETE FROM dispatches WHERE effect = ANY(%s)"
 # In doubt it stands as started, with a lease that is over: nobody gets it, the sweep says that its
-# outcome is unknown, and it is looked into before it is commanded again.
+# outcome is unknown, and it is looked into before it is commanded again. Not only a first attempt:
+# of one that was taken back, and is commanded anew, the lost time may have done this.
 _OFFER = """
 INSERT INTO dispatches (effect, lane, stream, tenant, participant, contract, kind, attempt,
   position, body, needs_start, offered_us, start_by_us, timeout_us, not_after_us, state,
   lease_until_us, ends_us, reservation, cancelled)
-SELECT n.*, CASE WHEN doubted THEN 'started' ELSE 'offered' END,
+SELECT n.effect, n.lane, n.stream, n.tenant, n.participant, n.contract, n.kind, n.attempt,
+  n.position, n.body, n.needs_start, n.offered_us, n.start_by_us, n.timeout_us, n.not_after_us,
+  CASE WHEN doubted THEN 'started' ELSE 'offered' END,
   CASE WHEN doubted THEN n.offered_us END, CASE WHEN doubted THEN n.offered_us END, 0, false
-FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
   AS n (effect, lane, stream, tenant, participant, contract, kind, attempt, position, body,
-  needs_start, offered_us, start_by_us, timeout_us, not_after_us),
-  LATERAL (SELECT n.needs_start AND n.kind = 'do' AND n.attempt = 1
+  needs_start, offered_us, start_by_us, timeout_us, not_after_us, is_retry),
+  LATERAL (SELECT n.needs_start AND n.kind = 'do' AND NOT n.is_retry
     AND n.offered_us < (SELECT doubt_until_us FROM store) AS doubted) d
 """
 _TIMER = """
@@ -250,6 +253,7 @@ class Rest:
             longs([d.start_by_us for d in rows]),
             longs([d.timeout_us for d in rows]),
             longs([d.not_after_us for d in rows]),
+            bools([d.is_retry for d in rows]),
         )
 
     def _timers(self, write: LaneWrite) -> None:

@@ -154,8 +154,9 @@ def _letter(mail: Mail, lane: int) -> tuple[Any, ...]:
 
 def _offer(d: Dispatch, lane: int, clock_us: int, doubt_until_us: int) -> tuple[Any, ...]:
     # In doubt it stands as started, with a lease that is over: nobody gets it, the sweep says that
-    # its outcome is unknown, and it is looked into before it is commanded again.
-    is_doubted = d.needs_start and (d.kind, d.attempt) == ("do", 1) and clock_us < doubt_until_us
+    # its outcome is unknown, and it is looked into before it is commanded again. Not only a first
+    # attempt: of one that was taken back, and is commanded anew, the lost time may have done this.
+    is_doubted = d.needs_start and d.kind == "do" and not d.is_retry and clock_us < doubt_until_us
     state = ("started", clock_us, clock_us) if is_doubted else ("offered", None, None)
     return (
         bytes.fromhex(d.effect), lane, d.stream.bytes, d.tenant, d.participant, d.contract, d.kind,

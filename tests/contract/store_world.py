@@ -37,6 +37,10 @@ class World(Protocol):
         """The committed values of a column."""
         ...
 
+    def doubt(self, until_us: int) -> None:
+        """Let the store doubt until then, as one that was put back."""
+        ...
+
 
 def stream(name: str) -> UUID:
     """A stream id that is the same in every run."""

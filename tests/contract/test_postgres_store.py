@@ -10,6 +10,7 @@ from domain.ports import (
     Store,
 )
 from tests.contract.dispatch_contract import DispatchContract
+from tests.contract.doubt_contract import DoubtContract
 from tests.contract.postgres_world import PostgresWorld, emptied, shared
 from tests.contract.store_contract import StoreContract
 from tests.contract.store_world import (
@@ -51,6 +52,15 @@ class TestPostgresStore(StoreContract):
 
 
 class TestPostgresDispatch(DispatchContract):
+    def make_world(self, place: Path) -> World:
+        raise AssertionError(place)
+
+    @pytest.fixture
+    def world(self, url_of_one: str) -> World:
+        return PostgresWorld(url_of_one)
+
+
+class TestPostgresDoubt(DoubtContract):
     def make_world(self, place: Path) -> World:
         raise AssertionError(place)
 

@@ -12,6 +12,7 @@ import pytest
 from adapters.sqlite import SqliteStore
 from domain.ports import LaneWrite, Store
 from tests.contract.dispatch_contract import DispatchContract
+from tests.contract.doubt_contract import DoubtContract
 from tests.contract.store_contract import StoreContract
 from tests.contract.store_world import World, commit, dispatch
 
@@ -40,6 +41,10 @@ class SqliteWorld:
         with closing(sqlite3.connect(self.path)) as db:
             return [value for (value,) in db.execute(f"SELECT {column} FROM {table}")]
 
+    def doubt(self, until_us: int) -> None:
+        with closing(sqlite3.connect(self.path)) as db, db:
+            db.execute("UPDATE store SET doubt_until_us = ?", (until_us,))
+
 
 class TestSqliteStore(StoreContract):
     def make_world(self, place: Path) -> World:
@@ -47,6 +52,11 @@ class TestSqliteStore(StoreContract):
 
 
 class TestSqliteDispatch(DispatchContract):
+    def make_world(self, place: Path) -> World:
+        return SqliteWorld(place)
+
+
+class TestSqliteDoubt(DoubtContract):
     def make_world(self, place: Path) -> World:
         return SqliteWorld(place)
 

@@ -68,7 +68,7 @@ class Leases:
         """What is commanded in doubt stands as started."""
         if clock_us >= self.doubt_until_us:
             return []
-        found = [d for d in offered if d.needs_start and (d.kind, d.attempt) == ("do", 1)]
+        found = [d for d in offered if d.needs_start and d.kind == "do" and not d.is_retry]
         self.doubted |= {(d.effect, d.attempt) for d in found}
         return [(d.effect, d.attempt, d.kind) for d in found]
 

@@ -1,0 +1,39 @@
+"""What every store promises of the work it gives out after it was put back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from domain.ports import Store
+from tests.contract.dispatch_contract import NOW, claim, offer, sweep
+from tests.contract.store_contract import StoreCase
+from tests.contract.store_world import SECOND, World, dispatch, effect
+
+
+class DoubtContract(StoreCase):
+    """A store that was put back gives out nothing that the time it lost may have done."""
+
+    @pytest.mark.parametrize("attempt", [1, 2])
+    def test_what_is_commanded_in_doubt_is_not_given_out(
+        self, store: Store, world: World, attempt: int
+    ) -> None:
+        """A second command too: the first was taken back, and the lost time repeated it."""
+        world.doubt(NOW + SECOND)
+        offer(store, dispatch("a", needs_start=True, attempt=attempt))
+        assert claim(store) == []
+        assert sweep(store, NOW) == [(effect("a"), "timeout")]
+
+    def test_a_retry_and_what_may_be_repeated_are_given_out_in_doubt(
+        self, store: Store, world: World
+    ) -> None:
+        world.doubt(NOW + SECOND)
+        retry = replace(dispatch("a", needs_start=True, attempt=2), is_retry=True)
+        offer(store, retry, dispatch("b"))
+        assert {c.dispatch.effect for c in claim(store)} == {effect("a"), effect("b")}
+
+    def test_once_the_doubt_is_over_all_is_given_out(self, store: Store, world: World) -> None:
+        world.doubt(NOW)
+        offer(store, dispatch("a", needs_start=True, attempt=2))
+        assert len(claim(store)) == 1
