@@ -288,6 +288,7 @@ def _difference(live: Json, rebuilt: Json) -> str:
 def _books(world: Ended) -> None:
     """What happened outside is what the record says, and had leave to happen."""
     intents: dict[str, Any] = {}
+    withdrawn_us: dict[str, int] = {}
     done: set[str] = set()
     told: set[str] = set()
     denied: set[str] = set()
@@ -296,6 +297,7 @@ def _books(world: Ended) -> None:
             match event:
                 case ev.EffectIntended() if event.kind != "probe":
                     intents.setdefault(event.effect, event)
+                    withdrawn_us.pop(event.effect, None)
                 case ev.EffectDone():
                     done.add(event.effect)
                     if not event.verified and event.effect not in world.books.acts:
@@ -308,23 +310,30 @@ def _books(world: Ended) -> None:
                     told.add(event.effect)
                 case ev.AttemptFailed() if not event.unanswered:
                     denied.add(event.effect)
-                case ev.EffectWithdrawn() if event.effect in denied:
-                    # Its participant said of each attempt that it failed, and is not asked again.
-                    told.add(event.effect)
+                case ev.EffectWithdrawn():
+                    withdrawn_us[event.effect] = us_of(event.timestamp)
+                    if event.effect in denied:
+                        # Its participant said of each attempt that it failed: it is not asked.
+                        told.add(event.effect)
                 case _:
                     pass
     for act in world.books.acts.values():
-        _act(world, act, intents.get(act.key), act.key in done or act.key in told)
+        is_told = act.key in done or act.key in told
+        _act(world, act, intents.get(act.key), is_told, withdrawn_us.get(act.key))
 
 
-def _act(world: Ended, act: Act, intent: Any, is_told: bool) -> None:
-    """One that happened: commanded so, known of, and allowed."""
+def _act(world: Ended, act: Act, intent: Any, is_told: bool, withdrawn_us: int | None) -> None:
+    """One that happened: commanded so, known of, and allowed.
+
+    `withdrawn_us`: when its command was taken back, unless it was commanded anew.
+    """
     is_lost = world.restores.is_of_lost_time(act)
     if intent is None or intent.args != act.args:
         if is_lost:
             return
         raise Violation("books", f"{act.contract} {act.key[:8]} was never commanded so")
-    may_stand = act.late or world.restores.may_stand(act, intent, us_of(intent.timestamp))
+    restores, intended_us = world.restores, us_of(intent.timestamp)
+    may_stand = act.late or restores.may_stand(act, intent, intended_us, withdrawn_us)
     if not is_told and not may_stand:
         raise Violation("books", f"{act.contract} {act.node} happened and is not recorded")
     if is_gated(intent.classes) and act.kind == "do" and not is_lost:

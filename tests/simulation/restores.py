@@ -157,12 +157,15 @@ class Restores:
         calls = [c for c in self._world.books.calls.get(act.key, ()) if c.at_us <= act.at_us]
         return bool(calls) and calls[-1].token.partition(".")[0] != str(self.count + 1)
 
-    def may_stand(self, act: Act, intent: Any, intended_us: int) -> bool:
+    def may_stand(self, act: Act, intent: Any, intended_us: int, withdrawn_us: int | None) -> bool:
         """Whether it may stand without being recorded.
 
         What may simply be repeated is offered again, and may be taken back: nobody is asked about
-        it. Nor is it about what was commanded anew when the doubt was over.
+        it. Nor is it about what was commanded anew when the doubt was over. And what the copy knows
+        as taken back before it began, and does not command again, is to it as if never commanded.
         """
         if not self.is_of_lost_time(act):
             return False
+        if withdrawn_us is not None and withdrawn_us <= self._restored_us:
+            return True
         return not is_gated(intent.classes) or intended_us >= self._doubt_until_us
