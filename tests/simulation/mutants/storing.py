@@ -125,12 +125,14 @@ def loses_the_tail_of_a_batch() -> Iterator[None]:
     """When a batch is full, what is still to be sent is dropped."""
 
     def drain(self: Batch) -> None:
-        while self._queue:
+        while self.line:
             if self.is_full:
                 self._is_full = True
-                self._queue.clear()
+                self.line.rest()
                 return
-            self._apply(self._queue.popleft(), True)
+            mail = self.line.next()
+            if mail is not None:
+                self._apply(mail, True)
 
     with replaced(Batch, "_drain", drain):
         yield
