@@ -50,7 +50,8 @@ _LIVES = f"""p.beat_us >= %(now_us)s - {SILENCE_MAX_US} AND (
   p.beat_us >= %(now_us)s - {SILENCE_ALONE_US}
   OR p.beat_us < (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint
   OR EXISTS (SELECT FROM pg_stat_activity s
-    WHERE s.application_name = left(replace('{_NAME}', '{{}}', p.process), {NAME_CHARS_MAX})))"""
+    WHERE s.datname = current_database()
+    AND s.application_name = left(replace('{_NAME}', '{{}}', p.process), {NAME_CHARS_MAX})))"""
 _LANES = f"""
 SELECT l.lane, l.owner, l.epoch, l.head, l.owner <> '' AND NOT coalesce({_LIVES}, false)
 FROM lanes l LEFT JOIN processes p ON p.process = l.owner ORDER BY l.lane

@@ -151,8 +151,8 @@ def test_a_late_done_in_an_item_after_the_end_is_a_debt_as_any_other() -> None:
 
 
 def test_a_late_done_in_a_round_that_is_over_is_undone_with_what_the_round_knew() -> None:
-    a = step("a", retry={"attempts": 1},
-             undo={"args": {"who": "has(results.b) ? results.b : 0"}, "when": "attempted"})  # fmt: skip
+    who = "has(results.b) ? results.b : 0"
+    a = step("a", retry={"attempts": 1}, undo={"args": {"who": who}, "when": "attempted"})
     rounds = repeat("r", step("b"), scope("s", a, on_failure=[on_failure("*", undo="none")]),
                     max=2)  # fmt: skip
     story = given(saga(rounds, step("z"))).done("b", 7).started("a").lost("a").done("b", 8)

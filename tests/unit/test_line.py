@@ -51,7 +51,8 @@ class World:
         self.in_order = self.in_order and note.n == self.heard[note.sender, stream]
         mail = [(to, self.note(stream, to)) for to in map(STREAMS.__getitem__, next(self.plan, []))]
         told: Any = {"events": (), "outcome": None, "mail": mail, "wake_us": None, "state": None}
-        return SimpleNamespace(**told)  # pyright: ignore[reportReturnType]
+        step: Any = SimpleNamespace(**told)
+        return step
 
     def note(self, sender: UUID, to: UUID) -> Any:
         self.sent[sender, to] += 1
@@ -67,7 +68,9 @@ class World:
         owned: Any = SimpleNamespace(beliefs={0: SimpleNamespace(head=0)})
         batch = Batch(parts, tx, owned, 0, 0)
         given: Any = {"has_mail": has_mail, "takes_due": False, "sweeps": False, "lot": lot}
-        Round({int: self.ask}, Registry(), requests, [], **given).take(batch)  # pyright: ignore[reportArgumentType]
+        handlers: Any = {int: self.ask}
+        asked: Any = requests
+        Round(handlers, Registry(), asked, [], **given).take(batch)
         write = batch.finish()
         self.inbox = [row for row in self.inbox if row.id not in write.inbox_done]
         for mail in write.inbox:
