@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 
-from consumers.collected import DETAIL_MAX, FAULT, Collected, Parts, Passing, refused_for
+from consumers.collected import FAULT, Collected, Parts, Passing, refused_for
 from consumers.core import Step, snapshot_of
 from consumers.line import Line
 from consumers.owned import Owned
@@ -39,7 +39,7 @@ from domain.ports import (
 from domain.quick import quick
 from domain.saga_key import SagaKey
 
-__all__ = ["DETAIL_MAX", "FAULT", "Applied", "Batch", "Parts", "Passing", "system_ctx"]
+__all__ = ["Applied", "Batch", "Parts", "Passing", "system_ctx"]
 
 Json = Any
 ENGINE = "troth"

@@ -14,8 +14,9 @@ from uuid import UUID
 import orjson
 
 from consumers import recovery, registering
-from consumers.batch import DETAIL_MAX, FAULT, Batch, Parts
+from consumers.batch import Batch
 from consumers.call import Call, Counts, Processed
+from consumers.collected import DETAIL_MAX, FAULT, Parts
 from consumers.core import Core
 from consumers.handlers import handlers_of
 from consumers.limits import LaneLimits
@@ -291,10 +292,8 @@ class Lane:
         sent_on = any(mail.stream not in parked and batch.owns(mail.stream) for mail in write.inbox)
         self._has_mail = done.has_mail or sent_on or bool(write.released_streams)
         call.is_due_done = call.is_due_done or (takes_due and not done.has_due)
-        for stream, tenant, reason, detail in write.parked_streams:
-            call.note(
-                "stream_parked", stream=str(stream), tenant=tenant, reason=reason, detail=detail
-            )
+        for id_, tenant, reason, detail in write.parked_streams:
+            call.note("stream_parked", stream=str(id_), tenant=tenant, reason=reason, detail=detail)
         for action, what in batch.notes:
             call.note(action, **what)
         call.served(done.served)

@@ -20,9 +20,9 @@ from domain.newer import newer, only_known
 
 __all__ = ["JsonTranscoder", "event_mapper"]
 
+_VERSION = b'"class_version"'
 # Times are UTC and end in Z. Anything but plain JSON and the timestamp is refused here, not
 # found years later by a reader.
-_VERSION = b'"class_version"'
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 

@@ -30,7 +30,7 @@ from domain.state import (
     template_of,
 )
 from sagas.definition import Definition, Handler
-from sagas.explore.alive import ENDING, WHOLE_INPUT, Alive, Living
+from sagas.explore.alive import WHOLE_INPUT, Alive, Living, ends_all
 from sagas.explore.gated import GateOracle
 from sagas.explore.symmetry import Symmetry
 from sagas.explore.undone import UndoOracle
@@ -103,7 +103,7 @@ class Alike:
 
     def _flow_is_over(self, c: Commitment) -> bool:
         root = None if self._undoes_by_flow else c.undoing.get("")
-        return root is not None and root.cause["kind"] in ENDING and "clause" not in root.cause
+        return root is not None and ends_all(root.cause)
 
     # --- lines -------------------------------------------------------------------------------
 

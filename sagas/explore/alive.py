@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from domain.commitment import Commitment
@@ -28,7 +28,7 @@ from domain.state import Effect, in_flight, template_of
 from sagas.definition import Definition, Node
 from sagas.explore.undone import parts_of
 
-__all__ = ["ENDING", "WHOLE_INPUT", "Alive", "Living", "is_ending"]
+__all__ = ["WHOLE_INPUT", "Alive", "Living", "ends_all", "is_ending"]
 
 Json = Any
 _FLOWS = frozenset({"flow", "else", "undo_flow"})
@@ -36,8 +36,7 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 _DONE = re.compile(r"""\bdone\(\s*['"](\w+)['"]""")
 # A root read as a whole has names that are not in the text.
 _WHOLE = re.compile(r"\b(?:results|events|decisions|vars)\b(?!\s*\.\s*\w)")
-ENDING = frozenset({"failure", "cancel"})
-"""What the whole commitment is stopped for when it is undone and then ends."""
+_ENDING = frozenset({"failure", "cancel"})
 WHOLE_INPUT = "input as a whole"
 _INPUT = re.compile(r"\binput\b(?!\s*\.\s*\w)")
 _SKIPPED = frozenset({"name", "node", "contract", "schema", "form", "edit", "events", "source"})
@@ -102,12 +101,17 @@ class Alive:
                 return
 
 
+def ends_all(cause: Mapping[str, Json]) -> bool:
+    """Whether the whole commitment, stopped or undone for this, then ends."""
+    return cause["kind"] in _ENDING and "clause" not in cause
+
+
 def is_ending(c: Commitment) -> bool:
     """Whether the whole commitment stops to be undone: its flow never goes on."""
     root = c.stops.get("")
     if root is None or root.pending or root.keep:
         return False
-    return root.cause["kind"] in ENDING and "clause" not in root.cause
+    return ends_all(root.cause)
 
 
 class Living:
@@ -120,13 +124,11 @@ class Living:
         forward = bool(c.pivots) and bool(c.stops or c.undoing)
         self.is_off = alive.is_off or bool(c.debts) or self._pending or forward
         self._is_ending = is_ending(c)
-        busy = [e.node for e in c.effects.values() if in_flight(e)]
-        self._open = {part for p in (*c.nodes, *busy, *c.children) for part in parts_of(p)}
-        held = {part for p in (*busy, *c.children, *c.entries) for part in parts_of(p)}
-        self._held = held
+        self._under_way = frozenset(e.node for e in c.effects.values() if in_flight(e))
+        self._at_work = _all_parts(self._under_way, c.children)
+        self._open = self._at_work | _all_parts(c.nodes)
+        self._held = self._at_work | _all_parts(c.entries)
         self._found: dict[tuple[str, str], bool] = {}
-        self._under_way = frozenset(busy)
-        self._at_work = {part for p in (*busy, *c.children) for part in parts_of(p)}
 
     def is_closed(self, path: str) -> bool:
         """Whether a node was entered in this place, is over, and nothing in it goes on."""
@@ -163,6 +165,11 @@ class Living:
         for path, trail in self._c.trail.items():
             if self.is_off or path in self._held or path.rpartition("/")[2] in names:
                 yield path, trail.state
+
+
+def _all_parts(*paths: Iterable[str]) -> set[str]:
+    """The places on the way to each of these."""
+    return {part for some in paths for path in some for part in parts_of(path)}
 
 
 # --- the text of a node without what is in it ------------------------------------------------
