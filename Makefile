@@ -66,9 +66,10 @@ check: lint types imports test  ## what every change must pass
 bench: setup  ## measurements into benchmarks/out/latest.json
 	@$(PY) -m benchmarks $(ARGS)
 
+# Traced, a test takes up to five times as long: its limit is not that of `make test`.
 coverage: setup  ## branches of domain and sagas that the fast tiers take: at least 95 %
 	@.venv/bin/coverage erase
-	@.venv/bin/coverage run -m pytest -p tools.traced -q -n 2 $(CORE) $(ARGS)
+	@.venv/bin/coverage run -m pytest -p tools.traced -q -n 2 --timeout 1800 $(CORE) $(ARGS)
 	@.venv/bin/coverage combine -q
 	@.venv/bin/coverage report
 	@$(PY) -m tools.branches

@@ -47,6 +47,9 @@ TESTS = (
 EXAMPLES = 5
 CPU_FLOOR_S = 20
 DEAR_S = 0.5
+WHY_CHARS = 1000
+# Far beyond what is bounded in CPU seconds: on a busy machine a clock must not seem to notice.
+TIMEOUT_S = 3600
 SEEN_FILE = ROOT / ".mutation.json"
 EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 MEMORY_MAX_BYTES = 4 << 30
@@ -161,6 +164,7 @@ class Hunt:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.failed = False
+        self.why = ""
         self.tests: dict[tuple[str, int], list[Any]] = {}
         self.cost_s: dict[Any, float] = {}
         kinds = ("killed", "survived", "not run", "equivalent")
@@ -177,8 +181,9 @@ class Hunt:
         os.environ["HYPOTHESIS_PROFILE"] = "mutation"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note a failure."""
-        self.failed = self.failed or report.failed
+        """Note a failure, and what its traceback ends with."""
+        if report.failed:
+            self.failed, self.why = True, f"{report.when}: {report.longreprtext[-WHY_CHARS:]}"
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """In place of pytest's own loop."""
@@ -193,7 +198,7 @@ class Hunt:
                 self.run(item, None)  # the next one may be known already
                 found = time.process_time() - began, set(seen)
             if self.failed:
-                say(f"\nleft out, for it fails without a mutant: {item.nodeid}")
+                say(f"\nleft out, for it fails without a mutant: {item.nodeid}\n{self.why}")
                 self.failed = False
                 continue
             known.note(item.path, item.nodeid, *found)
@@ -367,7 +372,8 @@ def main() -> int:
     options = parser.parse_args()
     hunt = Hunt(options)
     quiet = ["-q", "-s", "-p", "no:xdist", "-p", "no:cacheprovider", "-p", "no:randomly"]
-    return int(pytest.main([*quiet, "--tb=no", "--assert=plain", *options.tests], plugins=[hunt]))
+    quiet += ["--tb=no", "--assert=plain", f"--timeout={TIMEOUT_S}"]
+    return int(pytest.main([*quiet, *options.tests], plugins=[hunt]))
 
 
 if __name__ == "__main__":
