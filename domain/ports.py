@@ -154,7 +154,8 @@ class Dispatch:
 
     `body` is the claim of docs/format.md section 7 without token, started, lease and deadline.
     `needs_start`: R2, R3 and class B are only reserved by a claim. `position` is the intent's.
-    `is_retry`, told where it is offered: sent again because of what was heard of the one before it.
+    `heard_us`, told where it is offered: when that was heard of the attempt before it for which it
+    is sent again; None if it is commanded, or commanded anew.
     """
 
     effect: str
@@ -170,7 +171,7 @@ class Dispatch:
     start_by_us: int | None
     timeout_us: int
     not_after_us: int | None
-    is_retry: bool = False
+    heard_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

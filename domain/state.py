@@ -142,7 +142,8 @@ class Effect:
     `attempt` counts commands; `unanswered` are attempts that may have run and said nothing;
     `next` of an unknown one is probe or ask; `stop` that it was asked to stop; `args` are kept
     until it is settled, because a later attempt sends exactly these; `kept_args` are those of a
-    `do` that was settled and is not done: commanded again, it sends them too.
+    `do` that was settled and is not done: commanded again, it sends them too. `heard_us` is when
+    the last attempt was known to have given nothing.
     """
 
     node: str
@@ -170,6 +171,7 @@ class Effect:
     result_digest: str | None = None
     heartbeat_us: int | None = None
     kept_args: Json = None
+    heard_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,8 @@ def _dispatch(c: Commitment, event: Any) -> Dispatch:
         contract=effect.contract, kind=kind, attempt=event.attempt, position=0, body=body,
         needs_start=kind == "do" and gated, start_by_us=event.start_by_us,
         timeout_us=event.timeout_us if intended else effect.timeout_us,
-        not_after_us=effect.not_after_us if kind == "do" else None, is_retry=not intended,
+        not_after_us=effect.not_after_us if kind == "do" else None,
+        heard_us=None if intended else effect.heard_us,
     )  # fmt: skip
 
 

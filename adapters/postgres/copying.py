@@ -43,7 +43,7 @@ LEFT JOIN lanes l ON l.owner = p.process
 WHERE p.beat_us >= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint - %s
 GROUP BY p.process, p.host, p.pid ORDER BY p.process LIMIT 1
 """
-_IDENTITY = "SELECT id, incarnation, created_us, doubt_until_us FROM store"
+_IDENTITY = "SELECT id, incarnation, created_us, doubt_until_us, restored_us FROM store"
 _ANY = "SELECT 1 FROM {} LIMIT 1"
 _LAST = "SELECT last_value, is_called FROM {}"
 _NUMBER_FROM = "SELECT setval(pg_get_serial_sequence(%s, 'id'), %s, %s)"
@@ -52,8 +52,8 @@ SELECT e.stream, e.version, e.lane, e.position FROM unnest(%s, %s) AS n (stream,
 JOIN events e ON e.stream = n.stream AND e.version = n.version
 """
 _STORE = """
-INSERT INTO store (one, id, lanes, incarnation, created_us, doubt_until_us, routing)
-VALUES (1, %s, %s, %s, %s, %s, 0)
+INSERT INTO store (one, id, lanes, incarnation, created_us, doubt_until_us, restored_us, routing)
+VALUES (1, %s, %s, %s, %s, %s, %s, 0)
 """
 _PRESENT = "SELECT name FROM unnest(%s) AS n (name) WHERE to_regclass(name) IS NOT NULL"
 _TYPES = {"INTEGER": "int4", "BIGINT": "int8", "BOOLEAN": "bool", "BYTEA": "bytea",
@@ -249,7 +249,7 @@ class PostgresTarget:
         try:
             values = (
                 identity.id, len(lanes), identity.incarnation, identity.created_us,
-                identity.doubt_until_us,
+                identity.doubt_until_us, identity.restored_us,
             )  # fmt: skip
             self._db.execute(_STORE, values)
             self._db.execute("COMMIT")

@@ -24,7 +24,9 @@ _table = _tables.table
 metadata = _tables.metadata
 
 store = _table(
-    "store", "one:i id:t lanes:i incarnation:i created_us:n routing:n doubt_until_us:n", "one"
+    "store",
+    "one:i id:t lanes:i incarnation:i created_us:n routing:n doubt_until_us:n restored_us:n",
+    "one",
 )
 lanes = _table(
     "lanes", "lane:i format:i epoch:n head:n clock_us:n chain:b owner:t backend:t", "lane"

@@ -70,7 +70,8 @@ SET topic_id = excluded.topic_id, next_offset = excluded.next_offset, digest = e
 _SETTLED = "DELETE FROM dispatches WHERE effect = ANY(%s)"
 # In doubt it stands as started, with a lease that is over: nobody gets it, the sweep says that its
 # outcome is unknown, and it is looked into before it is commanded again. Not only a first attempt:
-# of one that was taken back, and is commanded anew, the lost time may have done this.
+# of one that was taken back, and is commanded anew, the lost time may have done this, and so it may
+# the next attempt where the copy waits for it. Not what was heard of since.
 _OFFER = """
 INSERT INTO dispatches (effect, lane, stream, tenant, participant, contract, kind, attempt,
   position, body, needs_start, offered_us, start_by_us, timeout_us, not_after_us, state,
@@ -81,9 +82,10 @@ SELECT n.effect, n.lane, n.stream, n.tenant, n.participant, n.contract, n.kind, 
   CASE WHEN doubted THEN n.offered_us END, CASE WHEN doubted THEN n.offered_us END, 0, false
 FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
   AS n (effect, lane, stream, tenant, participant, contract, kind, attempt, position, body,
-  needs_start, offered_us, start_by_us, timeout_us, not_after_us, is_retry),
-  LATERAL (SELECT n.needs_start AND n.kind = 'do' AND NOT n.is_retry
-    AND n.offered_us < (SELECT doubt_until_us FROM store) AS doubted) d
+  needs_start, offered_us, start_by_us, timeout_us, not_after_us, heard_us),
+  LATERAL (SELECT n.needs_start AND n.kind = 'do' AND EXISTS (SELECT 1 FROM store
+    WHERE n.offered_us < doubt_until_us AND (n.heard_us IS NULL OR n.heard_us <= restored_us))
+    AS doubted) d
 """
 _TIMER = """
 INSERT INTO timers (stream, lane, due_us) SELECT * FROM unnest(%s, %s, %s)
@@ -253,7 +255,7 @@ class Rest:
             longs([d.start_by_us for d in rows]),
             longs([d.timeout_us for d in rows]),
             longs([d.not_after_us for d in rows]),
-            bools([d.is_retry for d in rows]),
+            longs([d.heard_us for d in rows]),
         )
 
     def _timers(self, write: LaneWrite) -> None:

@@ -89,6 +89,7 @@ class Identity:
     incarnation: int
     created_us: int
     doubt_until_us: int
+    restored_us: int
 
 
 class Source(Protocol):

@@ -3,8 +3,9 @@
 Tokens, leases and positions that it gave out in the time that was lost are refused from then on, by
 its incarnation. Effects that may not simply be repeated and that wait to be done stand as started,
 with a lease that is over: nobody is given them, their outcome is unknown, and they are probed or a
-person is asked. Until the doubt ends the same happens to those that are commanded anew, because the
-time that was lost may have commanded them: the idempotency key is the same.
+person is asked. Until the doubt ends the same happens to those that are commanded anew, and to a next attempt for
+which the copy waits, because the time that was lost may have commanded them: the idempotency key is
+the same. What is sent again because of something that was heard since then is not in doubt.
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ from typing import Any
 
 __all__ = ["Restored", "mark"]
 
-_STORE = "UPDATE store SET incarnation = incarnation + 1, doubt_until_us = ?"
+# What the copy holds was heard by then, also where the clock of a lane was ahead of ours.
+_STORE = """
+UPDATE store SET incarnation = incarnation + 1, doubt_until_us = ?,
+  restored_us = (SELECT max(at_us) FROM (SELECT clock_us AS at_us FROM lanes
+    UNION ALL SELECT CAST(? AS BIGINT)) AS reached)
+"""
 _DOUBTED = """
 UPDATE dispatches SET state = 'started', worker = NULL, lease_until_us = ?, ends_us = ?
 WHERE needs_start = {true} AND kind = 'do' AND state <> 'started'
@@ -46,6 +52,6 @@ def mark(run: Run, value: Value, *, true: str, now_us: int, doubt_until_us: int)
         now_us: the store's clock.
         doubt_until_us: until when effects that are commanded anew are looked into first.
     """
-    run(_STORE, (doubt_until_us,))
+    run(_STORE, (doubt_until_us, now_us))
     run(_DOUBTED.format(true=true), (now_us, now_us))
     return Restored(value(_INCARNATION), value(_STARTED))

@@ -28,7 +28,7 @@ __all__ = ["UNFINISHED", "SqliteSource", "SqliteTarget"]
 UNFINISHED = ".unfinished-copy"
 PAGE_CACHE_KIB = 65_536
 
-_IDENTITY = "SELECT id, incarnation, created_us, doubt_until_us FROM store"
+_IDENTITY = "SELECT id, incarnation, created_us, doubt_until_us, restored_us FROM store"
 _FORMATS = "SELECT DISTINCT format FROM lanes"
 _NUMBER = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = ?"
 _PLACE = "SELECT lane, position FROM events WHERE stream = ? AND version = ?"
@@ -161,9 +161,10 @@ class SqliteTarget:
         db = self._open
         db.executemany("INSERT INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
         values = (
-            identity.id, LANES, identity.incarnation, identity.created_us, identity.doubt_until_us
+            identity.id, LANES, identity.incarnation, identity.created_us,
+            identity.doubt_until_us, identity.restored_us,
         )  # fmt: skip
-        db.execute("INSERT INTO store VALUES (1, ?, ?, ?, ?, ?)", values)
+        db.execute("INSERT INTO store VALUES (1, ?, ?, ?, ?, ?, ?)", values)
         db.execute("COMMIT")
         db.close()
         self._db = None

@@ -166,7 +166,7 @@ def _begin_life(db: sqlite3.Connection, path: Path, now_us: int) -> None:
     db.execute("BEGIN IMMEDIATE")
     if db.execute("SELECT 1 FROM store").fetchone() is None:
         # Also after a crash between making the tables and filling them.
-        db.execute("INSERT INTO store VALUES (1, ?, ?, 1, ?, 0)", (str(uuid4()), LANES, now_us))
+        db.execute("INSERT INTO store VALUES (1, ?, ?, 1, ?, 0, 0)", (str(uuid4()), LANES, now_us))
         db.execute("INSERT INTO lanes VALUES (0, '', '', 0, 0, ?, 0, ?)", (GENESIS, FORMAT))
     _check_form(db, path)
     db.execute(_CLAIM, (f"pid {os.getpid()}", ""))

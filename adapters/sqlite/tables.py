@@ -20,7 +20,9 @@ _tables = Tables({"i": INTEGER, "t": TEXT, "b": BLOB})
 _table = _tables.table
 metadata = _tables.metadata
 
-store = _table("store", "one:i id:t lanes:i incarnation:i created_us:i doubt_until_us:i", "one")
+store = _table(
+    "store", "one:i id:t lanes:i incarnation:i created_us:i doubt_until_us:i restored_us:i", "one"
+)
 lanes = _table(
     "lanes", "lane:i owner:t backend:t epoch:i head:i chain:b clock_us:i format:i", "lane"
 )

@@ -39,7 +39,7 @@ INSERT INTO dispatches (effect, lane, stream, tenant, participant, contract, kin
   state, lease_until_us, ends_us, reservation, cancelled)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)
 """
-_DOUBT = "SELECT doubt_until_us FROM store"
+_DOUBT = "SELECT doubt_until_us, restored_us FROM store"
 _TIMER = """
 INSERT INTO timers VALUES (?, ?, ?) ON CONFLICT (stream) DO UPDATE SET due_us = excluded.due_us
 """
@@ -98,8 +98,9 @@ def rest(db: sqlite3.Connection, after: LaneBelief, write: LaneWrite) -> None:
     if write.offered:
         # Only what is not begun without being asked for can be in doubt.
         may_be = any(d.needs_start for d in write.offered)
-        doubt_until_us = db.execute(_DOUBT).fetchone()[0] if may_be else 0
-        rows = [_offer(d, lane, clock_us, doubt_until_us) for d in write.offered]
+        until_us, restored_us = db.execute(_DOUBT).fetchone() if may_be else (0, 0)
+        unsure_us = restored_us if clock_us < until_us else None
+        rows = [_offer(d, lane, clock_us, unsure_us) for d in write.offered]
         db.executemany(_OFFER, rows)
     timers = write.timers.items()
     _many(db, _TIMER, [(s.bytes, lane, due) for s, due in timers if due is not None])
@@ -152,11 +153,13 @@ def _letter(mail: Mail, lane: int) -> tuple[Any, ...]:
     return (lane, mail.root, mail.tenant, stream, message.KIND, body, mail.accepted_us)
 
 
-def _offer(d: Dispatch, lane: int, clock_us: int, doubt_until_us: int) -> tuple[Any, ...]:
+def _offer(d: Dispatch, lane: int, clock_us: int, unsure_us: int | None) -> tuple[Any, ...]:
     # In doubt it stands as started, with a lease that is over: nobody gets it, the sweep says that
     # its outcome is unknown, and it is looked into before it is commanded again. Not only a first
-    # attempt: of one that was taken back, and is commanded anew, the lost time may have done this.
-    is_doubted = d.needs_start and d.kind == "do" and not d.is_retry and clock_us < doubt_until_us
+    # attempt: of one that was taken back, and is commanded anew, the lost time may have done this,
+    # and so it may the next attempt where the copy waits for it. Not what was heard of since.
+    is_doubted = d.needs_start and d.kind == "do" and unsure_us is not None
+    is_doubted = is_doubted and (d.heard_us is None or d.heard_us <= (unsure_us or 0))
     state = ("started", clock_us, clock_us) if is_doubted else ("offered", None, None)
     return (
         bytes.fromhex(d.effect), lane, d.stream.bytes, d.tenant, d.participant, d.contract, d.kind,

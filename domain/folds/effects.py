@@ -70,8 +70,9 @@ def attempt_failed(c: Any, e: ev.AttemptFailed) -> None:
     old = c.effects[e.effect]
     open_ = (*old.unanswered, e.attempt) if e.unanswered else old.unanswered
     c.effects[e.effect] = changed(
-        old, state="backoff", unanswered=open_, error=e.error, next=None, stop=False
-    )
+        old, state="backoff", unanswered=open_, error=e.error, next=None, stop=False,
+        heard_us=c.clock_us,
+    )  # fmt: skip
     # A probe that was to be sent again has been answered late.
     c.timers.pop(f"{old.node}:probe_retry", None)
     c.timers[_retry_timer(old)] = e.retry_us

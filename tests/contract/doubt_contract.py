@@ -25,11 +25,21 @@ class DoubtContract(StoreCase):
         assert claim(store) == []
         assert sweep(store, NOW) == [(effect("a"), "timeout")]
 
+    def test_a_retry_for_which_the_copy_waits_is_not_given_out(
+        self, store: Store, world: World
+    ) -> None:
+        """The lost time may have made it; what is offered with it may be repeated."""
+        world.doubt(NOW + SECOND, restored_us=NOW - SECOND)
+        retry = replace(dispatch("a", needs_start=True, attempt=2), heard_us=NOW - SECOND)
+        offer(store, retry, replace(dispatch("b", attempt=2), heard_us=NOW - SECOND))
+        assert [c.dispatch.effect for c in claim(store)] == [effect("b")]
+        assert sweep(store, NOW) == [(effect("a"), "timeout")]
+
     def test_a_retry_and_what_may_be_repeated_are_given_out_in_doubt(
         self, store: Store, world: World
     ) -> None:
-        world.doubt(NOW + SECOND)
-        retry = replace(dispatch("a", needs_start=True, attempt=2), is_retry=True)
+        world.doubt(NOW + SECOND, restored_us=NOW - SECOND)
+        retry = replace(dispatch("a", needs_start=True, attempt=2), heard_us=NOW - SECOND + 1)
         offer(store, retry, dispatch("b"))
         assert {c.dispatch.effect for c in claim(store)} == {effect("a"), effect("b")}
 

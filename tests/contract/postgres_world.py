@@ -57,8 +57,8 @@ class PostgresWorld:
     def values(self, table: str, column: str) -> list[Any]:
         return [value for (value,) in self.rows(f"SELECT {column} FROM {table}")]
 
-    def doubt(self, until_us: int) -> None:
-        self.change("UPDATE store SET doubt_until_us = %s", until_us)
+    def doubt(self, until_us: int, restored_us: int = 0) -> None:
+        self.change("UPDATE store SET doubt_until_us = %s, restored_us = %s", until_us, restored_us)
 
 
 # A database of its own for each test would be three quarters of a second each.
@@ -68,7 +68,7 @@ DO $$ DECLARE name text; BEGIN
     AND tablename NOT IN ('alembic_version', 'store', 'lanes') LOOP
     EXECUTE 'DELETE FROM ' || name;
   END LOOP;
-  UPDATE store SET routing = 0, doubt_until_us = 0;
+  UPDATE store SET routing = 0, doubt_until_us = 0, restored_us = 0;
   UPDATE lanes SET owner = '', backend = '', epoch = 0, head = 0, clock_us = 0,
     chain = decode(repeat('00', 32), 'hex');
 END $$

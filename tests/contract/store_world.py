@@ -37,8 +37,8 @@ class World(Protocol):
         """The committed values of a column."""
         ...
 
-    def doubt(self, until_us: int) -> None:
-        """Let the store doubt until then, as one that was put back."""
+    def doubt(self, until_us: int, restored_us: int = 0) -> None:
+        """Let the store doubt until then, as one that was put back at `restored_us`."""
         ...
 
 

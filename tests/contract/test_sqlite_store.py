@@ -41,9 +41,10 @@ class SqliteWorld:
         with closing(sqlite3.connect(self.path)) as db:
             return [value for (value,) in db.execute(f"SELECT {column} FROM {table}")]
 
-    def doubt(self, until_us: int) -> None:
+    def doubt(self, until_us: int, restored_us: int = 0) -> None:
         with closing(sqlite3.connect(self.path)) as db, db:
-            db.execute("UPDATE store SET doubt_until_us = ?", (until_us,))
+            change = "UPDATE store SET doubt_until_us = ?, restored_us = ?"
+            db.execute(change, (until_us, restored_us))
 
 
 class TestSqliteStore(StoreContract):

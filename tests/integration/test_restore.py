@@ -102,6 +102,29 @@ async def test_what_did_not_happen_in_the_lost_future_is_done(tmp_path: Path) ->
         assert (again["kind"], again["attempt"]) == ("do", 2)
 
 
+async def test_a_retry_that_the_lost_future_may_have_made_is_probed(tmp_path: Path) -> None:
+    """The copy waits before the next attempt: the lost time may have made that one."""
+    async with engine_world(tmp_path) as world:
+        await asked(world)
+        await allowed(world)
+        (claim,) = await world.claim(CRM)
+        assert await world.start(claim)
+        await world.reply(claim, "transient")
+        backup = back_up(tmp_path)
+        again = await work_of(world)
+        assert (again["kind"], again["attempt"]) == ("do", 2)
+        assert await world.start(again)
+        await world.reply(again)
+        assert (await world.step())["status"] == "fulfilled"
+    restore(tmp_path, backup)
+    async with engine_world(tmp_path) as world:
+        probe = await work_of(world)
+        assert (probe["kind"], probe["effect"]) == ("probe", claim["effect"])
+        await world.reply(probe, "absent")
+        again = await work_of(world)
+        assert (again["kind"], again["attempt"]) == ("do", 3), "heard of now: not doubted again"
+
+
 async def test_an_answer_from_the_lost_future_settles_what_is_asked_about(tmp_path: Path) -> None:
     """The worker did it, and its answer comes after the restore: that is no repetition."""
     async with engine_world(tmp_path) as world:

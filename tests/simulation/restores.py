@@ -32,9 +32,15 @@ AGAIN = 0.7
 AGAIN_S_MAX = 900.0
 LOOK_S = 0.5
 SOON = 0.5
+"""The share of copies that are taken when a gated effect is about to begin."""
 SOON_S_MAX = 10.0
+AT_WORK = 0.4
+"""The share of those that are taken while a worker holds what may be repeated."""
+AT_ONCE_S_MAX = 0.3
 _ROWS = "SELECT effect, attempt FROM dispatches WHERE needs_start = 1 AND kind = 'do'"
 _ABOUT = _ROWS + " AND state <> 'started'"
+_RESTORED = "SELECT restored_us FROM store"
+_HELD = "SELECT effect FROM dispatches WHERE needs_start = 0 AND state <> 'offered'"
 _RECEIPTS = "SELECT tenant, id, root, source FROM receipts"
 _STARTS = "<start>"
 
@@ -78,24 +84,31 @@ class Restores:
         dice, engine = self._world.dice, self._world.engine
         await asyncio.sleep(dice.between(0.1, 0.5) * horizon_s)
         rng = Random(f"restore {dice.seed}")
-        is_soon = rng.random() < SOON
-        if is_soon:
-            await self._until_somebody_acts(horizon_s * 0.3)
+        way = rng.random()
+        if way < SOON:
+            await self._until(_ABOUT, horizon_s * 0.3)
+        elif way < SOON + AT_WORK:
+            await self._until(_HELD, horizon_s * 0.3)
         while not engine.is_up:  # noqa: ASYNC110 - simulated time: nobody turns meanwhile
             await asyncio.sleep(LOOK_S)
         self._take(engine.connection.serialize())
         lost_s = dice.between(0.02, 0.4) * horizon_s
-        # So soon that what a worker began in the lost time may be offered to it once more.
-        await asyncio.sleep(rng.uniform(0, SOON_S_MAX) if is_soon else lost_s)
+        if way < SOON:
+            # So soon that what a worker began in the lost time may be offered to it once more.
+            lost_s = rng.uniform(0, SOON_S_MAX)
+        elif way < SOON + AT_WORK:
+            # So soon that who held something when the copy was taken still does it.
+            lost_s = rng.uniform(0, AT_ONCE_S_MAX)
+        await asyncio.sleep(lost_s)
         self._put_back()
 
-    async def _until_somebody_acts(self, within_s: float) -> None:
-        """Wait until a gated effect is about to begin: such a copy has something to doubt."""
+    async def _until(self, there: str, within_s: float) -> None:
+        """Wait until a copy would hold such work: it has something to doubt, or is at work."""
         world = self._world
         until_s = world.loop.time() + within_s
         while (left_s := until_s - world.loop.time()) > 0:
             await world.observer.moved(left_s)
-            if world.engine.is_up and world.engine.connection.execute(_ABOUT).fetchone():
+            if world.engine.is_up and world.engine.connection.execute(there).fetchone():
                 return
 
     def _take(self, store: bytes) -> None:
@@ -112,11 +125,12 @@ class Restores:
         self._restored_us = world.loop.now_us()
         self._doubt_until_us = self._restored_us + doubt_us
         with world.engine.put_back(copy.store, doubt_us) as db:
+            (restored_us,) = db.execute(_RESTORED).fetchone()
             rows = [(effect.hex(), attempt) for effect, attempt in db.execute(_ROWS)]
             receipts = db.execute(_RECEIPTS).fetchall()
         leases = world.engine.leases
         leases.doubted = set(rows)
-        leases.doubt_until_us = self._doubt_until_us
+        leases.doubt_until_us, leases.restored_us = self._doubt_until_us, restored_us
         leases.started = copy.started | {(*row, "do") for row in rows}
         leases.replied = set(copy.replied)
         leases.current.clear()

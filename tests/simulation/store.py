@@ -61,6 +61,7 @@ class Leases:
     doubted: set[tuple[str, int]] = field(default_factory=set)
     """Attempts that the lost time may have made: nobody may be given them."""
     doubt_until_us: int = 0
+    restored_us: int = 0
     stale: set[str] = field(default_factory=set)
     """Tokens that were given in the lost time, or before the copy was put back."""
 
@@ -68,7 +69,11 @@ class Leases:
         """What is commanded in doubt stands as started."""
         if clock_us >= self.doubt_until_us:
             return []
-        found = [d for d in offered if d.needs_start and d.kind == "do" and not d.is_retry]
+        found = [
+            d for d in offered
+            if d.needs_start and d.kind == "do"
+            and (d.heard_us is None or d.heard_us <= self.restored_us)
+        ]  # fmt: skip
         self.doubted |= {(d.effect, d.attempt) for d in found}
         return [(d.effect, d.attempt, d.kind) for d in found]
 

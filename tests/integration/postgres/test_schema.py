@@ -111,9 +111,9 @@ def test_a_store_of_the_first_form_is_brought_forward_with_what_it_holds(
             (bytes(32),),
         )
     assert migrate(fresh_database) == ("0001", HEAD)
-    assert rows(fresh_database, "SELECT id, incarnation, doubt_until_us FROM store") == [
-        ("first", 1, 0)
-    ]
+    assert rows(
+        fresh_database, "SELECT id, incarnation, doubt_until_us, restored_us FROM store"
+    ) == [("first", 1, 0, 0)]
     assert rows(fresh_database, "SELECT lane, head FROM lanes ORDER BY lane") == [(0, 7), (1, 7)]
 
 
