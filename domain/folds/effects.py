@@ -7,7 +7,7 @@ from typing import Any
 from domain import events as ev
 from domain.folds.parts import close, put
 from domain.folds.turns import dispatched
-from domain.state import Effect, Entry, Instance, binding_paths, changed
+from domain.state import UNDO_RUN, Effect, Entry, Instance, binding_paths, changed, undo_run_of
 
 __all__ = [
     "attempt_failed", "done", "enter", "failed", "intended", "probed", "retried", "started",
@@ -115,7 +115,7 @@ def done(c: Any, e: ev.EffectDone) -> None:
         for key in [d for d, debt in c.debts.items() if debt.effect == e.effect]:
             del c.debts[key]
         return
-    if e.node in c.nodes:
+    if e.node in c.nodes or _runs_again(c, e.node):
         close(c, e.node, "done", e.originator_version, e.attempt)
         put(c, e.node, "results", e.result)
     if e.undo is not None:
@@ -125,6 +125,13 @@ def done(c: Any, e: ev.EffectDone) -> None:
     for key in [d for d, debt in c.debts.items() if debt.node == e.node and debt.kind == "forward"]:
         del c.debts[key]
         put(c, e.node, "results", e.result)
+
+
+def _runs_again(c: Any, node: str) -> bool:
+    """Whether the undo_flow that a step is in has failed: its next run passes over what is done."""
+    run = undo_run_of(node)
+    entry = None if run is None else c.entries.get(run.removesuffix(UNDO_RUN))
+    return entry is not None and entry.state != "undoing"
 
 
 def failed(c: Any, e: ev.EffectFailed) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from domain.state import RUN_ON, Instance, Trail, frame_of, in_flight, is_under
+from domain.state import RUN_ON, Instance, Trail, frame_of, in_flight, is_under, undo_run_of
 
 __all__ = ["arm", "close", "disarm", "forget_inside", "put"]
 
@@ -55,9 +55,15 @@ def put(c: Any, node: str, root: str, value: Json) -> None:
 def forget_inside(c: Any, frame: str) -> None:
     """A finished round, item or run leaves vars, `out` and undo entries; all else of it goes.
 
+    A round of an undo_flow goes with the flow: one that fails runs again, and passes over what is
+    done.
+
     When a part closed is kept as long as something in it may be undone: that is the order. An
     effect that may yet turn out to have happened is remembered, so that it can be undone.
     """
+    run = undo_run_of(frame)
+    if run is not None and run != frame:
+        return
     for data in (c.frames, c.bindings, c.deciders, c.runs, c.queues, c.errors):
         for path in _under(data, frame):
             del data[path]

@@ -23,16 +23,26 @@ def replaced(c: Any, e: ev.UndoReplaced) -> None:
 
 
 def begun(c: Any, e: ev.UndoFlowBegun) -> None:
-    """The run sees what the entry holds, before all else, and the error that it is undone for."""
+    """The run sees what the entry holds, before all else, and the error that it is undone for.
+
+    One that runs again sees what was done in it before, too.
+    """
     entry = c.entries[e.node]
     c.entries[e.node] = changed(entry, state="undoing")
     c.nodes[e.run] = Instance("block", c.clock_us, branch=UNDO)
-    c.frames[e.run] = dict(entry.args or {})
+    seen = dict(entry.args or {})
+    done = c.frames.get(e.run, {}).get("results")
+    if done:
+        seen["results"] = {**seen.get("results", {}), **done}
+    c.frames[e.run] = seen
     c.errors[e.run] = e.why
 
 
 def ended(c: Any, e: ev.UndoFlowEnded) -> None:
-    """Undone, it is no entry any more; else a person must see to it."""
+    """Undone, it is no entry any more; else a person must see to it.
+
+    What was done in it stays: when it runs again, it goes on behind that.
+    """
     for path in [p for p in c.nodes if is_under(p, e.run)]:
         close(c, path, "stopped", e.originator_version)
     c.trail.pop(e.run, None)
@@ -41,6 +51,5 @@ def ended(c: Any, e: ev.UndoFlowEnded) -> None:
         del c.entries[e.node]
         c.undone += 1
         return
-    c.frames.pop(e.run, None)
     c.errors.pop(e.run, None)
     c.entries[e.node] = changed(c.entries[e.node], state="debt")

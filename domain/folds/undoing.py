@@ -5,8 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from domain import events as ev
-from domain.folds.parts import close
-from domain.state import Debt, Stop, Undoing, changed, in_flight, is_kept, is_spared, is_under
+from domain.folds.parts import close, forget_inside
+from domain.state import (
+    UNDO_RUN,
+    Debt,
+    Stop,
+    Undoing,
+    changed,
+    in_flight,
+    is_kept,
+    is_spared,
+    is_under,
+)
 
 __all__ = [
     "ALSO_MAX", "begun", "debt_opened", "debt_retried", "debt_settled", "ended", "sealed",
@@ -94,3 +104,4 @@ def debt_settled(c: Any, e: ev.DebtSettled) -> None:
     if debt.kind == "undo" and debt.node in c.entries:
         del c.entries[debt.node]
         c.undone += 1
+        forget_inside(c, debt.node + UNDO_RUN)

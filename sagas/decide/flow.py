@@ -36,6 +36,9 @@ def enter_flow(m: Machine, container: str, flow: Flow, index: int) -> None:
         return
     node = flow.nodes[index]
     path = join_path(container, node.name)
+    if undo_flows.was_done(m, path):
+        m.push(enter_flow, container, flow, index + 1)
+        return
     if "when" in node.x and not m.truth(node.x["when"], path):
         m.emit(ev.NodeSkipped, node=path)
         m.push(enter_flow, container, flow, index + 1)

@@ -16,7 +16,7 @@ from sagas.decide import flow, outcomes, stopping, undoing
 from sagas.decide.machine import Machine, error_of
 from sagas.definition import Node
 
-__all__ = ["ask", "failed", "is_at_work", "late", "over", "replace"]
+__all__ = ["ask", "failed", "is_at_work", "late", "over", "replace", "was_done"]
 
 Json = Any
 
@@ -52,12 +52,20 @@ def _remember(m: Machine, path: str, root: str, name: str | None, args: dict[str
 
 
 def ask(m: Machine, path: str, why: Json) -> None:
-    """It is the scope's turn: its undo_flow begins, from its start, whatever ran of it before."""
+    """It is the scope's turn: its undo_flow begins, and passes over what it did before."""
     node = m.node(path)
     assert node.undo_flow is not None, path
     run = path + UNDO_RUN
     m.emit(ev.UndoFlowBegun, node=path, run=run, why=why)
     flow.start_flow(m, node.undo_flow, run)
+
+
+def was_done(m: Machine, path: str) -> bool:
+    """Whether a node of an undo_flow was done in a run that failed: it is not done twice."""
+    if undo_run_of(path) is None:
+        return False
+    past = m.c.trail.get(path)
+    return past is not None and past.state == "done"
 
 
 def over(m: Machine, run: str) -> None:

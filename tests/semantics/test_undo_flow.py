@@ -121,13 +121,60 @@ def test_its_failure_is_a_debt_and_earlier_entries_wait() -> None:
     )  # fmt: skip
 
 
-def test_a_retry_of_the_debt_runs_it_from_its_start_with_the_same_keys() -> None:
-    story = given(saga(trip(step("one"), step("two")), step("last")))
-    story.done("book").done("pay").failed("last").done("one").failed("two")
-    first = story.w.commands[-2].effect
-    story.then(status="in_debt").control("retry").then(offered=["trip@0/one"])
-    assert story.w.commands[-1].effect == first
-    story.done("one").done("two").then(status="compensated", debts=[])
+def test_a_retry_of_the_debt_passes_over_what_is_done_and_keeps_the_keys() -> None:
+    two = step("two", args={"what": "results.book", "of": "results.one"})
+    story = given(saga(trip(step("one"), two), step("last")))
+    story.done("book", 7).done("pay").failed("last").done("one", 8).failed("two")
+    failed = story.w.commands[-1].effect
+    story.then(status="in_debt").control("retry").then(offered=["trip@0/two"], attempts=[2])
+    assert story.w.commands[-1].effect == failed
+    story.then(args=[{"what": 7, "of": 8}])
+    story.done("two").then(status="compensated", debts=[])
+
+
+def test_a_retry_passes_over_a_step_that_was_done_when_nobody_waited_for_it_any_more() -> None:
+    two = step("two", args={"of": "results.one"})
+    (
+        given(saga(trip(step("one", retry={"attempts": 1}), two), step("last")))
+        .done("book").done("pay").failed("last").started("one").lost("one")
+        .then(status="in_debt", debts=["undo trip"], offered=[])
+        .late("one", result=8)
+        .then(status="in_debt", debts=["undo trip"], offered=[])
+        .control("retry")
+        .then(offered=["trip@0/two"], args=[{"of": 8}])
+        .done("two")
+        .then(status="compensated", debts=[])
+    )  # fmt: skip
+
+
+def test_a_retry_passes_over_rests_and_rounds_that_are_over() -> None:
+    rounds = repeat("r", step("one"), step("two", args={"of": "results.one"}), max=3)
+    story = given(saga(trip(sleep("pause", "1h"), rounds), step("last")))
+    story.done("book").done("pay").failed("last").after("2h")
+    story.done("one", 1).done("two").done("one", 2).failed("two")
+    story.then(status="in_debt").control("retry")
+    story.then(offered=["trip@0/r#2/two"], args=[{"of": 2}])
+    story.done("two").then(offered=["trip@0/r#3/one"]).done("one", 3).done("two")
+    story.then(status="compensated", debts=[], undo_commands=[])
+
+
+def test_a_retry_passes_over_a_way_that_was_gone_and_goes_it_again_where_it_failed() -> None:
+    way = choose("way", branch("dear", step("one"), step("two"), when="results.book > 5"))
+    inner = scope("try", step("three"), on_failure=[on_failure("timeout", step("four"))])
+    story = given(saga(trip(way, inner), step("last"))).done("book", 7).done("pay")
+    story.failed("last").done("one").failed("two").then(status="in_debt").control("retry")
+    story.then(offered=["trip@0/way/dear/two"]).done("two").failed("three")
+    story.then(status="in_debt").control("retry").then(offered=["trip@0/try/three"])
+    story.done("three").then(status="compensated", debts=[])
+
+
+def test_what_a_settled_debt_leaves_of_the_flow_is_forgotten() -> None:
+    story = given(saga(step("a", undo=True), trip(step("one"), step("two")), step("last")))
+    story.done("a").done("book").done("pay").failed("last").done("one", 1).failed("two")
+    story.control("settle", evidence={"note": "seen to"}).then(offered=["undo a"])
+    left = [path for path in (*story.w.c.frames, *story.w.c.trail) if path.startswith("trip@0")]
+    assert left == []
+    story.undone("a").then(status="compensated")
 
 
 def test_a_failure_inside_that_is_caught_there_is_none() -> None:

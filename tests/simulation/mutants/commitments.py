@@ -16,6 +16,7 @@ from sagas.decide import (
     outcomes,
     stopping,
     timers,
+    undo_flows,
     undoing,
 )
 from sagas.decide.machine import Machine
@@ -58,6 +59,13 @@ def commands_an_undo_again() -> Iterator[None]:
 
     real = undoing.advance
     with replaced(undoing, "advance", advance):
+        yield
+
+
+@mutant(promise=3)
+def does_again_what_an_undo_flow_did() -> Iterator[None]:
+    """A retry of its debt passes over nothing."""
+    with replaced(undo_flows, "was_done", lambda *_: False):
         yield
 
 
