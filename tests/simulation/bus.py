@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from random import Random
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
@@ -44,6 +45,8 @@ __all__ = ["LETTERS", "PARTICIPANTS", "RELAY", "Bus", "Published"]
 Json = Any
 SOURCE = "urn:troth:engine"
 PARTICIPANTS = ("alpha", "beta")
+JOBS_MAX = (1, 1, 3, 50)
+"""How many requests share a round: records that were read together may come into several."""
 LONG_S = 6 * 3600.0
 """Nothing is polled: what happens wakes who waits. Polling would take longer than all the rest."""
 WAKE_S = 0.002
@@ -203,9 +206,12 @@ class Bus:
         self._put(kafka_sink, "AIOKafkaProducer", partial(Producer, self.broker))
         for module in (kafka_source, intake_module, relay_module):
             self._put(module, "_log", self)
+        self.when_ended: Callable[[], None] = lambda: None
+        jobs_max = Random(f"jobs {dice.seed}").choice(JOBS_MAX)
         for engine in engines:
             engine.bus = self
             engine.fires_until_us = 0
+            engine.jobs_max = jobs_max
 
     def _put(self, module: Any, name: str, by: Any) -> None:
         self._stack.enter_context(patch.object(module, name, by))
@@ -284,6 +290,7 @@ class Bus:
 
     def ended(self, engine: Engine) -> None:
         """The process died: nothing of it goes on."""
+        self.when_ended()
         life = self._lives.pop(engine, None)
         if life is not None:
             life.desk.is_over = True

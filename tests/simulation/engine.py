@@ -135,11 +135,12 @@ class Engine:
         self._is_running = False
         self.bus: Attached | None = None
         self.fires_until_us: int | None = None
+        self.jobs_max = JOBS_MAX
         self.lane: Lane
         self.store: Store
         self.is_up = False
-        self.lives = 0
-        self.rounds = 0
+        self.lives = self.rounds = 0
+        self.down_s_max = DOWN_S_MAX
 
     # --- life ----------------------------------------------------------------------------------
 
@@ -193,7 +194,7 @@ class Engine:
         self._queue.clear()
         for job in jobs:
             _end(job, Unreachable("the engine is gone"))
-        self._loop.call_later(self._dice.between(0.05, DOWN_S_MAX), self.open)
+        self._loop.call_later(self._dice.between(0.05, self.down_s_max), self.open)
 
     def close(self) -> None:
         """The end of the simulation."""
@@ -277,7 +278,7 @@ class Engine:
         if self._cluster is None and self._dice.hits("clock jumped"):
             self._jump()
         jobs: list[Job] = []
-        while self._queue and len(jobs) < JOBS_MAX:
+        while self._queue and len(jobs) < self.jobs_max:
             jobs.append(self._queue.popleft())
         self._is_running = True
         try:

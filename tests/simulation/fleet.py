@@ -150,11 +150,15 @@ class Fleet:
         return [] if self._database is not None else [self.viewing().belief(0)]
 
     @contextmanager
-    def put_back(self, copy: bytes, doubt_us: int) -> Iterator[sqlite3.Connection]:
+    def put_back(
+        self, copy: bytes, doubt_us: int, down_s_max: float
+    ) -> Iterator[sqlite3.Connection]:
         """Every process dies, the store is as it was, and is told so; what it holds by then."""
         for engine in self.engines:
             if engine.is_up:
+                usual_s, engine.down_s_max = engine.down_s_max, down_s_max
                 engine.crash(None)
+                engine.down_s_max = usual_s
         self.restores += 1
         if self._database is not None:
             db = self._database.connection

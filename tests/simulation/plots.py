@@ -38,6 +38,8 @@ PLOTTED = 0.6
 """The share of worlds in which one of the first plots is played."""
 PLOTTED_MORE = 0.5
 """The share of those in which one of the others is, drawn apart: it shifts no other draw."""
+PLOTTED_LATE = 0.2
+"""The share of worlds in which somebody is late, drawn apart once more."""
 
 AGAIN = DoubleStart(running="replace", finished="allow")
 ONCE = DoubleStart(running="return", finished="after_failure")
@@ -169,6 +171,22 @@ def hurried(order: Ordered) -> None:
         _hurry(order, "third")
 
 
+def _dawdles(order: Ordered, name: str) -> None:
+    with scope(name):
+        with on_failure("*", undo="none"):
+            pool.look.named(name + "_sorry")(order.number, order.amount)
+        pool.dawdle.named(name + "_dawdle")(order.number)
+
+
+@saga("plot-given-up", version=1, starts_on=Ordered, double_start=ONCE)
+def given_up(order: Ordered) -> None:
+    """What is done when it was given up, and is neither undone nor awaited: soon, or at the end."""
+    _dawdles(order, "first")
+    _dawdles(order, "second")
+    sleep("a_while", "1m")
+    _dawdles(order, "third")
+
+
 Played = tuple[Saga[Any, Any], ...]
 
 PLOTS: tuple[Played, ...] = (
@@ -176,10 +194,13 @@ PLOTS: tuple[Played, ...] = (
 )  # fmt: skip
 """Each with all sagas that play in it."""
 MORE: tuple[Played, ...] = ((bounded,), (stale,), (binding,), (hurried,))
+LATE: Played = (given_up,)
 
 
 def plots_of(dice: Dice) -> Played:
     """What is played in a world."""
     found = dice.pick(PLOTS) if dice.chance(PLOTTED) else ()
     rng = Random(f"plots {dice.seed}")
-    return (*found, *rng.choice(MORE)) if rng.random() < PLOTTED_MORE else found
+    if rng.random() < PLOTTED_MORE:
+        found = (*found, *rng.choice(MORE))
+    return (*found, *LATE) if Random(f"late {dice.seed}").random() < PLOTTED_LATE else found

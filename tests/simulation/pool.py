@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -41,6 +42,7 @@ __all__ = [
 ]  # fmt: skip
 
 Json = Any
+LATE_S_MAX = 12.0
 DESK = Throttle("desk", max=3, per="5m")
 # Open for the first forty minutes of every hour.
 SHIFTS = Calendar(
@@ -129,6 +131,10 @@ class Systems:
         if act is None:
             self._books.absent.add(lease.effect)
         return None if act is None else act.answer
+
+    def lateness_s(self) -> float:
+        """How long an answer takes that is often too late."""
+        return self._dice.between(0, LATE_S_MAX)
 
     # --- as the catalogue's sagas want them ------------------------------------------------------
 
@@ -240,6 +246,19 @@ async def grab(fx: Fx, ref: str) -> Ref:
 
 @grab.undo(when="attempted", retry=UNDO_RETRY)
 async def ungrab(fx: Fx, ref: str) -> None:
+    await _undo(fx)
+
+
+@alpha.effect("dawdle", A0, R1, S1, timeout="4s", retry=Retry(attempts=1))
+async def dawdle(fx: Fx, ref: str) -> Ref:
+    """Often done when nobody waits for it any more."""
+    made = await _do(fx)
+    await asyncio.sleep(fx.deps.lateness_s())
+    return made
+
+
+@dawdle.undo(when="attempted", retry=UNDO_RETRY)
+async def undawdle(fx: Fx, ref: str) -> None:
     await _undo(fx)
 
 

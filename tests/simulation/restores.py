@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from tests.simulation.books import Act, Books
 from tests.simulation.dice import Dice
+from tests.simulation.engine import DOWN_S_MAX
 from tests.simulation.fleet import Fleet
 from tests.simulation.gates import is_gated
 from tests.simulation.ledger import Ledger
@@ -36,7 +37,10 @@ SOON = 0.5
 SOON_S_MAX = 10.0
 AT_WORK = 0.4
 """The share of those that are taken while a worker holds what may be repeated."""
-AT_ONCE_S_MAX = 0.3
+AT_ONCE_S_MAX = 0.05
+SOON_UP_S_MAX = 2.0
+CLAIM_S = 0.05
+CLAIMS_SEEN = 10
 _ROWS = "SELECT effect, attempt FROM dispatches WHERE needs_start = 1 AND kind = 'do'"
 _ABOUT = _ROWS + " AND state <> 'started'"
 _RESTORED = "SELECT restored_us FROM store"
@@ -100,7 +104,7 @@ class Restores:
             # So soon that who held something when the copy was taken still does it.
             lost_s = rng.uniform(0, AT_ONCE_S_MAX)
         await asyncio.sleep(lost_s)
-        self._put_back()
+        self._put_back(DOWN_S_MAX if way < SOON else SOON_UP_S_MAX)
 
     async def _until(self, there: str, within_s: float) -> None:
         """Wait until a copy would hold such work: it has something to doubt, or is at work."""
@@ -108,8 +112,11 @@ class Restores:
         until_s = world.loop.time() + within_s
         while (left_s := until_s - world.loop.time()) > 0:
             await world.observer.moved(left_s)
-            if world.engine.is_up and world.engine.connection.execute(there).fetchone():
-                return
+            # What was commanded is given out a little later, which moves no stream.
+            for _ in range(CLAIMS_SEEN):
+                if world.engine.is_up and world.engine.connection.execute(there).fetchone():
+                    return
+                await asyncio.sleep(CLAIM_S)
 
     def _take(self, store: bytes) -> None:
         world = self._world
@@ -117,14 +124,14 @@ class Restores:
         ledger = deepcopy(world.ledger)
         self._copy = _Copy(store, now_us, ledger, set(leases.started), set(leases.replied))
 
-    def _put_back(self) -> None:
+    def _put_back(self, down_s_max: float) -> None:
         world, dice, copy = self._world, self._world.dice, self._copy
         assert copy is not None
         world.engine.noted("restored", {"to": copy.at_us})
         doubt_us = int(dice.between(*DOUBT_S) * 1_000_000)
         self._restored_us = world.loop.now_us()
         self._doubt_until_us = self._restored_us + doubt_us
-        with world.engine.put_back(copy.store, doubt_us) as db:
+        with world.engine.put_back(copy.store, doubt_us, down_s_max) as db:
             (restored_us,) = db.execute(_RESTORED).fetchone()
             rows = [(effect.hex(), attempt) for effect, attempt in db.execute(_ROWS)]
             receipts = db.execute(_RECEIPTS).fetchall()

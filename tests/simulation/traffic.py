@@ -19,6 +19,7 @@ from tests.simulation.fleet import Fleet
 from tests.simulation.loop import SimLoop
 from tests.simulation.network import TENANT, Network
 from tests.simulation.observer import Violation
+from tests.simulation.order import Order
 from tests.simulation.people import People
 
 __all__ = ["Traffic", "traffic_of"]
@@ -28,6 +29,8 @@ OVER_BUS = 0.7
 """The share of events that come by their topic."""
 REPLIES_OVER_BUS = 0.4
 AGAIN_S_MAX = 20.0
+REPEATED_S = (5.0, 80.0)
+REPEATED_MAX = 12
 ACCEPT_S = (5.0, 90.0)
 """How long it takes until somebody accepts that records are lost."""
 BAD = (
@@ -72,6 +75,11 @@ class Traffic:
     bad: list[tuple[Part, int]] = field(default_factory=list)
     gone: set[tuple[Part, int]] = field(default_factory=set)
     rewritten: set[Part] = field(default_factory=set)
+    order: Order = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.order = Order(self.bus.broker, self.world.engine)
+        self.bus.when_ended = self.order.look
 
     # --- producers -------------------------------------------------------------------------------
 
@@ -112,6 +120,21 @@ class Traffic:
                 if not dice.hits("produce unclear"):
                     return
             await asyncio.sleep(dice.between(0.05, 5))
+
+    async def repeat_now_and_then(self, pace: float) -> None:
+        """A producer that was started again sends once more what it sent last, all at once."""
+        dice, broker, options = self.world.dice, self.bus.broker, self.bus.options
+        while not dice.is_calm:
+            await asyncio.sleep(dice.between(*REPEATED_S) * pace)
+            topic = dice.pick([options.events, options.events, options.replies])
+            part = Part(topic, dice.random.randrange(broker.count(topic)))
+            if broker.is_away or dice.is_calm:
+                continue
+            for old in broker.logs[part].records[-dice.random.randint(2, REPEATED_MAX) :]:
+                new = broker.append(part, old.key, old.value, old.headers)
+                for places in (*self.sent.values(), self.bad):
+                    if (part, old.offset) in places:
+                        places.append((part, new.offset))
 
     async def spoil_now_and_then(self, pace: float) -> None:
         """Records that are no events, and topics that lose what nobody has read."""
@@ -186,6 +209,7 @@ class Traffic:
             db.execute(_HOLD, (part.number % self.world.engine.lanes,))
             db.execute(_MOVE, (first, *part))
             db.execute("COMMIT")
+        self.order.look()
         self.bus.broker.wake()
 
     # --- the end ---------------------------------------------------------------------------------
@@ -217,6 +241,11 @@ class Traffic:
             return True
         last = records[-1]
         return row[0] == record_digest(last.key, last.value, last.headers, last.timestamp)
+
+    def wrong(self) -> list[str]:
+        """What must never be: looked at whenever something was committed."""
+        self.order.look()
+        return self.bus.wrong + self.order.wrong
 
     def check_end(self) -> None:
         """Raises Violation."""

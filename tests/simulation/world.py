@@ -221,6 +221,7 @@ class World:
         if self.traffic is not None:
             self._spawn(self.traffic.accept_now_and_then())
             found.append(("strangers", self.traffic.spoil_now_and_then(pace)))
+            found.append(("strangers", self.traffic.repeat_now_and_then(pace)))
         if is_on_duty(self.dice):
             found.append(("operators", settle_at_once(self.people, self.dice, self.observer)))
         for name, work in found:
@@ -325,7 +326,7 @@ class World:
         try:
             self.observer.step(self.engine)
             wrong = [people.wrong for people in self.crowds.values()]
-            logged = [] if self.traffic is None else self.traffic.bus.wrong
+            logged = [] if self.traffic is None else self.traffic.wrong()
             for found in (self.books.wrong, self.ledger.wrong, *wrong, self._fenced(), logged):
                 if found:
                     raise Violation("answers", found[0])
@@ -337,6 +338,8 @@ class World:
     def _answered(self, request: Any, answer: Json) -> None:
         self.ledger.note(request, answer)
         self.neighbours.note(request, answer)
+        if self.traffic is not None:
+            self.traffic.order.note(request, answer)
 
     def _fault(self, fault: str) -> None:
         self.observer.trace.append(f"      {self.loop.time():10.3f} s fault: {fault}")
