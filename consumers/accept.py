@@ -95,7 +95,8 @@ def _accept(
         )
     )
     reached = _reached(batch, starts, home, event["id"])
-    return {**answer, **batch.placed(home), **({"reached": reached} if reached else {})}
+    placed = {} if batch.line.is_behind else batch.placed(home)
+    return {**answer, **placed, **({"reached": reached} if reached else {})}
 
 
 def _reached(batch: Batch, starts: Sequence[Start], home: UUID, id: str) -> list[str] | None:

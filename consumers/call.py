@@ -9,7 +9,7 @@ from typing import Any
 
 from consumers.round import Answer, Done
 from domain.errors import Refusal, refusal
-from domain.requests import ClaimRequest, RegisterRequest, Request
+from domain.requests import ClaimRequest, Logged, Publish, RegisterRequest, Request
 
 __all__ = ["Call", "Counts", "Processed"]
 
@@ -85,6 +85,10 @@ class Call:
                 break
             group.append(request)
         return group
+
+    def brings_events(self) -> bool:
+        """Whether something is accepted that may not overtake what was accepted before."""
+        return any(isinstance(request, (Publish, Logged)) for request in self.group())
 
     def answer(self, answers: Sequence[Answer]) -> None:
         self.out.answers.extend(answers)

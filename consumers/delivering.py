@@ -38,21 +38,31 @@ class Carried:
 def deliver(
     batch: Batch, carried: Carried, starts: Sequence[Start], home: UUID, arrive: Arrive | None
 ) -> None:
-    """Send the starts, then `arrive` to `home`, with those that opened a run as its takers."""
+    """Send the starts, then `arrive` to `home`, with those that opened a run as its takers.
+
+    While older mail is left in the inbox all of it goes behind that: it could be for the same key.
+    """
+    waits = batch.line.is_behind
     takers: list[list[str]] = []
     elsewhere: list[tuple[UUID, Start]] = []
     for start in starts:
         to = saga_key_id(carried.tenant, start.saga, start.key)
-        if not batch.owns(to):
+        if waits or not batch.owns(to):
             elsewhere.append((to, start))
             continue
         applied = batch.send(carried.to(to, start))
         if takes(applied.outcome):
             takers.append([start.saga, start.key])
     if elsewhere:
-        batch.send(_chained(carried, elsewhere, takers, home, arrive))
+        last = _chained(carried, elsewhere, takers, home, arrive)
     elif arrive is not None:
-        batch.send(carried.to(home, replace(arrive, takers=takers or None)))
+        last = carried.to(home, replace(arrive, takers=takers or None))
+    else:
+        return
+    if waits:
+        batch.write.inbox.append(last)
+    else:
+        batch.send(last)
 
 
 def _chained(

@@ -179,8 +179,9 @@ class Lane:
         """Run one transaction of the call. False when nothing is left to do."""
         call.done = None
         takes_due = not (call.holds_timers or only_requests) and self._is_due(call)
-        # Whoever owns other lanes may have sent what was accepted before anything was due.
-        looks = self._has_mail or (takes_due and len(self._mine) < self._store.lanes)
+        # Whoever owns other lanes may have sent what was accepted before all this.
+        is_shared = len(self._mine) < self._store.lanes
+        looks = self._has_mail or (is_shared and (takes_due or call.brings_events()))
         has_mail = looks and not only_requests
         if not (call.is_open or has_mail or takes_due or call.looks_again):
             return False
@@ -190,7 +191,7 @@ class Lane:
             elif call.is_next_alone and not has_mail:
                 call.answer([self._alone(call.next, call)])
             else:
-                self._run(call, has_mail, takes_due)
+                self._run(call, has_mail, takes_due, Lot(has_more=looks and not has_mail))
             self.fault = None
         except StoreConflict as conflict:
             call.conflicts += 1
@@ -227,14 +228,13 @@ class Lane:
         is_due = self._next_due_us is not None and self._next_due_us <= call.now_us
         return is_due and not call.is_due_done
 
-    def _run(self, call: Call, has_mail: bool, takes_due: bool, lot: Lot | None = None) -> None:
+    def _run(self, call: Call, has_mail: bool, takes_due: bool, lot: Lot) -> None:
         owned = self._current()
         call.looks_again = False
         round_ = Round(
             self._handlers, self.registry, call.group(), call.waiting, has_mail, takes_due,
             sweeps=takes_due and call.now_us >= (self._sweeps_from_us or 0), quota=self._quota,
-            lot=lot or Lot(has_more=self._has_mail and not has_mail),
-            fires_until_us=call.fires_until_us, offered=call.offered,
+            lot=lot, fires_until_us=call.fires_until_us, offered=call.offered,
         )  # fmt: skip
         accept_us = owned.clock_us
         if not self._parts.is_event_time:

@@ -12,7 +12,7 @@ from domain.ports import LaneBelief, LaneWrite
 from tests.integration.lane_places import PostgresPlace, Share
 from tests.integration.lane_world import World, sale
 
-__all__ = ["House", "Meanwhile", "pair", "paired", "watch"]
+__all__ = ["LANES", "House", "Meanwhile", "pair", "paired", "watch"]
 
 LANES = 4
 ROUNDS_MAX = 50

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import orjson
 import pytest
 
+from consumers.limits import LaneLimits
 from domain import key_stream
 from domain.ids import key_id, lane_of, saga_key_id
 from domain.requests import ControlRequest, Publish, RedriveRequest, StartRequest
-from tests.integration.lane_owners import House, pair, paired, watch
+from tests.integration.lane_owners import LANES, House, pair, paired, watch
+from tests.integration.lane_places import PostgresPlace
 from tests.integration.lane_world import NORTH, OPERATOR, World, alias_of, sale
 
 NAMES = ("one", "two", "three")
@@ -103,6 +107,40 @@ def test_a_wait_is_met_by_an_event_of_another_owners_key(house: House) -> None:
     assert takers(house, other) == [[("watch", company)]]
     ended = house.a.folded(saga_key_id("north", "watch", company)).latest
     assert ended.status == "fulfilled"
+
+
+def kept(house: House, key: str) -> list[str]:
+    """The events that a key keeps, oldest first."""
+    state = house.a.folded(key_id("north", key))
+    return [one.event["id"] for one in state.kept.values()]
+
+
+def test_an_event_does_not_overtake_one_that_another_owner_accepted_before(house: House) -> None:
+    """Nobody has told yet that it lies in the inbox."""
+    house.register(pair("one"), watch())
+    company = house.key(0)
+    tell(house.b, 1, company)
+    assert "position" in tell(house.a, 2, company)
+    assert kept(house, company) == ["p1", "p2"]
+
+
+def test_an_event_does_not_overtake_what_is_left_in_the_inbox(
+    postgres_places: Callable[[int], PostgresPlace],
+) -> None:
+    """So much lies there that requests have their turn before all of it is taken."""
+    limits = LaneLimits(inbox_per_batch_max=1, rounds_max=1)
+    with closing(House(postgres_places(LANES), limits=limits)) as house:
+        house.register(pair("one"), watch())
+        company, other = house.key(0), house.key(1)
+        tell(house.b, 1, company)
+        tell(house.b, 2, company)
+        house.a.lane.mail_came()
+        answer = tell(house.a, 3, company, one=other)
+        assert (answer["status"], "position" in answer) == ("accepted", False)
+        assert tell(house.a, 3, company, one=other)["status"] == "repeated"
+        house.settle()
+        assert kept(house, company) == ["p1", "p2", "p3"]
+        assert house.a.step(other, saga="one")["status"] == "waiting"
 
 
 def test_an_early_event_waits_in_another_owners_lane(house: House) -> None:
