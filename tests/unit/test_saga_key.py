@@ -1,5 +1,6 @@
 """The saga-key stream: all starts of one saga and key meet here."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -7,9 +8,20 @@ import pytest
 
 from domain import saga_key as sk
 from domain.events import Ctx, Event, RunEnded, RunOpened, SagaKeyOpened, StartHeld, StartRefused
-from domain.ids import commitment_id, saga_key_id, start_digest
+from domain.ids import commitment_id, key_id, saga_key_id, start_digest
 from domain.mapper import event_mapper
-from domain.messages import Control, Message, Open, RunOver, Start, Wake
+from domain.messages import (
+    Arrive,
+    ChildOver,
+    Control,
+    Message,
+    Open,
+    Recall,
+    RunOver,
+    Start,
+    Wake,
+    to_body,
+)
 from domain.saga_key import DoubleStart, SagaKey, SagaKeySnapshot
 
 STREAM = saga_key_id("north", "sale", "acme")
@@ -180,3 +192,92 @@ def test_a_stream_read_back_or_restored_from_a_snapshot_is_the_same() -> None:
         state = snapshot.mutate(None)
     assert story.state is not None
     assert SagaKeySnapshot.take(state) == SagaKeySnapshot.take(story.state)
+
+
+# --- an event that starts several sagas, each in a lane of its own -------------------------------
+
+HOME = key_id("north", "acme")
+ARRIVE = Arrive("north", "acme", EVENT, 60_000_000)
+AUDIT = Start("north", "audit", 1, "hash", "acme", {"n": 1}, start_digest("audit", 1, 1), EVENT)
+
+
+def carried(*others: Start, arrive: Arrive | None = ARRIVE) -> Start:
+    """A start by an event, which goes on to the other starts and then to the waits of its key."""
+    starts = [[str(saga_key_id(s.tenant, s.saga, s.key)), to_body(s)] for s in others]
+    home = None if arrive is None else str(HOME)
+    body = None if arrive is None else to_body(arrive)
+    onward = {"starts": starts, "takers": [["other", "acme"]], "home": home, "arrive": body}
+    return replace(start(event=EVENT), onward=onward)
+
+
+def test_an_event_goes_from_saga_to_saga_and_then_to_its_key() -> None:
+    """Who began with it, or will, took it: no wait of that saga may take it once more."""
+    story = Story()
+    story.send(carried(AUDIT))
+    to, following = story.mail[-1]
+    assert to == saga_key_id("north", "audit", "acme")
+    assert isinstance(following, Start)
+    assert following.onward == {
+        "starts": [], "takers": [["other", "acme"], ["sale", "acme"]],
+        "home": str(HOME), "arrive": to_body(ARRIVE),
+    }  # fmt: skip
+    last = Story()
+    last.send(following)
+    both = [["other", "acme"], ["sale", "acme"], ["audit", "acme"]]
+    assert last.mail[-1] == (HOME, replace(ARRIVE, takers=both))
+
+
+def test_a_start_that_is_refused_takes_no_event_and_one_that_waits_does() -> None:
+    def takers(running: str, second: int) -> Any:
+        story = Story(running)
+        story.send(start())
+        story.send(replace(carried(), input={"n": second}))
+        to, arriving = story.mail[-1]
+        assert to == HOME
+        assert isinstance(arriving, Arrive)
+        return arriving.takers
+
+    assert takers("refuse", 2) == takers("deliver", 2) == [["other", "acme"]]
+    assert takers("queue", 2) == [["other", "acme"], ["sale", "acme"]]
+
+
+def test_an_event_for_which_nothing_may_wait_ends_with_its_last_start() -> None:
+    story = Story()
+    story.send(carried(arrive=None))
+    assert [type(message) for _, message in story.mail] == [Open]
+
+
+# --- starts that wait --------------------------------------------------------------------------
+
+
+def test_more_starts_than_may_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sk, "QUEUE_MAX", 2)
+    story = Story(running="queue")
+    codes = [story.send(start(n)).get("code") for n in range(4)]
+    assert codes == [None, "start.queued", "start.queued", "start.queue_full"]
+
+
+def test_the_child_of_a_parent_that_no_longer_wants_it_never_begins() -> None:
+    """It leaves the line and its parent is told; a second word of the same changes nothing."""
+    parent = {"id": str(RUN_2), "node": "kid", "ask": 1}
+    story = Story(running="queue")
+    story.send(start())
+    story.send(replace(start(2), parent=parent))
+    recall = Recall(str(RUN_2), "kid", 1)
+    story.send(recall)
+    assert story.state is not None
+    assert story.state.waiting == ()
+    assert story.mail[-1] == (RUN_2, ChildOver("kid", 1, "cancelled"))
+    written, sent = len(story.events), len(story.mail)
+    story.send(recall)
+    assert (len(story.events), len(story.mail)) == (written, sent)
+
+
+def test_a_child_that_was_to_replace_a_run_is_taken_back_and_nothing_replaces_it() -> None:
+    parent = {"id": str(RUN_2), "node": "kid", "ask": 1}
+    story = Story(running="replace")
+    story.send(start())
+    story.send(replace(start(2), parent=parent))
+    story.send(Recall(str(RUN_2), "kid", 1))
+    story.send(RunOver(1, "cancelled"))
+    assert story.kinds.count(RunOpened) == 1

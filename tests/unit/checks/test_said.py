@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 
-from sagas.checks import check
+from sagas.checks import check, undo_order, undo_plan
+from sagas.checks.children import always_started
+from sagas.checks.tree import Document
 from tests.semantics.language import (
     branch,
+    child,
     choose,
     each,
     fail,
     handler,
+    lock,
     on_failure,
     parallel,
     put,
@@ -145,6 +149,47 @@ RIGHT: dict[str, Json] = {
 @pytest.mark.parametrize("name", RIGHT)
 def test_what_is_right_passes(name: str) -> None:
     assert said(*RIGHT[name]) == []
+
+
+# --- children ---------------------------------------------------------------------------------
+
+
+def test_what_every_run_starts_is_known() -> None:
+    """Sagas that always start each other would never end; what decides whether they do ends it."""
+    sure = [
+        child("plain", "one"),
+        parallel("p", branch("x", child("beside", "two")), branch("y", A)),
+        scope("s", child("inside", "three"), lock("held", child("under", "four"))),
+        repeat("r", child("again", "five"), max=2),
+    ]
+    perhaps = [
+        child("asked", "no1", when="input.id != ''"),
+        scope("t", child("in_skipped", "no2"), when="input.id != ''"),
+        choose("c", branch("b", child("chosen", "no3"), when="true"), otherwise=[child("e", "no4")]),
+        scope("u", A, on_failure=[on_failure("business", child("failed", "no5"))]),
+        parallel("q", branch("v", child("guarded", "no6"), when="input.id != ''"), branch("w", B)),
+        each("l", child("item", "no7")),
+        repeat("n", child("looped", "no8"), max=2, **{"while": "input.id != ''"}),
+    ]  # fmt: skip
+    found = always_started(Document(saga(*sure, *perhaps)))
+    assert {name: node.name for name, node in found.items()} == {
+        "one": "plain", "two": "beside", "three": "inside", "four": "under", "five": "again",
+    }  # fmt: skip
+
+
+def test_a_child_that_undoes_itself_is_in_the_order_of_undoing() -> None:
+    takes_back = child("kid") | {"on_undo": "revoke"}
+    plan = undo_plan(saga(step("a", undo=True), takes_back))
+    assert undo_order(plan) == ["kid", "a"]
+    assert plan[0] == {"node": "kid", "contract": "revoke", "participant": "kid"}
+
+
+def test_arguments_are_given_by_name_so_a_command_is_an_object() -> None:
+    document = saga(A, input=record(id=TEXT))
+    document["contracts"]["shop/a@1"]["command"] = LIST
+    assert [f.message for f in check(document)] == [
+        "command of shop/a@1 is no object: it holds the arguments by name"
+    ]
 
 
 # --- confidential data ------------------------------------------------------------------------
