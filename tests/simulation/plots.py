@@ -171,20 +171,23 @@ def hurried(order: Ordered) -> None:
         _hurry(order, "third")
 
 
-def _dawdles(order: Ordered, name: str) -> None:
+def _dawdles(number: str, name: str) -> None:
     with scope(name):
         with on_failure("*", undo="none"):
-            pool.look.named(name + "_sorry")(order.number, order.amount)
-        pool.dawdle.named(name + "_dawdle")(order.number)
+            pool.post.named(name + "_sorry")(number)
+        pool.dawdle.named(name + "_dawdle")(number)
 
 
 @saga("plot-given-up", version=1, starts_on=Ordered, double_start=ONCE)
 def given_up(order: Ordered) -> None:
     """What is done when it was given up, and is neither undone nor awaited: soon, or at the end."""
-    _dawdles(order, "first")
-    _dawdles(order, "second")
+    _dawdles(order.number, "first")
+    _dawdles(order.number, "second")
+    numbers = [order.number + f"-{index}" for index in range(3)]
+    for number in each("list", numbers, key=lambda number: number, at_most=3, width=2):
+        _dawdles(number, "item")
     sleep("a_while", "1m")
-    _dawdles(order, "third")
+    _dawdles(order.number, "last")
 
 
 Played = tuple[Saga[Any, Any], ...]
