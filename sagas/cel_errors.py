@@ -30,7 +30,9 @@ _NAME = re.compile(r"undeclared reference to '(?P<name>[^']*)'")
 _OVERLOAD = re.compile(
     r"found no matching overload for '(?P<name>[^']+)' applied to '(?P<args>.*)'"
 )
-_NO_OVERLOAD = re.compile(r"No matching overloads found : (?P<name>[^(]+)\((?P<args>.*)\)")
+_NO_OVERLOAD = re.compile(
+    r"No matching overloads found : (?:\((?P<of>[^)]*)\)\.)?(?P<name>[^(]+)\((?P<args>.*)\)"
+)
 _OPERATOR = re.compile(r"_?(?P<sign>[!=<>+\-*/%&|?:]+|in)_.*|@in")
 _MESSAGE_TYPE = re.compile(r"\btroth\.[A-Za-z0-9_]+")
 _WRAPPED = re.compile(r"wrapper\((\w+)\)")
@@ -67,7 +69,8 @@ def value_error(text: str) -> str:
     if said.startswith("Applying SELECT"):
         return "a field is read from a value that is no object"
     if overload := _NO_OVERLOAD.match(said):
-        return _overload_text(overload["name"], overload["args"].replace("_type", ""))
+        given = ", ".join(filter(None, (overload["of"], overload["args"])))
+        return _overload_text(overload["name"], given.replace("_type", "").replace("int64", "int"))
     return said
 
 

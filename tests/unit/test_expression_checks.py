@@ -58,6 +58,11 @@ from tests.unit.expression_data import (
         ("[1].exists(vars, vars == 1)", "name", "`vars` names data here"),
         (".input.company", "name", "write `input` without the dot"),
         ("foo(1)", "name", "no such name or function `foo`"),
+        (
+            "{'a': 1}[0]",
+            "type",
+            "[] does not work on map(string, int), int: write a field as .name",
+        ),
         ("why.code", "name", "no such name or function `why.code`"),
         ("next_open(meta.now)", "name", "next_open() takes the name of a calendar in quotes"),
         ("next_open('offise', meta.now)", "name", "there is no calendar `offise` here; office?"),

@@ -89,6 +89,8 @@ from tests.unit.expression_data import (
         ("events.signed.time < meta.now", False),
         ("meta.now - meta.started_at == duration('24h')", True),
         ("string(meta.now)", "2026-01-31T01:02:03Z"),
+        ("[dyn(meta.now)]", ["2026-01-31T01:02:03Z"]),
+        ("{'n': [events.signed.time]}", {"n": ["2026-01-31T01:02:03Z"]}),
     ],
 )
 def test_an_expression_yields_its_value(text: str, value: object) -> None:
@@ -101,6 +103,8 @@ def test_an_expression_yields_its_value(text: str, value: object) -> None:
 FUNCTION_VALUES: list[tuple[str, object]] = [
     ("put(input.counts, 'c', 3)", {"a": 2, "b": 1, "c": 3}),
     ("put(results.check, 'note', 'x')", {"risk": 70, "ok": True, "url": "u", "note": "x"}),
+    ("without([[1, 2], [3]], [1, 2])", [[3]]),
+    ("without([{'a': 1}, {'a': true}], {'a': 1})", [{"a": True}]),
     ("put({}, 'at', meta.now)", {"at": "2026-01-31T01:02:03Z"}),
     ("drop(input.counts, 'a')", {"b": 1}),
     ("drop(results.check, 'missing')", {"risk": 70, "ok": True, "url": "u"}),

@@ -89,6 +89,20 @@ def test_a_value_is_told_what_is_wrong(value: Json, problems: list[str]) -> None
     assert validator.is_valid(value) == (not problems)
 
 
+@pytest.mark.parametrize(
+    ("schema", "value", "problem"),
+    [
+        ({"const": 5}, 4, "data must be 5, got 4"),
+        ({"uniqueItems": True}, [1, 1], "data: [1,1] has non-unique elements"),
+        ({"dependentRequired": {"a": ["b"]}}, {"a": 1}, "data.b is missing"),
+        ({"not": {"type": "string"}}, "a", 'data: {"type":"string"} is not allowed for "a"'),
+    ],
+)
+def test_what_a_rare_rule_says_is_told(schema: Json, value: Json, problem: str) -> None:
+    """A rule without words of ours has those of the library."""
+    assert schemas().validator(schema).check(value) == [problem]
+
+
 def test_the_root_of_the_path_is_the_callers_word() -> None:
     """The same problem reads `input.company` where the value is an input."""
     validator = schemas().validator({"$ref": "order.v1"})
@@ -141,6 +155,14 @@ def test_a_field_may_be_called_like_a_keyword() -> None:
     assert not validator.is_valid({"$ref": 1})
 
 
+def deep(levels: int) -> Json:
+    """A schema inside a schema, and so on."""
+    schema: Json = {"type": "string"}
+    for _ in range(levels):
+        schema = {"properties": {"a": schema}}
+    return schema
+
+
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
@@ -152,6 +174,8 @@ def test_a_field_may_be_called_like_a_keyword() -> None:
         ({"$id": "https://example.com/x"}, "\\$id is not supported"),
         ({"pattern": "(?=a)b"}, "does not compile"),
         (7, "must be an object"),
+        ({"$ref": 5}, "5 is not of type"),
+        (deep(200), "nested deeper than 64 levels"),
     ],
 )
 def test_an_unusable_schema_is_refused(schema: Json, message: str) -> None:
@@ -241,6 +265,9 @@ def maybe(schema: Json) -> Json:
         ({"const": "a"}, {"enum": ["b", "c"]}, 'wants "b" or "c", gets "a"'),
         ({"const": "a"}, {"enum": ["a", "c"]}, None),
         ({"const": 1, "type": "number"}, INTEGER, None),
+        ({"const": 1.0}, INTEGER, None),
+        ({"const": "a"}, INTEGER, "wants integer, gets string"),
+        ({"enum": [{}, []]}, INTEGER, "wants integer, gets array or object"),
         (thing(a=STRING), thing(a=STRING), None),
         (thing(a=STRING), thing(a=STRING, b=INTEGER), "wants `b`, which is not given"),
         (thing(amout=STRING), thing(amount=STRING), "wants `amount`, which is not given; amout?"),

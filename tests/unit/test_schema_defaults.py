@@ -83,3 +83,39 @@ def test_a_default_that_does_not_fit_its_schema_is_told_by_its_place() -> None:
     schemas = SchemaSet({})
     schema = _of(list={"type": "array", "items": _of(a={"type": "integer", "default": "x"})})
     assert schemas.wrong_defaults(schema, "input") == ["input.list[].a must be an integer, got 'x'"]
+
+
+def test_what_could_not_be_recorded_is_no_default() -> None:
+    with pytest.raises(SchemaError, match="the default of a: a text holds U"):
+        _fill(_of(a={"default": "\0"}), {})
+
+
+def _tree(levels: int) -> Json:
+    value: Json = {"n": 1}
+    for _ in range(levels):
+        value = {"kids": value}
+    return value
+
+
+def test_a_default_that_its_own_schema_fills_in_too_deep_is_refused() -> None:
+    tree = _of(kids={"$ref": "#"}, n={"default": 0})
+    with pytest.raises(SchemaError, match="nested deeper than 64 levels"):
+        _fill(_of(a={"$ref": "tree", "default": _tree(100)}), {}, tree=tree)
+
+
+def test_nothing_is_filled_in_where_nothing_so_deep_could_be_recorded() -> None:
+    """The value is refused as a whole, by its own name: filling it in must not end before."""
+    tree = _of(kids={"$ref": "#"}, n={"default": 0})
+    found, levels = _fill(tree, _tree(400)), 0
+    while "kids" in found:
+        levels += "n" in found
+        found = found["kids"]
+    assert levels < 400
+
+
+def test_what_is_complete_below_is_the_very_object_too() -> None:
+    inner = _of(a={"default": 1})
+    for schema in (_of(x=inner), {"type": "object", "additionalProperties": inner}):
+        whole: Json = {"x": {"a": 2}}
+        assert _fill(schema, whole) is whole
+    assert _fill(_of(x=True, y=inner), {"x": {}, "y": {}}) == {"x": {}, "y": {"a": 1}}
