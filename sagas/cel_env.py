@@ -94,7 +94,7 @@ class TypeEnv:
                 found = None if self.event is None else self._event(self.event)
             case "error":
                 found = _ERROR if self.error else None
-            case _:
+            case _:  # pragma: no cover - WHOLE has no other
                 pass
         if found is None:
             raise ExprError("name", f"`{root}` does not exist here")
@@ -124,7 +124,7 @@ class TypeEnv:
                 return dict.fromkeys(self.timers, TIMESTAMP)
             case "calendar":
                 return dict.fromkeys(self.calendars, _TEXT)
-            case _:
+            case _:  # pragma: no cover - neither have NAMED and ASKED
                 return _NOTHING
 
     def _taken(self, name: str) -> Json:

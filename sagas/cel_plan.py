@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeAlias, cast
+from typing import Protocol, TypeAlias, assert_never, cast
 
 # The package has stubs for its module and none for itself.
 from cel_expr_python import cel  # pyright: ignore[reportMissingTypeStubs]
@@ -278,6 +278,8 @@ class _Lowering:
                 return MapOf(node.id, node.type_name, entries)
             case Comprehension():
                 return self._comprehension(node)
+            case _:
+                assert_never(node)
 
     def _bound(self, node_id: int, path: Path, use: str) -> Node:
         slot = self.slots.get((path, use))

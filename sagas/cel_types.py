@@ -272,8 +272,6 @@ def _add_map_field(
 
 
 def _set_type(field: _Field, type_text: str) -> None:
-    if not field.label:
-        field.label = _Field.LABEL_OPTIONAL
     # Else made from the name without underscores, where two names may meet.
     field.json_name = field.name
     scalar = _PROTO_SCALARS.get(type_text)

@@ -26,7 +26,7 @@ def fields(data: bytes) -> Fields:
                 size, at = _varint(data, at)
                 yield key >> 3, size, data[at : at + size]
                 at += size
-            case wire:
+            case wire:  # pragma: no cover - no other wire type is in the form of an expression
                 raise AssertionError(f"wire type {wire} is not in the form of an expression")
 
 

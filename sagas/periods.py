@@ -98,7 +98,7 @@ def _next_open_day(
     found = slot + 1
     if rhythm.skips:
         found = max(found, (local_date(calendar, now) - first).days)
-    for _ in range(SEARCH_DAYS_MAX):
+    for _ in range(SEARCH_DAYS_MAX):  # pragma: no branch - see there: it opens before
         day = first + timedelta(days=found)
         if is_open_on(calendar, day):
             start = opening(calendar, day)

@@ -128,7 +128,7 @@ def _kind_of_value(value: Json) -> str:
             return "string"
         case list():
             return "array"
-        case dict():
+        case _:  # JSON has no other kind
             return "object"
 
 

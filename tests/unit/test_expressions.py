@@ -88,6 +88,7 @@ from tests.unit.expression_data import (
         ),
         ("events.signed.time < meta.now", False),
         ("meta.now - meta.started_at == duration('24h')", True),
+        ("size(b'\\x00ab') + size('ab')", 5),
         ("string(meta.now)", "2026-01-31T01:02:03Z"),
         ("[dyn(meta.now)]", ["2026-01-31T01:02:03Z"]),
         ("{'n': [events.signed.time]}", {"n": ["2026-01-31T01:02:03Z"]}),
