@@ -14,6 +14,7 @@ from adapters.postgres.tables import metadata
 from adapters.sql.views import VIEWS
 from domain.ports import LaneWrite
 from tests.contract.store_world import step_row
+from tools.servers import Postgres
 
 COLUMNS = """
 SELECT table_name, column_name, data_type, is_nullable = 'NO' FROM information_schema.columns
@@ -126,7 +127,16 @@ def test_a_migration_that_fails_half_way_leaves_nothing(fresh_database: str) -> 
     assert tables == [("relays",)]
 
 
-def test_lanes_and_current_steps_are_rewritten_without_a_new_index_entry(url: str) -> None:
+def test_lanes_and_current_steps_are_rewritten_without_a_new_index_entry(
+    own_postgres: Postgres,
+) -> None:
+    """Nobody else looks at the database: a page keeps old versions that anybody may still see."""
+    url = own_postgres.address
+    with psycopg.connect(url, autocommit=True) as db:
+        # Its ANALYZE is such a look, and comes by sooner the slower the machine is.
+        db.execute("ALTER SYSTEM SET autovacuum = off")
+        db.execute("SELECT pg_reload_conf()")
+    migrate(url, 2)
     store = PostgresStore.open(url, process="p1")
     cluster = PostgresCluster(url, process="p1", backend=lambda: store.backend)
     beliefs = [cluster.claim(lane) for lane in range(2)]
@@ -141,7 +151,7 @@ def test_lanes_and_current_steps_are_rewritten_without_a_new_index_entry(url: st
     # The server tells its statistics when a session ends.
     with psycopg.connect(url, autocommit=True) as db:
         db.execute("SELECT pg_stat_force_next_flush()")
-        for table, least in (("lanes", 0.99), ("current_steps", 0.9)):
+        for table, least in (("lanes", 0.99), ("current_steps", 0.99)):
             found = db.execute(
                 "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = %s",
                 [table],
