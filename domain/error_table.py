@@ -25,6 +25,8 @@ TR130 def.changed 409  The definition changed under the same version
   raise version=, or restore the frozen file
 TR131 app.unserved 409  A version that still runs has a step that nothing here serves
   keep its function until no commitment of that version is left
+TR132 explore.broken 422  A run of the saga breaks a promise of the engine
+  the run is told below: do not run this version, and send the run with the definition
 TR201 def.no_approval 422  A gated step is reached without a decision
   put the step inside: with approve("NAME", level=A2, ...):
 TR202 def.no_undo 422  An external step has neither undo nor irreversible

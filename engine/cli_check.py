@@ -11,7 +11,7 @@ import typer
 
 from domain.errors import refusal
 from engine.cli_errors import Exit
-from engine.cli_explore import EXPLORE_S, explored, told
+from engine.cli_explore import EXPLORE_S, bounds_of, explored, told
 
 __all__ = ["check"]
 
@@ -28,14 +28,24 @@ def check(
         bool, typer.Option("--explore", help="Try every run of what is right, within bounds.")
     ] = False,
     limit_s: Annotated[
-        float, typer.Option("--explore-seconds", min=1, help="Longest time for each.")
+        float,
+        typer.Option("--explore-seconds", min=1, help="Seconds of the processor for each."),
     ] = EXPLORE_S,
+    bounds: Annotated[
+        str | None,
+        typer.Option("--explore-bounds", help="How far, in place of the usual: attempts=3,items=2"),
+    ] = None,
 ) -> None:
     """Check definitions as registering would; exit 1 when one has a fault.
 
     With --explore exit 7 when no run broke, and not all were looked at.
     """
-    found = [_checked(path, draw, limit_s if explore else None) for path in _files(files)]
+    try:
+        within = bounds_of(bounds)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--explore-bounds") from None
+    limit = (limit_s, within) if explore else None
+    found = [_checked(path, draw, limit) for path in _files(files)]
     if json:
         typer.echo(orjson.dumps(found))
     else:
@@ -57,7 +67,9 @@ def _files(given: list[Path]) -> list[Path]:
     return found
 
 
-def _checked(path: Path, draw: Path | None, explore_s: float | None) -> dict[str, Json]:
+def _checked(
+    path: Path, draw: Path | None, limit: tuple[float, dict[str, int]] | None
+) -> dict[str, Json]:
     # The checks bring the type checker of expressions along: only where it is wanted.
     from sagas.checks import check as faults_of
 
@@ -70,8 +82,8 @@ def _checked(path: Path, draw: Path | None, explore_s: float | None) -> dict[str
         raise refusal("http.not_found", f"{path}: {error.strerror}") from None
     faults = [_placed(fault.as_json(), path, text) for fault in faults_of(document)]
     one = {"file": str(path), "faults": faults, **_facts(document, draw, is_right=not faults)}
-    if explore_s is not None and not faults:
-        one["explored"] = explored(document, explore_s)
+    if limit is not None and not faults:
+        one["explored"] = explored(document, *limit)
         one["faults"] = one["explored"].pop("faults")
         if draw is not None and one["explored"]["mermaid"]:
             one["drawn"].append(_draw_run(document, one["explored"]["mermaid"], draw))

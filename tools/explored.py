@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import process_time
 
+from engine.cli_explore import spent
 from sagas.explore import NARROW, WIDE, Bounds, explore
 
 __all__ = ["PAGE", "table"]
@@ -41,7 +42,7 @@ def table(names: Sequence[str] = ()) -> str:
 
 def _cell(document: dict[str, object], bounds: Bounds) -> str:
     began_s = process_time()
-    found = explore(document, bounds, over=lambda: process_time() - began_s > LIMIT_S)
+    found = explore(document, bounds, over=spent(LIMIT_S))
     counted = f"{found.states:,}, {found.moves:,}, {process_time() - began_s:.1f}"
     if found.broken is not None:
         return f"{counted}: broken"

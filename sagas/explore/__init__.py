@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any, cast
 
-from sagas.definition import Handler
 from sagas.explore.moves import Bounds
 from sagas.explore.samples import Samples
 from sagas.explore.search import Result, search
@@ -23,6 +23,7 @@ from sagas.loading import load
 __all__ = [
     "NARROW",
     "WIDE",
+    "WIDENED",
     "Bounds",
     "Result",
     "Samples",
@@ -36,7 +37,9 @@ Json = Any
 NARROW = Bounds(attempts=1, rounds=1, beside=1, items=1, collected=1, retried_debts=0, values=3)
 """Explored first: each thing once."""
 WIDE = Bounds()
-"""Explored then: what may happen twice, twice."""
+"""Explored last: what may happen twice, twice."""
+WIDENED = ("attempts", "rounds", "beside", "values", "collected", "retried_debts", "items")
+"""In between each of these alone, where a run came to it: one kind of thing twice."""
 
 
 def explore(
@@ -45,22 +48,52 @@ def explore(
 ) -> Result:  # fmt: skip
     """Explore a definition document that passed the checks.
 
-    Without `bounds` first within narrow ones, which is quick, then within wider ones as far as
-    `over` lets it: the result says the widest that were explored to the end. Not `is_reduced`, each
-    state counts for itself, which takes long; nothing else may be found by it, as tests show.
+    Without `bounds` within narrow ones: what of this is not looked at is `cut`. Then, as far as
+    `over` lets it, with each of them widened alone and with all of them widened; `reached` says how
+    far that came. Not `is_reduced`, each state counts for itself, which takes long; nothing else
+    may be found by it, as tests show.
     """
     if bounds is not None:
         return _within(document, bounds, over, is_reduced=is_reduced)
-    narrow = _within(document, NARROW, over)
+    found = narrow = _within(document, NARROW, over)
     if narrow.broken is not None or not narrow.is_complete:
         return narrow
+    several = [name for name in WIDENED if any(_is_about(t, name) for t in narrow.reached)]
+    for name in several:
+        wider = replace(NARROW, **{name: getattr(WIDE, name)})
+        found = _with(found, _within(document, wider, over), name)
+        if found.broken is not None:
+            return found
+    if len(several) < 2:
+        return found
     wide = _within(document, WIDE, over)
-    wide.states, wide.moves = wide.states + narrow.states, wide.moves + narrow.moves
     if wide.broken is not None or wide.is_complete:
-        return wide
-    narrow.states, narrow.moves = wide.states, wide.moves
-    narrow.cut += [f"beyond the bounds below {text}" for text in wide.cut]
-    return narrow
+        return replace(wide, states=found.states + wide.states, moves=found.moves + wide.moves)
+    names = ", ".join(several)
+    text = f"one of {names} is widened, not several: {wide.states:,} states, and more were left"
+    return _sum(found, wide, [*found.reached, text])
+
+
+def _with(found: Result, wider: Result, name: str) -> Result:
+    """What is known when one bound was widened alone."""
+    if wider.broken is not None:
+        return replace(wider, states=found.states + wider.states, moves=found.moves + wider.moves)
+    if not wider.is_complete:
+        text = f"{name}={getattr(WIDE, name)}, all else once: {wider.states:,} states of more"
+        return _sum(found, wider, [*found.reached, text])
+    kept = [text for text in found.reached if not _is_about(text, name)]
+    return _sum(found, wider, [*(t for t in wider.reached if _is_about(t, name)), *kept])
+
+
+def _sum(found: Result, more: Result, reached: list[str]) -> Result:
+    return replace(
+        found, states=found.states + more.states, moves=found.moves + more.moves,
+        ends={**more.ends, **found.ends}, waits=found.waits | more.waits, reached=reached,
+    )  # fmt: skip
+
+
+def _is_about(text: str, name: str) -> bool:
+    return text.endswith(f"({name})")
 
 
 def _within(
@@ -69,15 +102,12 @@ def _within(
 ) -> Result:  # fmt: skip
     limited, reached = bounded(document, bounds)
     d = load(limited, "0" * 64)
-    beside = sum(isinstance(one, Handler) and not one.interrupt for one in d.by_template.values())
-    if beside > bounds.beside:
-        reached.append(f"handlers and updates: {bounds.beside} runs of all {beside}")
     samples = Samples(d, bounds.items, bounds.values)
     result = search(d, samples, bounds, over=over, is_reduced=is_reduced)
-    result.reached += reached
-    result.reached += [
-        f"{what}: only some of its values were tried" for what in sorted(samples.cut)
-    ]
+    result.reached = [*reached, *sorted(result.reached)]
+    if samples.is_shortened:
+        result.reached.append(f"items of a list in the data: {bounds.items} (items)")
+    result.reached += [f"{what}: {bounds.values} (values)" for what in sorted(samples.cut)]
     result.cut += [f"{what}: no value was found for it" for what in sorted(samples.none)]
     return result
 
@@ -109,13 +139,13 @@ def _limit(node: dict[str, Json], bounds: Bounds, reached: list[str]) -> None:
     if kind in ("step", "child") and node.get("undo"):
         node["undo"] = {**node["undo"], "retry": _attempts(node["undo"], bounds, reached)}
     if kind == "repeat" and node.get("max", 0) > bounds.rounds:
-        reached.append(f"rounds of {node['name']}: {bounds.rounds} of {node['max']:,}")
+        reached.append(f"rounds of {node['name']}: {bounds.rounds} of {node['max']:,} (rounds)")
         node["max"] = bounds.rounds
 
 
 def _attempts(given: Mapping[str, Json], bounds: Bounds, reached: list[str]) -> Json:
     retry = dict(given.get("retry") or {})
     if retry.get("attempts", bounds.attempts + 1) > bounds.attempts:
-        reached.append(f"attempts: {bounds.attempts} of each step and undo")
+        reached.append(f"attempts of each step and undo: {bounds.attempts} (attempts)")
         retry["attempts"] = bounds.attempts
     return retry

@@ -31,6 +31,7 @@ from domain.state import (
 )
 from sagas.definition import Definition, Handler
 from sagas.explore.alive import WHOLE_INPUT, Alive, Living, ends_all
+from sagas.explore.awaited import may_be_late
 from sagas.explore.gated import GateOracle
 from sagas.explore.symmetry import Symmetry
 from sagas.explore.undone import UndoOracle
@@ -99,6 +100,8 @@ class Alike:
                 lines.append(f"effect {effect.kind} {self._record(effect)}")
             elif not is_over and living.keeps(effect):
                 lines.append(f"settled {effect.kind} {effect.node} {effect.state}")
+            if may_be_late(c, effect):
+                lines.append(f"unanswered {effect.kind} {effect.node} {effect.state}")
         return lines
 
     def _flow_is_over(self, c: Commitment) -> bool:

@@ -3,7 +3,14 @@
 Time is not measured here. Of the timers that run any may be the next to fire, whatever was set
 first: that is more than can happen, so what holds for all these runs holds for the real ones. The
 clock itself stands still, which is what lets the same futures be found to be the same. An event
-that comes early is one that comes just when its wait has opened, so none comes before that.
+that comes early is one that comes just when its wait has opened, so none comes before that. Seats
+are taken in their order: to take one reads and writes nothing of another, so all orders lead to
+the same question with the same seats taken, and a no of any seat is a no.
+
+**Starts.** That a worker begins is a move of its own only in a full search. The engine decides on
+every message to an effect alike whether it was begun or not, but for two that come to none that
+was: nobody started it, and it is withdrawn. So what may become of one that was begun may become of
+it before too, with the same decisions: the start itself need not be looked at.
 """
 
 from __future__ import annotations
@@ -18,13 +25,15 @@ from domain.ids import commitment_id
 from domain.seats import missing_seats
 from domain.state import Asked, Effect, Instance, in_flight, template_of
 from sagas.definition import Definition, Handler, Node
+from sagas.explore.awaited import may_be_late
 from sagas.explore.samples import Samples
 
-__all__ = ["CANCEL", "Bounds", "Move", "Moves", "awaited"]
+__all__ = ["CANCEL", "Bounds", "Move", "Moves"]
 
 Json = Any
 TOKEN = "1.1.1.1"  # noqa: S105  the token of a dispatch, not a secret
 CANCEL = "cancel"
+LATE = "late answers"
 SYSTEM, PERSON, TIME, EVENTS = "troth", "person", "time", "events"
 
 
@@ -34,8 +43,8 @@ class Bounds:
 
     `attempts` of a step or undo, `rounds` of a repeat, `runs` of a handler, `updates` of each kind
     in one run, `beside`: runs of handlers and updates in the scopes that are open, `items` of a
-    list in the data, `values` of one schema, `collected` events of one wait, `retried_debts` in one
-    run; `states` in all.
+    list in the data, `values` of one schema, `collected` events of one wait, `retried_debts` and
+    `late` answers, of attempts that were given up, in one run; `states` in all.
     """
 
     attempts: int = 2
@@ -47,6 +56,7 @@ class Bounds:
     values: int = 8
     collected: int = 2
     retried_debts: int = 1
+    late: int = 1
     states: int = 60_000
 
 
@@ -70,17 +80,22 @@ class Move:
 class Moves:
     """Lists what can happen, in an order that never changes."""
 
-    def __init__(self, d: Definition, samples: Samples, bounds: Bounds) -> None:
+    def __init__(
+        self, d: Definition, samples: Samples, bounds: Bounds, *, is_reduced: bool = False
+    ) -> None:
         self.d = d
+        self.is_reduced = is_reduced
         self.samples = samples
         self.bounds = bounds
+        self.reached: set[str] = set()
+        """What was left out because of a bound, in words."""
 
     def of(self, c: Commitment, used: Mapping[str, int]) -> Iterator[Move]:
         """All moves of a commitment that is not over; `used` counts what is bounded."""
         for key, effect in c.effects.items():
             if in_flight(effect):
                 yield from self._effect(c, key, effect, used)
-        yield from self._late(c)
+        yield from self.late(c, used)
         for path, instance in c.nodes.items():
             if instance.asked is not None and not instance.branch:
                 yield from self._decisions(path, instance.asked)
@@ -103,8 +118,11 @@ class Moves:
             agent = path if name.endswith("retry") else None
             text = f"{name} of {path or 'the saga'} is due"
             yield Move(TIME, text, msg.Wake(0), timer=timer, agent=agent)
-        if c.cancelling is None and not c.pivots and "" not in c.undoing:
-            yield Move(PERSON, CANCEL, msg.Control("cancel", "operator", "explored"))
+        yield Move(PERSON, CANCEL, msg.Control("cancel", "operator", "explored"))
+
+    def _left(self, bound: str, what: str) -> None:
+        """Something was left out because of a bound."""
+        self.reached.add(f"{what}: {getattr(self.bounds, bound)} ({bound})")
 
     # --- effects -----------------------------------------------------------------------------
 
@@ -116,13 +134,19 @@ class Moves:
         elif effect.state == "started" or (effect.state == "offered" and effect.kind == "undo"):
             yield from self._outcomes(key, effect)
         elif effect.state == "offered":
-            yield self._said(effect, "starts", msg.Started(key, effect.attempt, TOKEN, "w"))
+            if self.is_reduced:
+                yield from self._outcomes(key, effect)
+            else:
+                yield self._said(effect, "starts", msg.Started(key, effect.attempt, TOKEN, "w"))
+            if effect.stop:
+                text = f"{effect.node} is withdrawn before anybody starts it"
+                yield Move(SYSTEM, text, msg.Withdrawn(key), agent=effect.node)
             lost = msg.NotStarted(key, effect.attempt, effect.kind, "within")
             yield Move(TIME, f"nobody starts {effect.node} in time", lost, agent=effect.node)
-            if effect.not_after_us is not None and not used.get(f"stale {effect.node}"):
+            use = f"stale {template_of(effect.node)}"
+            if effect.not_after_us is not None and not used.get(use):
                 stale = msg.NotStarted(key, effect.attempt, effect.kind, "not_after")
                 text = f"the decision for {effect.node} is over before anybody starts"
-                use = f"stale {effect.node}"
                 yield Move(TIME, text, stale, use=use, agent=effect.node, stale=effect.node)
 
     def _said(self, effect: Effect, what: str, message: msg.Message) -> Move:
@@ -152,9 +176,8 @@ class Moves:
             failed = self._answer(key, effect, "failed", code=code)
             yield self._said(effect, f"fails: {code}", failed)
         yield self._said(effect, "fails for now", self._answer(key, effect, "transient"))
-        if effect.kind == "do":
-            lost = msg.Lost(key, effect.attempt, effect.kind, "timeout")
-            yield self._said(effect, "gives no reply", lost)
+        lost = msg.Lost(key, effect.attempt, effect.kind, "timeout")
+        yield self._said(effect, "gives no reply", lost)
 
     def _unknown(self, c: Commitment, key: str, effect: Effect) -> Iterator[Move]:
         if effect.next == "probe":
@@ -178,13 +201,22 @@ class Moves:
         text = f"settles {effect.node}: {outcome.replace('_', ' ')}{_shown(result)}"
         return Move(PERSON, text, said, agent=effect.node)
 
-    def _late(self, c: Commitment) -> Iterator[Move]:
-        """A done of an attempt that was given up, while its effect goes on or has failed."""
+    def late(self, c: Commitment, used: Mapping[str, int]) -> Iterator[Move]:
+        """A done of an attempt that was given up: while its effect goes on, and when it is over.
+
+        It is no agent's own: what it enters to be undone comes into a list that others are in.
+        """
         for key, effect in c.effects.items():
-            if effect.kind == "do" and effect.unanswered and effect.state == "backoff":
-                for result in self._results(effect)[:1]:
-                    done = self._answer(key, effect, "done", result=result)
-                    yield self._said(effect, f"is done after all{_shown(result)}", done)
+            if not may_be_late(c, effect):
+                continue
+            if used.get(LATE, 0) >= self.bounds.late:
+                self._left("late", "answers that come late in a run")
+                continue
+            for result in self._results(effect)[:1]:
+                done = self._answer(key, effect, "done", result=result)
+                kind = "undo of " if effect.kind == "undo" else ""
+                text = f"{kind}{effect.node} is done after all{_shown(result)}"
+                yield Move(effect.participant, text, done, use=LATE)
 
     # --- people ------------------------------------------------------------------------------
 
@@ -233,16 +265,22 @@ class Moves:
             agent = debt.node if debt.kind == "undo" else None
             yield Move(PERSON, f"settles debt {debt.node}", settle, agent=agent)
             use = "retried debts"
-            if debt.kind != "contradicted" and used.get(use, 0) < self.bounds.retried_debts:
+            if debt.kind == "contradicted":
+                continue
+            if used.get(use, 0) >= self.bounds.retried_debts:
+                self._left("retried_debts", "debts that are retried in a run")
+            else:
                 again = msg.Control("retry", "operator", "again", number)
                 yield Move(PERSON, f"retries debt {debt.node}", again, use=use, agent=agent)
 
     def _updates(self, c: Commitment, used: Mapping[str, int]) -> Iterator[Move]:
-        if sum(c.runs.values()) >= self.bounds.beside:
+        if self.d.updates and sum(c.runs.values()) >= self.bounds.beside:
+            self._left("beside", "handlers and updates that run in one scope")
             return
         for update in self.d.updates:
             use = f"update {update.name}"
             if used.get(use, 0) >= self.bounds.updates:
+                self._left("updates", f"updates {update.name} in a run")
                 continue
             schema = self._update_doc(update.name)["schema"]
             what = f"the arguments of {update.name}"
@@ -282,11 +320,18 @@ class Moves:
 
     def _may_take(self, c: Commitment, path: str) -> bool:
         found = self.d.by_template[template_of(path)]
-        if isinstance(found, Handler):
-            if not found.interrupt and sum(c.runs.values()) >= self.bounds.beside:
-                return False
-            return c.runs.get(path, 0) + len(c.queues.get(path, ())) < self.bounds.runs
-        return len(c.nodes[path].events) < self.bounds.collected
+        if not isinstance(found, Handler):
+            is_left = len(c.nodes[path].events) >= self.bounds.collected
+            if is_left:
+                self._left("collected", f"events that {found.name} collects")
+            return not is_left
+        if not found.interrupt and sum(c.runs.values()) >= self.bounds.beside:
+            self._left("beside", "handlers and updates that run in one scope")
+            return False
+        is_left = c.runs.get(path, 0) + len(c.queues.get(path, ())) >= self.bounds.runs
+        if is_left and self.bounds.runs < found.max:
+            self._left("runs", f"runs of {found.name}")
+        return not is_left
 
     def _children(self, c: Commitment) -> Iterator[Move]:
         for path, child in c.children.items():
@@ -303,6 +348,8 @@ class Moves:
                 started = msg.ChildStarted(path, child.ask, name, 1, 1)
                 yield Move(f"saga {child.saga}", f"{path} begins", started)
                 yield over("conflict", error=error)
+                if child.stop:
+                    yield over("cancelled", error=error)
             else:
                 for result in self._of_child(path):
                     yield over("fulfilled", result)
@@ -332,26 +379,6 @@ class Moves:
         found = self.d.by_template[template_of(path)]
         assert isinstance(found, Node), path
         return found
-
-
-def awaited(c: Commitment) -> Iterator[tuple[str, str]]:
-    """The names of all that a commitment at rest waits for: what it is, and its name."""
-    for effect in c.effects.values():
-        if effect.state == "unknown" and effect.next == "ask":
-            yield "outcome", template_of(effect.node)
-        elif in_flight(effect):
-            yield "participant", effect.participant
-    for path, instance in c.nodes.items():
-        if instance.asked is not None and not instance.branch:
-            yield "decision", template_of(path)
-        elif instance.task is not None:
-            yield "task", template_of(path)
-    yield from (("event", type_) for sub in c.subs.values() for type_ in sub.types)
-    yield from (("time", template_of(t.rpartition(":")[0]) or "of the saga") for t in c.timers)
-    yield from (("child", child.saga) for child in c.children.values())
-    yield from (("lock", hold.lock) for hold in c.locks.values() if hold.fence is None)
-    yield from (("throttle", place.throttle) for place in c.places.values())
-    yield from (("debt", template_of(debt.node) or "of the saga") for debt in c.debts.values())
 
 
 SHOWN_MAX = 60

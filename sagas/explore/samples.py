@@ -50,6 +50,8 @@ class Samples:
     values: int = VALUES_MAX
     cut: set[str] = field(default_factory=set[str])
     none: set[str] = field(default_factory=set[str])
+    is_shortened: bool = False
+    """Whether a list may have more items than are tried."""
     _made: dict[str, list[Json]] = field(default_factory=dict[str, list[Json]])
 
     def __post_init__(self) -> None:
@@ -189,6 +191,7 @@ class Samples:
         if depth == DEPTH_MAX:
             yield []
             return
+        self.is_shortened |= schema.get("maxItems", self.items + 1) > self.items
         of = schema.get("items", {})
         item = next(self._values(of, root, depth + 1, vary=False))
         several = [

@@ -9,13 +9,14 @@ list in order, all of it in the end) never compares two of these lists. While th
 stops, and only effects that lie in different branches or items are awaited, the same holds of what
 settles them: each makes its own entry, or none. It is enough to look at the moves of one of them at
 each state (a persistent set). The one condition left is that no other is put off for ever: where
-one of these moves leads to a state that was seen before, all are looked at.
+one of these moves leads to a state that was seen before, all are looked at. A cancel is tried at every
+state, also where it must change nothing, and an answer that may come late lets none be left out.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -30,17 +31,16 @@ from sagas.decide import decide
 from sagas.definition import Definition
 from sagas.explore.alike import Alike
 from sagas.explore.alive import is_ending
+from sagas.explore.awaited import awaited
 from sagas.explore.gated import GateOracle
-from sagas.explore.moves import CANCEL, Bounds, Move, Moves, awaited
+from sagas.explore.moves import CANCEL, Bounds, Move, Moves
 from sagas.explore.samples import Samples
 from sagas.explore.undone import Broken, UndoOracle
 
-__all__ = ["MAIL_MAX", "START_US", "Result", "Seen", "search"]
+__all__ = ["START_US", "Result", "Seen", "search"]
 
 Json = Any
 START_US = 1_767_780_000_000_000  # Wednesday, 7 January 2026, 10:00 UTC
-MAIL_MAX = 1_000
-"""Messages that may follow from one move."""
 _CTX: Ctx = {
     "tenant": "explored", "actor": "explorer", "actor_type": "automated_workflow",
     "correlation": "", "causation": "", "trace": None,
@@ -118,7 +118,7 @@ class _Search:
         self.d = d
         self.samples = samples
         self.bounds = bounds
-        self.moves = Moves(d, samples, bounds)
+        self.moves = Moves(d, samples, bounds, is_reduced=is_reduced)
         self.is_reduced = is_reduced
         self.alike = Alike(d, bounds.attempts, bounds.runs, is_reduced=is_reduced)
         self.over = over
@@ -144,6 +144,7 @@ class _Search:
         except _Found as found:
             self.result.broken, self.result.why = found.seen, found.why
         self.result.states = len(self.all)
+        self.result.reached += self.moves.reached
         return self.result
 
     # --- one state ---------------------------------------------------------------------------
@@ -156,7 +157,8 @@ class _Search:
 
     def _expand(self, state: _State) -> None:
         """All moves of a state, or those of one undo where they stand for all (see above)."""
-        moves = list(self.moves.of(state.c, state.used))
+        *moves, cancel = self.moves.of(state.c, state.used)
+        self._move(state, cancel)
         alone = self._alone(state, moves)
         if alone is not None:
             before = len(self.all)
@@ -215,6 +217,8 @@ class _Search:
         except Broken as broken:
             raise _Found(seen, str(broken)) from None
         seen.status = after.status
+        if after.is_over:
+            self._after_the_end(seen, after, undone, used)
         known = self.known.setdefault(self.alike.key(after, undone, gated), [])
         spent = self.alike.spent(after, used)
         for old in known:
@@ -230,27 +234,40 @@ class _Search:
         return True
 
     def _entered(self, undone: UndoOracle, events: Sequence[Event]) -> None:
-        """A step that is done, and has an undo, stands to be undone unless that is done already."""
+        """A step that is done, and has an undo, stands to be undone unless that is done already.
+
+        Done late, it may stand as attempted; where nothing is undone any more, a person has a debt.
+        """
+        owed = {event.node for event in events if isinstance(event, ev.DebtOpened)}
         for event in events:
             if isinstance(event, ev.EffectDone) and event.kind == "do" and event.undo is None:
                 node = self.d.node_at(event.node)
-                if node.undo is not None and event.node not in undone.undone:
+                kept = undone.standing.keys() | undone.undone.keys() | owed
+                if node.undo is not None and event.node not in kept:
                     raise Broken(f"{event.node} is done, and nothing is kept to undo it")
+
+    def _after_the_end(
+        self, seen: Seen, c: Commitment, undone: UndoOracle, used: Mapping[str, int]
+    ) -> None:
+        """An answer that comes when all is over is undone already, or a debt that a person has."""
+        for move in self.moves.late(c, used):
+            self.result.moves += 1
+            events: list[Event] = []
+            late = Seen(0, seen, move, events)
+            oracle = undone.fork()
+            try:
+                late.status = self._decided(c, move.message, events).status
+                oracle.read(events)
+                self._entered(oracle, events)
+            except Broken as broken:
+                raise _Found(late, str(broken)) from None
 
     def _decided(
         self, c: Commitment | None, message: msg.Message, events: list[Event]
     ) -> Commitment:
-        """The state after a message and all the mail that follows from it without choice."""
-        mail = [message]
-        for _ in range(MAIL_MAX):
-            if not mail:
-                assert c is not None
-                return c
-            now = decide(self.d, c, mail.pop(0), stream=self.stream, now_us=START_US, ctx=_CTX)
-            events.extend(now.events)
-            mail += _followed(now.state, now.events)
-            c = now.state
-        raise Broken("mail without end")
+        now = decide(self.d, c, message, stream=self.stream, now_us=START_US, ctx=_CTX)
+        events.extend(now.events)
+        return now.state
 
     def _rest(self, state: _State) -> None:
         """A state at rest: over, or something moves it."""
@@ -289,21 +306,6 @@ class _Search:
         for one in self.all:
             if one.number not in ends:
                 raise _Found(one, "no run goes on from here to an end")
-
-
-def _followed(c: Commitment, events: Sequence[Event]) -> Iterator[msg.Message]:
-    """What follows without anybody's choice: who is asked to stop before it began, has stopped."""
-    for event in events:
-        if isinstance(event, ev.EffectStopAsked):
-            for key in event.effects:
-                effect = c.effects.get(key)
-                if effect is not None and effect.stop and effect.state == "offered":
-                    yield msg.Withdrawn(key)
-        elif isinstance(event, ev.ChildStopAsked):
-            for node in event.nodes:
-                child = c.children.get(node)
-                if child is not None and child.id is None:
-                    yield msg.ChildOver(node, child.ask, "cancelled")
 
 
 def _has_less(one: Mapping[str, int], other: Mapping[str, int]) -> bool:

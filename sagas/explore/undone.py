@@ -227,7 +227,10 @@ class UndoOracle:
     def _over(self, e: ev.CommitmentEnded, _: int) -> None:
         self.ended = e.status
         if e.status in ("compensated", "failed", "cancelled"):
-            _hold(not self.standing, f"it is {e.status}, and {', '.join(self.standing)} stand")
+            _hold(
+                not self.standing,
+                f"it is {e.status}, and what is not undone stands: {', '.join(self.standing)}",
+            )
 
     def _may_be_gone(self, e: ev.EffectWithdrawn | ev.EffectProbed, _: int) -> None:
         if e.answer != "absent" if isinstance(e, ev.EffectProbed) else e.tried:
@@ -248,7 +251,7 @@ class UndoOracle:
             passed = self.on_debt == "continue" and self._passed(other, path)
             if self._goes_first(other, path) and not passed:
                 how = "" if entry.done else ", which may have happened"
-                raise Broken(f"{path} is undone while {other} stands{how}")
+                raise Broken(f"{path} is undone while {other} stands{how}: that one comes first")
 
     def _in_line(self, base: str) -> bool:
         """Whether all in a part is undone in one line, however it was ordered."""

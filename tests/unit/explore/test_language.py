@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sagas.explore import Bounds, bounded, explore
+from sagas.explore import NARROW, WIDE, Bounds, Result, bounded, explore
 from tests.semantics.language import (
     approve,
     branch,
@@ -171,7 +171,9 @@ def test_attempts_and_rounds_are_cut_to_what_is_explored_and_that_is_said() -> N
         repeat("r", step("a", undo=often, **often), max=2_000),
     )  # fmt: skip
     cut, said = bounded(document, Bounds(attempts=2, rounds=3))
-    assert said == ["attempts: 2 of each step and undo", "rounds of r: 3 of 2,000"]
+    assert said == [
+        "attempts of each step and undo: 2 (attempts)", "rounds of r: 3 of 2,000 (rounds)"
+    ]  # fmt: skip
     once, some, loop = cut["flow"]
     assert [once["retry"]["attempts"], some["retry"]["attempts"], loop["max"]] == [1, 2, 3]
     inner = loop["flow"][0]
@@ -184,8 +186,8 @@ def test_values_and_runs_beside_that_are_left_out_are_said() -> None:
     way = choose("way", branch("x", A, when="input.n in [10, 20]"), otherwise=[B])
     document = saga(way, input=number, handlers=[handler(name, name, C) for name in ("one", "two")])
     said = explore(document, Bounds(attempts=1, values=2, beside=1, states=50)).reached
-    assert "handlers and updates: 1 runs of all 2" in said
-    assert "input: only some of its values were tried" in said
+    assert "handlers and updates that run in one scope: 1 (beside)" in said
+    assert "input: 2 (values)" in said
     none = {"type": "object", "properties": {"id": {"pattern": "^q$", "type": "string"}},
             "required": ["id"]}  # fmt: skip
     assert explore(saga(A, input=none)).cut == ["input: no value was found for it"]
@@ -194,11 +196,19 @@ def test_values_and_runs_beside_that_are_left_out_are_said() -> None:
 def test_first_all_is_explored_once_then_twice_as_far_as_there_is_time() -> None:
     both = explore(saga(A, LAST))
     assert both.is_complete
-    assert both.states > explore(saga(A, LAST), Bounds(attempts=1, retried_debts=0)).states
-    asked = iter(range(1_000))
-    late = explore(saga(A, LAST), over=lambda: next(asked) > 60)
-    assert late.is_complete
-    assert late.cut[0].startswith("beyond the bounds below ")
-    assert late.cut[0].endswith("more were left")
+    assert not both.cut
+    narrow, wide = (explore(saga(A, LAST), bounds) for bounds in (NARROW, WIDE))
+    assert both.states > narrow.states + wide.states, "between them each bound is widened alone"
+    assert both.reached == wide.reached
+
+    def until(states: int) -> Result:
+        asked = iter(range(10_000))
+        return explore(saga(A, LAST), over=lambda: next(asked) >= states)
+
+    for states in (narrow.states, both.states - wide.states):
+        late = until(states)
+        assert late.is_complete, "what is promised is looked at"
+        assert not late.cut
+        assert any("of more" in text or "more were left" in text for text in late.reached)
     at_once = explore(saga(A, LAST), over=lambda: True)
     assert not at_once.is_complete

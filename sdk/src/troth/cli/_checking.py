@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -21,6 +22,7 @@ from ._project import tell
 __all__ = ["check"]
 
 EXPLORE_S = 60.0
+BOUNDS = re.compile(r"[a-z_]+=\d{1,6}(,[a-z_]+=\d{1,6})*")
 
 Targets = Annotated[
     list[str] | None,
@@ -44,14 +46,21 @@ def check(
         bool, typer.Option("--explore", help="Try every run of each saga, within bounds.")
     ] = False,
     explore_s: Annotated[
-        float, typer.Option("--explore-seconds", min=1, help="Longest time for each saga.")
+        float,
+        typer.Option("--explore-seconds", min=1, help="Seconds of the processor for each saga."),
     ] = EXPLORE_S,
+    bounds: Annotated[
+        str | None,
+        typer.Option("--explore-bounds", help="How far, in place of the usual: attempts=3,items=2"),
+    ] = None,
 ) -> None:
     """Trace the sagas and hold them against every rule; registers nothing.
 
     Tells what each undoes and which approve covers which step. The engine does the checking: it is
     found in PATH or a .venv, and runs as a child process.
     """
+    if bounds is not None and not BOUNDS.fullmatch(bounds):
+        raise typer.BadParameter("name bounds as attempts=3,items=2")
     session = session_of(ctx)
     named = targets or []
     files = _files(named, session.folder)
@@ -65,7 +74,8 @@ def check(
     else:
         app, found = App(), [_read(file, session.folder) for file in files]
     engine = find_engine(folder=session.folder)
-    rules(engine, app, found, draw=draw, explore_s=explore_s if explore else None)
+    limit_s = explore_s if explore else None
+    rules(engine, app, found, draw=draw, explore_s=limit_s, bounds=bounds)
     if against_url is not None:
         session.url = against_url
         with session.client() as client:

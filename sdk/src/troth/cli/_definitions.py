@@ -101,7 +101,7 @@ def freeze(folder: Path, traced: Traced) -> bool:
 
 def rules(
     engine: str, app: App, found: Sequence[Traced], *, draw: Path | None = None,
-    explore_s: float | None = None,
+    explore_s: float | None = None, bounds: str | None = None,
 ) -> None:  # fmt: skip
     """Add what the engine's own command finds: faults, or the gates and the order of undoing."""
     traced = [one for one in found if one.document or one.file is not None]
@@ -114,7 +114,7 @@ def rules(
             if one.file is None:
                 file.write_text(json.dumps(one.document), "utf-8")
             files.append(file)
-        answers = check_documents(engine, files, draw=draw, explore_s=explore_s)
+        answers = check_documents(engine, files, draw=draw, explore_s=explore_s, bounds=bounds)
         for one, file, answer in zip(traced, files, answers, strict=True):
             one.faults += [_placed(fault, one, file) for fault in answer["faults"]]
             one.hash = str(answer.get("hash") or "")

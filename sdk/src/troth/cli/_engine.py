@@ -21,6 +21,8 @@ NAME = "troth-engine"
 CHECK_TIMEOUT_S = 60.0
 EXPLORED_TOLD_S = 10.0
 """For each definition that is explored: what lies between its end and its time."""
+BUSY = 20
+"""How many times longer than its processor seconds an exploration may last on a busy machine."""
 CUT_OFF = 7
 """Exit code when all is right, and an exploration was cut off before it had looked at all."""
 STOP_TIMEOUT_S = 30.0
@@ -66,18 +68,21 @@ def _missing(detail: str) -> EngineError:
 
 
 def check_documents(
-    engine: str, files: Sequence[Path], *, draw: Path | None = None, explore_s: float | None = None
-) -> list[dict[str, Any]]:
+    engine: str, files: Sequence[Path], *, draw: Path | None = None,
+    explore_s: float | None = None, bounds: str | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
     """What the rules of registration say of definition files: `file`, `faults`, perhaps `hash`.
 
     With `draw` it also draws them into that folder, with `explore_s` it tries every run of each, in
-    so many seconds at most. Raises EngineError TR999 when the engine gives no answer.
+    so many seconds of the processor at most, as far as `bounds` say. Raises EngineError TR999 when
+    the engine gives no answer.
     """
     more = [] if draw is None else ["--draw", str(draw)]
     timeout_s = CHECK_TIMEOUT_S
     if explore_s is not None:
         more += ["--explore", "--explore-seconds", str(explore_s)]
-        timeout_s += (explore_s + EXPLORED_TOLD_S) * len(files)
+        more += [] if bounds is None else ["--explore-bounds", bounds]
+        timeout_s += (explore_s * BUSY + EXPLORED_TOLD_S) * len(files)
     command = [engine, "check", "--json", *more, *map(str, files)]
     try:
         done = subprocess.run(  # noqa: S603  the engine the user installed or named

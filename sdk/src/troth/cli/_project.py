@@ -125,7 +125,9 @@ def explored_lines(found: dict[str, Any]) -> list[str]:
     bounds = [f"  bound    {one}" for one in found["reached"]]
     waits = [f"  waits    {kind}: {', '.join(names)}" for kind, names in found["waits"].items()]
     cut = [f"  CUT OFF  {one}: this is not proved" for one in found["cut"]]
-    return [f"  explored {counted}: {which} {ends}", *waits, *cut, *bounds]
+    wider = ["  wider    --explore-bounds NAME=NUMBER,...: the names stand in brackets"]
+    more = [*waits, *cut, *bounds, *(wider if bounds else ())]
+    return [f"  explored {counted}: {which} {ends}", *more]
 
 
 def fault_lines(fault: dict[str, Any], title: str) -> list[str]:
