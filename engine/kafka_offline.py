@@ -61,8 +61,12 @@ async def _input_checks(cluster: Cluster, options: KafkaOptions, cursors: Cursor
     first = await cluster.offsets(parts, EARLIEST)
     ends = await cluster.offsets(parts, LATEST)
     lost: list[str] = []
+    late: list[str] = []
     lags: dict[Part, int] = {}
     for part in parts:
+        if first[part] > 0 and (part.topic, part.number) not in cursors:
+            gone = f"records 0 to {first[part] - 1} were deleted"
+            late.append(f"{part.topic}/{part.number}: {gone} before its first read")
         id_, offset = cursors.get((part.topic, part.number), (facts[part.topic].id, first[part]))
         # Another topic by this name, or one that ends earlier, is read from its beginning.
         is_other = id_ != facts[part.topic].id or offset > ends[part]
@@ -74,7 +78,7 @@ async def _input_checks(cluster: Cluster, options: KafkaOptions, cursors: Cursor
     total = sum(waiting.values())
     told = f"{total} records wait{_most(waiting)}"
     return [
-        Check("no record was deleted unread", lost, _LOST),
+        Check("no record was deleted unread", lost, _LOST, late),
         Check("records are read", [told] if total > INPUT_LAG_MAX else [], _READS, [told]),
     ]
 

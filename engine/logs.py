@@ -25,6 +25,7 @@ ACTIONS: dict[str, str] = {
     "engine_failed": "the engine could not start or go on",
     "engine_started": "the engine takes requests",
     "engine_stopped": "everything is on disk; the process ends",
+    "input_begins_late": "records were deleted before this partition was read for the first time",
     "input_down": "Kafka cannot be read; it is tried again",
     "input_loss_accepted": "an operator accepted that records were lost; reading goes on",
     "input_lost": "records were deleted before they were read; a person says how to go on",

@@ -73,6 +73,7 @@ class KafkaSource:
         self._doubted: set[Part] = set()
         self._paused: frozenset[Part] = frozenset()
         self._lost: dict[Part, Lost] = {}
+        self._late: dict[Part, int] = {}
 
     # --- what is read ----------------------------------------------------------------------------
 
@@ -234,6 +235,7 @@ class KafkaSource:
             self._lost.pop(part, None)
             self._starts[part] = first[part]
             if cursor is None:
+                self._tell_late(part, first[part])
                 continue
             if cursor.topic_id != self._facts[part.topic].id:
                 self._told_again(part, "the topic is another one")
@@ -247,6 +249,13 @@ class KafkaSource:
             elif first[part] < cursor.offset:
                 self._starts[part] = cursor.offset - 1
                 self._doubted.add(part)
+
+    def _tell_late(self, part: Part, earliest: int) -> None:
+        """Records went before anybody read here. Told once: whether they mattered nobody knows."""
+        if earliest > self._late.get(part, 0):
+            self._late[part] = earliest
+            _log.warning("input_begins_late", topic=part.topic, partition=part.number,
+                         earliest=earliest)  # fmt: skip
 
     async def _begin_again(self, part: Part, why: str) -> None:
         self._told_again(part, why)

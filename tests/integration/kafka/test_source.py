@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from structlog.testing import capture_logs
 
 from adapters.kafka.cluster import Cluster
 from adapters.kafka.options import KafkaOptions
@@ -110,6 +111,25 @@ async def test_records_gone_before_they_were_read_stop_the_input(options: KafkaO
         await source.own({part(options): replace(cursors[1], offset=4), part(options, 1): None})
         assert values_of(await taken(source, 1)) == [b"e"]
         assert not source.lost
+
+
+async def test_records_gone_before_the_first_read_of_all_are_told(options: KafkaOptions) -> None:
+    """Nobody can say whether they mattered: reading begins behind them, and says so once."""
+    await put(options, options.events, LETTERS)
+    async with Cluster(options) as cluster:
+        await cluster.delete_before({part(options): 3})
+    with capture_logs() as logs:
+        async with source_of(options) as source:
+            await source.own({part(options): None, part(options, 1): None})
+            assert values_of(await taken(source, 2)) == [b"d", b"e"]
+            await source.own({part(options, 1): None})
+            await source.own({part(options): None, part(options, 1): None})
+        assert not source.lost
+    told = [log for log in logs if log["event"] == "input_begins_late"]
+    place = {"topic": options.events, "partition": part(options).number}
+    assert [place | {"earliest": 3}] == [
+        {name: log[name] for name in (*place, "earliest")} for log in told
+    ]
 
 
 async def test_what_was_read_may_be_deleted(options: KafkaOptions) -> None:

@@ -15,7 +15,7 @@ from adapters.kafka.cluster import Cluster
 from adapters.kafka.topics import migrate
 from domain.errors import code_of
 from domain.source import Part
-from tests.integration.kafka.world import Unnamed, put_raw
+from tests.integration.kafka.world import Unnamed, put, put_raw
 from tests.integration.kafka_engine.world import (
     LANES,
     SOURCE,
@@ -133,7 +133,10 @@ def test_lost_input_is_seen_until_an_operator_accepts_it(open_market: Open) -> N
         assert engine.end() == 0
         market.produce([event("placed", f"gone{n}") for n in range(3)], partition=1)
         market.produce([event("placed", "left")], partition=1)
-    asyncio.run(_delete(market, part))
+    asyncio.run(_delete(market, part, 4))
+    never = Part(market.options.replies, 1)
+    asyncio.run(put(market.options, never.topic, [b"early", b"early"], partition=1))
+    asyncio.run(_delete(market, never, 2))
     assert here.run("doctor").returncode == 1
     again = here.serve("--with-lanes")
     until(lambda: "input_lost" in reason(again))
@@ -157,14 +160,18 @@ def test_lost_input_is_seen_until_an_operator_accepts_it(open_market: Open) -> N
     doctor = here.run("doctor", "--json")
     checks = {one["check"]: one for one in orjson.loads(doctor.stdout)}
     assert checks["no record was deleted unread"]["ok"]
+    assert checks["no record was deleted unread"]["shown"] == [
+        f"{never.topic}/1: records 0 to 1 were deleted before its first read"
+    ]
+    assert again.logged("input_begins_late")
     assert market.options.events in checks["Kafka's topics are as they must be"]["shown"]
     assert checks["records are read"]["shown"] == ["0 records wait"]
     assert here.run("kafka", "accept-loss", f"{part.topic}/1", "--reason", "x").returncode == 3
 
 
-async def _delete(market: Market, part: Part) -> None:
+async def _delete(market: Market, part: Part, before: int) -> None:
     async with Cluster(market.options) as cluster:
-        await cluster.delete_before({part: 4})
+        await cluster.delete_before({part: before})
 
 
 def test_the_offsets_of_the_group_are_nobodys_need(shop: Market) -> None:
