@@ -28,6 +28,7 @@ from benchmarks.rig import clean_environment
 from chaos.gates import FOLDER, Gate
 from chaos.party import BOOK, REFUSED, TABLE, app
 from chaos.relay import Relay
+from chaos.stuck import what_is_open
 from tests.integration.processes.world import ROOT, SERVE, WORK, Child, Site, Speaker, site
 from tools.servers import Kafka, Postgres, Server
 from tools.servers.broker import QUICK_START
@@ -285,7 +286,8 @@ class World:
 
         def is_settled() -> bool:
             look()
-            if any(child.process.poll() is not None for child in self.engines.values()):
+            processes = [*(child.process for child in self.engines.values()), *self.workers]
+            if any(process.poll() is not None for process in processes):
                 self.mend()
             return self.unended() == 0
 
@@ -296,7 +298,7 @@ class World:
         ends_s = time.monotonic() + limit_s
         while not true():
             if time.monotonic() > ends_s:
-                raise Faulty(f"not within {limit_s:g} s: {what}; {self.last_words()}")
+                raise Faulty(f"not within {limit_s:g} s: {what}\n{what_is_open(self)}")
             wait_until(lambda: False, timeout_s=LOOK_S)
 
     def written(self) -> int:
