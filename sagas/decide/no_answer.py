@@ -61,7 +61,7 @@ def withdrawn(m: Machine, message: msg.Withdrawn) -> None:
         error = error_of("timeout", "no_reply", "an attempt gave no reply", effect.node)
         outcomes.for_good(m, message.effect, effect, error, unanswered=True)
     elif effects.is_pivot(m.node(effect.node)):  # commanded again, should the stop be refused
-        m.emit(ev.EffectWithdrawn, effect=message.effect, tried=tried(m, message.effect, effect))
+        m.emit(ev.EffectWithdrawn, effect=message.effect)  # it has no undo: nothing is left
         stopping.resolve_pivot(m, effect.node, effect.error)
     elif effect.error is not None:
         outcomes.for_good(m, message.effect, effect, effect.error)

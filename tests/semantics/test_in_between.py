@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from domain import events as ev
 from sagas import defaults
 from tests.semantics.family import Family
 from tests.semantics.language import (
     branch,
+    child,
+    each,
     given,
     lock,
     milestone,
@@ -47,7 +50,7 @@ def test_a_branch_that_is_undone_is_over_before_the_next_one_begins() -> None:
 def test_a_round_that_left_nothing_to_undo_is_kept_without_a_word() -> None:
     part = repeat("r", step("a"), max=2, keep_rounds=True)
     story = given(saga(part, step("z"))).done("a").done("a").then(offered=["z"])
-    assert not [e for e in story.w.events if type(e).__name__ == "UndoSealed"]
+    assert not [e for e in story.w.events if isinstance(e, ev.UndoSealed)]
 
 
 def test_a_result_that_only_its_defaults_make_too_large_does_not_fit() -> None:
@@ -73,3 +76,10 @@ def test_a_lock_is_asked_for_once_however_much_is_undone_under_it() -> None:
     assert sorted(f.work) == ["ship", "undo cut", "undo fold"]
     f.done("undo cut").done("undo fold")
     assert f.status("print", key="one") == "compensated business:no"
+
+
+def test_the_child_of_an_item_gets_what_its_own_item_says() -> None:
+    kids = each("l", child("kid") | {"key": "each.l.item", "input": "{'id': each.l.item}"})
+    story = given(saga(kids), {"id": "acme", "xs": ["one", "two"]})
+    asked = [(e.key, e.input) for e in story.w.events if isinstance(e, ev.ChildAsked)]
+    assert asked == [("one", {"id": "one"}), ("two", {"id": "two"})]
