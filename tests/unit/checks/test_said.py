@@ -17,6 +17,7 @@ from tests.semantics.language import (
     fail,
     handler,
     lock,
+    milestone,
     on_failure,
     parallel,
     put,
@@ -71,6 +72,21 @@ WRONG: dict[str, tuple[Json, str]] = {
     "the time of what has none": (
         (A, reads("deadline('a')")),
         "def.unbound: keep: `v`: a has no within, no deadline and is no sleep",
+    ),
+    "the time of its own call": (
+        (step("q", within="1d", args={"x": "deadline('q')"}),),
+        "def.maybe_unset: q: argument `x`: deadline('q') is there only while q is open",
+    ),
+    "what a branch beside made": (
+        (parallel("p", branch("x", A), branch("y", reads("results.a"), when="input.id != ''")),),
+        "def.not_visible: keep: `v`: `results.a` is set in branch x, which runs beside",
+    ),
+    "what a branch made that need not begin": (
+        (parallel("p", branch("x", A, when="input.id != ''"), branch("y", B)), reads("results.a")),
+        "def.maybe_unset: keep: `v`: `results.a` is set in branch x of p, which need not be done",
+    ),
+    "behind a lock under which all fails": (
+        (lock("held", NO), Z), "def.dead: nothing after held runs: z",
     ),
     "what a clause made": (
         (scope("s", A, on_failure=[on_failure("business", put("mark", v="1"), B)]),
@@ -133,6 +149,12 @@ def test_a_branch_may_undo_what_branches_before_it_did_and_no_other() -> None:
 
 
 RIGHT: dict[str, Json] = {
+    "a wait asks how much time it has left": (
+        wait("rang", "rings", within="1d", when="deadline('rang') > meta.now"),
+    ),
+    "an await asks how much time it has left": (
+        milestone("soon", "deadline('soon') > meta.now", within="1d"),
+    ),
     "an undo reads the result of its step": (
         step("a", result={"type": "object"}, undo={"args": {"x": "result"}}),
     ),
@@ -149,6 +171,13 @@ RIGHT: dict[str, Json] = {
 @pytest.mark.parametrize("name", RIGHT)
 def test_what_is_right_passes(name: str) -> None:
     assert said(*RIGHT[name]) == []
+
+
+def test_an_update_answers_how_much_time_is_left_and_a_handler_has_none() -> None:
+    rang = wait("rang", "rings", within="1d")
+    assert said(rang, updates=[update("left", answer="deadline('rang')")]) == []
+    (text,) = said(rang, reads("deadline('h')"), handlers=[handler("h", "rings")])
+    assert text == "def.unbound: keep: `v`: h has no within, no deadline and is no sleep"
 
 
 # --- children ---------------------------------------------------------------------------------
