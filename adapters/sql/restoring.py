@@ -3,9 +3,10 @@
 Tokens, leases and positions that it gave out in the time that was lost are refused from then on, by
 its incarnation. Effects that may not simply be repeated and that wait to be done stand as started,
 with a lease that is over: nobody is given them, their outcome is unknown, and they are probed or a
-person is asked. Until the doubt ends the same happens to those that are commanded anew, and to a next attempt for
-which the copy waits, because the time that was lost may have commanded them: the idempotency key is
-the same. What is sent again because of something that was heard since then is not in doubt.
+person is asked. Until the doubt ends the same happens to those that are commanded anew, and to a
+next attempt for which the copy waits, because the time that was lost may have commanded them: the
+idempotency key is the same. What is sent again because of something that was heard since then is
+not in doubt.
 """
 
 from __future__ import annotations
