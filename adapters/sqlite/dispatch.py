@@ -36,6 +36,7 @@ from domain.ports import Claim, ClaimAsk, Dispatch, LaneBelief, Overdue, Reply, 
 __all__ = ["claim", "heartbeat", "start", "sweep", "take_reply", "withdraw"]
 
 _ROW = f"SELECT {COLUMNS} FROM dispatches WHERE effect = ?"  # noqa: S608 - names of our own
+_OFFERED = "SELECT 1 FROM dispatches WHERE state = 'offered' AND participant = ? LIMIT 1"
 _NEXT_TENANT = """
 SELECT tenant FROM dispatches WHERE state = 'offered' AND participant = ? AND contract = ?
 AND tenant > ? ORDER BY tenant LIMIT 1
@@ -82,6 +83,9 @@ def claim(
 
     `served` remembers which tenant a participant's last turn ended with.
     """
+    if db.execute(_OFFERED, (ask.participant,)).fetchone() is None:
+        # Most of the time nothing waits: one look instead of one for each contract.
+        return []
     after = served.get(ask.participant, "")
     tenants = [ask.tenant] if ask.tenant is not None else _tenants(db, ask, after)
     chunk = max(LINE_CHUNK_MIN, ask.limit // max(1, len(tenants)) + 1)
@@ -95,7 +99,8 @@ def claim(
             turns.append((tenant, line))
             served[ask.participant] = tenant
     claims = [_taken(r, ask, belief, now_us=now_us, lease_us=lease_us) for r in taken]
-    db.executemany(_TAKE, [_take(r, c, ask.worker) for r, c in zip(taken, claims, strict=True)])
+    if claims:
+        db.executemany(_TAKE, [_take(r, c, ask.worker) for r, c in zip(taken, claims, strict=True)])
     return claims
 
 
@@ -184,14 +189,15 @@ def sweep(db: sqlite3.Connection, lane: int, *, now_us: int, limit: int) -> Sequ
                 db.execute(_OFFER_AGAIN, (row[0],))
             elif row[0] not in overdue:
                 overdue[row[0]] = Overdue(_dispatch(row), reason)
-    db.executemany(_GONE, [(effect,) for effect in overdue])
+    if overdue:
+        db.executemany(_GONE, [(effect,) for effect in overdue])
     return list(overdue.values())
 
 
 def _tenants(db: sqlite3.Connection, ask: ClaimAsk, after: str) -> list[str]:
     """Tenants with offered work, in a circle that begins behind `after`; at most `ask.limit`."""
     found: list[str] = []
-    for low, high in ((after, None), ("", after)):
+    for low, high in ((after, None), ("", after)) if after else (("", None),):
         lines = (_tenants_of(db, ask.participant, c, low, high) for c in ask.contracts)
         for tenant in merge(*lines):
             if len(found) >= ask.limit:

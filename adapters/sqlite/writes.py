@@ -94,7 +94,7 @@ def rest(db: sqlite3.Connection, after: LaneBelief, write: LaneWrite) -> None:
     _snapshots(db, lane, write)
     _receipts(db, write)
     _mail(db, lane, write)
-    _many(db, _SETTLED, ((bytes.fromhex(effect),) for effect in write.settled))
+    _many(db, _SETTLED, [(bytes.fromhex(effect),) for effect in write.settled])
     if write.offered:
         # Only what is not begun without being asked for can be in doubt.
         may_be = any(d.needs_start for d in write.offered)
@@ -114,7 +114,7 @@ def rest(db: sqlite3.Connection, after: LaneBelief, write: LaneWrite) -> None:
     _many(db, _PARK, parked)
 
 
-def _many(db: sqlite3.Connection, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+def _many(db: sqlite3.Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
     if rows:
         db.executemany(sql, rows)
 
