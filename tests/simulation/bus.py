@@ -32,7 +32,7 @@ from consumers.reading import ReadAs, of_event, of_reply
 from consumers.relay import Relay, RelayLimits
 from domain.outbox import Letter, Offer, Relayed, Row
 from domain.ports import Cursor
-from domain.source import Part
+from domain.source import Arrival, Part
 from tests.simulation.broker import RATES, Broker, Client, Consumer, Producer
 from tests.simulation.dice import Dice
 from tests.simulation.engine import Engine
@@ -170,6 +170,20 @@ class _Desk:
             return await asyncio.get_running_loop().create_future()
 
 
+class _Source(KafkaSource):
+    """Whoever reads nothing waits to be woken as well, not for the whole time of a poll."""
+
+    def __init__(self, broker: Broker, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._broker = broker
+
+    async def poll(self, timeout_s: float) -> Sequence[Arrival]:
+        if self._starts:
+            return await super().poll(timeout_s)
+        await self._broker.wait(timeout_s)
+        return ()
+
+
 class _Life:
     """What one process reads and publishes."""
 
@@ -244,7 +258,7 @@ class Bus:
         store: Any = engine.store
         who = ReadAs(None, TENANT)
         limits = SourceLimits(fetch_wait_s=LONG_S)
-        source = KafkaSource(options, self._lanes, now_us=now_us, limits=limits)
+        source = _Source(self.broker, options, self._lanes, now_us=now_us, limits=limits)
         intake = Intake(
             source, desk, partial(_cursors, store.connection),
             {options.events: partial(of_event, who=who),

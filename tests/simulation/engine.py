@@ -40,6 +40,7 @@ HELD_S_MAX = 30.0
 DOWN_S_MAX = 45.0
 AGAIN_S = 1.0
 """What is due and cannot be done yet is looked at again: most rounds were once spent on this."""
+UNREAD_S = 30.0  # while an input is not read so far: whoever reads on wakes the engine
 ROUNDS_MAX = 25_000
 """A world needs a thousand or two: an engine that is never at rest is broken."""
 FAULT_PAUSE_S = 0.5
@@ -49,7 +50,6 @@ PASSED_WAIT_S = 5.0
 SKEW_MAX_S = 5.0
 JUMP_S_MAX = 7200.0
 JUMPED_S_MAX = 300.0
-
 BROKEN_US_MAX = 300e6
 TWICE = 8
 """One of so many decisions is made twice: nothing but stream and message may matter."""
@@ -126,8 +126,7 @@ class Engine:
         self._passed = Passed()
         self._offered: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._stalled_until_s = 0.0
-        self._held_until_s = 0.0
+        self._stalled_until_s = self._held_until_s = 0.0
         self._faults = 0
         self._off_us = 0
         self._cluster: Cluster | None = None
@@ -391,7 +390,8 @@ class Engine:
         if due_us is not None:
             late_s = self._dice.between(0, LATE_S_MAX) if self._dice.hits("timer late") else 0.0
             due_s = max(due_us - EPOCH_US, 0) / 1_000_000
-            again_s = POLL_S if self._times.doubt else AGAIN_S
+            is_unread = self.fires_until_us is not None and self.fires_until_us < due_us
+            again_s = UNREAD_S if is_unread else POLL_S if self._times.doubt else AGAIN_S
             self._arm(max(again_s, due_s - now_s + late_s + 1e-6))
 
 

@@ -65,6 +65,7 @@ class Fleet:
         self.restores = 0
         self.is_restored = False
         self.registry = Registry(compiled)
+        self._learned: set[bytes] = set()
         self._silent: dict[str, int | None] = {}
         self._database = None if lanes is None else SharedDatabase(lanes, path.read_bytes())
         self.lanes = lanes or 1
@@ -118,6 +119,9 @@ class Fleet:
     def learn(self) -> None:
         """Know every definition that is registered, for whoever watches."""
         for (hash_,) in self.connection.execute("SELECT hash FROM definitions").fetchall():
+            if hash_ in self._learned:
+                continue
+            self._learned.add(hash_)
             if self.registry.by_hash(hash_.hex()) is None:
                 document = self.connection.execute(_DOCUMENT, (hash_,)).fetchone()[0]
                 self.registry.add(orjson.loads(document), hash_.hex())
