@@ -21,6 +21,7 @@ from sagas.explore.story import as_lines, as_mermaid
 from sagas.loading import load
 
 __all__ = [
+    "LEFT",
     "NARROW",
     "WIDE",
     "WIDENED",
@@ -40,6 +41,9 @@ WIDE = Bounds()
 """Explored last: what may happen twice, twice."""
 WIDENED = ("attempts", "rounds", "beside", "values", "collected", "retried_debts", "items")
 """In between each of these alone, where a run came to it: one kind of thing twice."""
+
+LEFT = "and more were left"
+"""The end of what is said of bounds that were not looked at to the end."""
 
 
 def explore(
@@ -70,7 +74,7 @@ def explore(
     if wide.broken is not None or wide.is_complete:
         return replace(wide, states=found.states + wide.states, moves=found.moves + wide.moves)
     names = ", ".join(several)
-    text = f"one of {names} is widened, not several: {wide.states:,} states, and more were left"
+    text = f"one of {names} is widened, not several: {wide.states:,} states, {LEFT}"
     return _sum(found, wide, [*found.reached, text])
 
 
@@ -79,7 +83,7 @@ def _with(found: Result, wider: Result, name: str) -> Result:
     if wider.broken is not None:
         return replace(wider, states=found.states + wider.states, moves=found.moves + wider.moves)
     if not wider.is_complete:
-        text = f"{name}={getattr(WIDE, name)}, all else once: {wider.states:,} states of more"
+        text = f"{name}={getattr(WIDE, name)}, all else narrow: {wider.states:,} states, {LEFT}"
         return _sum(found, wider, [*found.reached, text])
     kept = [text for text in found.reached if not _is_about(text, name)]
     return _sum(found, wider, [*(t for t in wider.reached if _is_about(t, name)), *kept])

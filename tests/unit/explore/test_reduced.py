@@ -48,7 +48,7 @@ def both(document: Json, bounds: Bounds) -> tuple[Result, Result]:
 
 
 def length(result: Result) -> int | None:
-    """The messages of the run that breaks; that a worker starts is none of its own in one search."""
+    """The messages of the run that breaks, but for starts: one of the searches has none."""
     if result.broken is None:
         return None
     said = [one.move.text for one in result.broken.way() if one.move is not None]
@@ -106,7 +106,9 @@ DEFINITIONS: dict[str, Json] = {
     "a gate": saga(approve("ok", step("pay", risk="R1", level="A1", undo=True)), step("last")),
     "a probe": saga(step("a", risk="R1", unknown="probe", probe=True, undo=True), step("last")),
     "a pivot beside a step": saga(
-        parallel("p", branch("x", step("a", undo=True)), branch("y", step("b", irreversible="pivot")))
+        parallel(
+            "p", branch("x", step("a", undo=True)), branch("y", step("b", irreversible="pivot"))
+        )
     ),
     "a race": saga(
         race("r", branch("x", step("a", undo=True), on=wait("w")), branch("y", on=wait("v"))),

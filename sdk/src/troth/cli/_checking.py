@@ -22,7 +22,11 @@ from ._project import tell
 __all__ = ["check"]
 
 EXPLORE_S = 60.0
-BOUNDS = re.compile(r"[a-z_]+=\d{1,6}(,[a-z_]+=\d{1,6})*")
+BOUNDS = (
+    "attempts", "rounds", "runs", "updates", "beside", "items", "values", "collected",
+    "retried_debts", "late", "states",
+)  # fmt: skip
+"""What can be named in --explore-bounds: those of the engine."""
 
 Targets = Annotated[
     list[str] | None,
@@ -59,8 +63,11 @@ def check(
     Tells what each undoes and which approve covers which step. The engine does the checking: it is
     found in PATH or a .venv, and runs as a child process.
     """
-    if bounds is not None and not BOUNDS.fullmatch(bounds):
-        raise typer.BadParameter("name bounds as attempts=3,items=2")
+    for one in [] if bounds is None else bounds.split(","):
+        name, _, number = one.strip().partition("=")
+        if name not in BOUNDS or not re.fullmatch(r"[0-9]{1,9}", number):
+            text = f"{one.strip()} is no NAME=NUMBER; names: {', '.join(BOUNDS)}"
+            raise typer.BadParameter(text, param_hint="--explore-bounds")
     session = session_of(ctx)
     named = targets or []
     files = _files(named, session.folder)
