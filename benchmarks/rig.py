@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import httpx
 
 from benchmarks.saga import COUNTS, GROWING, app
 from benchmarks.shapes import Place, Shape, place
+from tools.servers.processes import kill_group
 
 __all__ = ["ROOT", "Rig", "rig", "worker"]
 
@@ -124,8 +124,7 @@ class Rig:
     def kill(self) -> None:
         """Send SIGKILL to all processes with what they started."""
         for process in self.processes:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            kill_group(process)
             process.wait(STOP_S)
         self._forget()
 
@@ -137,7 +136,7 @@ class Rig:
             try:
                 process.wait(STOP_S)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+                kill_group(process)
         self._forget()
 
     def _forget(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import statistics
 import subprocess
@@ -21,6 +20,7 @@ from benchmarks.results import Results
 from benchmarks.servers import ServerMissing, database, postgres_bytes
 from benchmarks.shapes import SHAPES
 from benchmarks.sizes import Sizes
+from tools.servers.processes import kill_group
 
 __all__ = ["PEERS", "WORKLOADS", "Peer", "measure", "ratios"]
 
@@ -173,8 +173,7 @@ def _programs(
 def _end(program: subprocess.Popen[str]) -> None:
     """The program and what it started: a worker that is left over would take the next messages."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(program.pid, number)
+        kill_group(program, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             program.wait(STOP_S)
 

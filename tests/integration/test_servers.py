@@ -1,6 +1,7 @@
 """The tool that starts real servers: killed with -9, they come back with what was acknowledged."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from tests.servers import Databases
 from tools.servers import Kafka, Postgres, free_port
-from tools.servers.processes import command_of, family, wait_until
+from tools.servers.processes import command_of, family, kill_group, wait_until
 
 BOUND_S = 60
 
@@ -207,3 +208,36 @@ def test_a_free_port_is_none_that_an_outgoing_connection_may_take() -> None:
     system = Path("/proc/sys/net/ipv4/ip_local_port_range")
     first = int(system.read_text().split()[0]) if system.exists() else 32_768
     assert all(1_024 < free_port() < first for _ in range(20))
+
+
+# --- groups of processes -----------------------------------------------------------------------
+
+
+def shell(script: str) -> subprocess.Popen[str]:
+    """It leads a group of its own."""
+    return subprocess.Popen(
+        ["sh", "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def test_what_a_leader_started_ends_with_it_even_when_it_has_ended_before() -> None:
+    leader = shell("sleep 300 >/dev/null & echo $!")
+    assert leader.stdout is not None
+    with leader.stdout:
+        left = int(leader.stdout.readline())
+    leader.wait(BOUND_S)
+    assert command_of(left)
+    kill_group(leader)
+    assert wait_until(lambda: not command_of(left), timeout_s=BOUND_S)
+
+
+def test_who_got_the_number_of_an_ended_leader_is_left_alone() -> None:
+    """Numbers come round: 32,768 starts later another process has it."""
+    ended, other = shell("true"), shell("exec sleep 300")
+    ended.communicate()
+    ended.pid = other.pid
+    kill_group(ended)
+    assert other.poll() is None
+    kill_group(other)
+    other.communicate()
+    assert other.returncode == -signal.SIGKILL

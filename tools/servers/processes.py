@@ -1,5 +1,6 @@
 """Processes and ports of this machine: find, signal and await them, whoever started them."""
 
+import contextlib
 import os
 import random
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 POLL_S = 0.02
 PORT_TRIES_MAX = 200
@@ -85,6 +87,18 @@ def send(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         return
+
+
+def kill_group(leader: subprocess.Popen[Any], number: signal.Signals = signal.SIGKILL) -> None:
+    """Signal a process that leads a group, and all that it started.
+
+    A leader that has ended gave its number back once its group was empty: whoever has it now is
+    somebody else, and is left alone.
+    """
+    if leader.poll() is not None and command_of(leader.pid):
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader.pid, number)
 
 
 def freeze(pid: int) -> list[int]:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +24,7 @@ from psycopg import sql
 from engine.dev import dev_keys
 from engine.keys import add_key
 from tests.integration.engine.world import CONTRACTS, MORE_KEYS, PARTNER, RESULTS
+from tools.servers.processes import kill_group
 
 Json = Any
 ROOT = Path(__file__).resolve().parents[3]
@@ -197,8 +198,7 @@ class Site:
     def stop(self) -> None:
         """End every process, whatever state it is in, with what it started."""
         for child in self.children:
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
+            kill_group(child.process)
             child.process.communicate()
 
 
