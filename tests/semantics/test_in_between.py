@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
+
+import pytest
 
 from domain import events as ev
+from domain import messages as msg
 from sagas import defaults
 from tests.semantics.family import Family
 from tests.semantics.language import (
+    Story,
     branch,
     child,
     each,
@@ -21,8 +26,10 @@ from tests.semantics.language import (
     step,
     wait,
 )
+from tests.semantics.world import World
 
 Json = Any
+PARENT = str(UUID(int=7))
 
 
 def test_a_trigger_that_is_met_at_once_wins_and_those_behind_it_never_wait() -> None:
@@ -83,3 +90,50 @@ def test_the_child_of_an_item_gets_what_its_own_item_says() -> None:
     story = given(saga(kids), {"id": "acme", "xs": ["one", "two"]})
     asked = [(e.key, e.input) for e in story.w.events if isinstance(e, ev.ChildAsked)]
     assert asked == [("one", {"id": "one"}), ("two", {"id": "two"})]
+
+
+# --- what is said once more ------------------------------------------------------------------
+
+
+def test_an_event_that_is_offered_once_more_is_taken_once() -> None:
+    story = given(saga(wait("one", "rings"), wait("two", "rings"))).happens("rings")
+    ((key, (position,)),) = story.then(at=["two"]).w.now.taken.items()
+    event = {"id": "e1", "source": "test", "type": "rings", "data": {}}
+    story.w.send(msg.Offer(key, position, event, story.w.now_us))
+    story.then(events=[], at=["two"])
+    story.happens("rings").then(status="fulfilled")
+
+
+def test_a_child_that_refuses_once_more_is_one_debt_and_one_that_is_undone_late_settles_it() -> (
+    None
+):
+    kid = child("kid") | {"on_undo": "revoke"}
+    story = given(saga(kid, step("z"))).kid("kid", "fulfilled").failed("z")
+    asked = story.w.revoking["kid"]
+    no = {"class": "business", "code": "cancel.past_pivot", "message": "no", "node": "x"}
+    refused = msg.ChildRevoked("kid", asked, "refused", no)
+    story.w.send(refused)
+    story.then(debts=["undo kid"])
+    story.w.send(refused)
+    story.then(events=[], debts=["undo kid"])
+    story.w.kid_undoes("kid")
+    story.then(debts=[], status="compensated")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_parent_that_is_final_says_so_once_for_good(when: str) -> None:
+    """Also while its child still runs: then the child forgets at its end what would undo it."""
+    parent = {
+        "id": PARENT, "node": "kid", "ask": 1, "depth": 1, "wait": False, "revoke": True,
+    }  # fmt: skip
+    w = World(saga(step("a", undo=True)))
+    w.send(msg.Open("north", "test", 1, "hash", w.key, 1, w.payload, None, parent))
+    story = Story(w)
+    if when == "after":
+        story.done("a").then(status="fulfilled", undo=["a"])
+    for _ in range(2):
+        w.send(msg.Waive(PARENT))
+    if when == "before":
+        story.done("a")
+    story.then(status="fulfilled", undo=[])
+    assert len([e for e in w.events if isinstance(e, ev.RevokeWaived)]) == 1
