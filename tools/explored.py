@@ -2,7 +2,7 @@
 
     python -m tools.explored                 print the table
     python -m tools.explored --write         put it into docs/checking.md
-    python -m tools.explored dd_room         one saga, by the name of its file
+    python -m tools.explored dd_room         one saga, by the name of its file; --write: its row
 
 Seconds are of the processor, on one core, so that other work on the machine does not count.
 """
@@ -62,8 +62,18 @@ def main() -> None:
         sys.stdout.write(made)
         return
     before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}{made}{END}{after}", "utf-8")
+    old, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}{_merged(old, made)}{END}{after}", "utf-8")
+
+
+def _merged(old: str, made: str) -> str:
+    """The rows that were made, and the old ones of sagas that were not explored now."""
+    rows = {
+        line.split("|")[1]: line
+        for text in (old, made) for line in text.removeprefix(HEAD).splitlines(keepends=True)
+        if text.startswith(HEAD)
+    }  # fmt: skip
+    return HEAD + "".join(rows[name] for name in sorted(rows))
 
 
 if __name__ == "__main__":
