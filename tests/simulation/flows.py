@@ -296,6 +296,8 @@ class _Draw:
                 self._step(known, pool.post)
                 if self._rng.random() < 0.3:
                     sleep(self._name("nap"), "1m")
+                if self._rng.random() < 0.7:
+                    self._step(known, pool.amend)
 
     def _sleep(self, known: str, depth: int) -> None:
         sleep(self._name("nap"), self._rng.choice(["5s", "1m", "10m"]))

@@ -40,6 +40,8 @@ def _draw(rng: Random, number: int, part: Part) -> None:
             pool.make.named("there")(part.number)
             with undo_flow():
                 pool.post.named("back")(part.number)
+                if number > 1:
+                    pool.amend.named("amends")(part.number)
     if number > 1:
         fail("broken")
 

@@ -43,6 +43,7 @@ __all__ = [
 
 Json = Any
 LATE_S_MAX = 12.0
+STAYS = "cannot-undo"
 DESK = Throttle("desk", max=3, per="5m")
 # Open for the first forty minutes of every hour.
 SHIFTS = Calendar(
@@ -115,9 +116,9 @@ class Systems:
             raise ConnectionError("not reachable")
         if self._dice.hits("not done"):
             raise NotDone("surely not")
-        if kind == "undo" and self._dice.hits("undo refused"):
-            raise Refused("cannot-undo", "somebody uses it")
-        if refuses is not None and self._dice.hits("handler refused"):
+        if (kind == "undo" or refuses == STAYS) and self._dice.hits("undo refused"):
+            raise Refused(STAYS, "somebody uses it")
+        if refuses not in (None, STAYS) and self._dice.hits("handler refused"):
             raise Refused(refuses, "no")
 
     async def find(self) -> Json:
@@ -265,6 +266,12 @@ async def undawdle(fx: Fx, ref: str) -> None:
 @beta.effect("post", A0, R1, S1, retry=RETRY, irreversible=Accepted("a message was read"))
 async def post(fx: Fx, ref: str) -> Ref:
     return await _do(fx)
+
+
+@beta.effect("amend", A0, R1, S1, refuses=[STAYS], retry=RETRY, irreversible=Accepted("a favour"))
+async def amend(fx: Fx, ref: str) -> Ref:
+    """What an undo_flow does; as an undo, it cannot always be done."""
+    return await _do(fx, STAYS)
 
 
 @alpha.effect("file", A2, R1, S1, refuses=["nope"], timeout="1m", retry=RETRY)

@@ -44,7 +44,8 @@ def main() -> int:
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants")
-    parser.add_argument("names", nargs="*", choices=[[], *MUTANTS], help="only these")
+    parser.add_argument("names", nargs="*", choices=[[], *MUTANTS], metavar="NAME",
+                        help="only these")  # fmt: skip
     parser.add_argument("--seeds", type=int, default=SEEDS, help="at most, for each")
     parser.add_argument("--from", type=int, default=seeds.FIRST_SEED, dest="first",
                         help="first seed")  # fmt: skip
