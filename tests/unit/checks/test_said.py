@@ -194,7 +194,8 @@ def test_what_every_run_starts_is_known() -> None:
     perhaps = [
         child("asked", "no1", when="input.id != ''"),
         scope("t", child("in_skipped", "no2"), when="input.id != ''"),
-        choose("c", branch("b", child("chosen", "no3"), when="true"), otherwise=[child("e", "no4")]),
+        choose("c", branch("b", child("chosen", "no3"), when="true"),
+               otherwise=[child("e", "no4")]),
         scope("u", A, on_failure=[on_failure("business", child("failed", "no5"))]),
         parallel("q", branch("v", child("guarded", "no6"), when="input.id != ''"), branch("w", B)),
         each("l", child("item", "no7")),
