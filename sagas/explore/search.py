@@ -9,8 +9,9 @@ list in order, all of it in the end) never compares two of these lists. While th
 stops, and only effects that lie in different branches or items are awaited, the same holds of what
 settles them: each makes its own entry, or none. It is enough to look at the moves of one of them at
 each state (a persistent set). The one condition left is that no other is put off for ever: where
-one of these moves leads to a state that was seen before, all are looked at. A cancel is tried at each
-state, also where it must change nothing, and an answer that may come late lets none be left out.
+one of these moves leads to a state that was seen before, all are looked at. A cancel is tried at
+each state, also where it must change nothing, and an answer that may come late lets none be left
+out.
 """
 
 from __future__ import annotations
