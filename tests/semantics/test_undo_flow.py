@@ -172,7 +172,9 @@ def test_what_a_settled_debt_leaves_of_the_flow_is_forgotten() -> None:
     story = given(saga(step("a", undo=True), trip(step("one"), step("two")), step("last")))
     story.done("a").done("book").done("pay").failed("last").done("one", 1).failed("two")
     story.control("settle", evidence={"note": "seen to"}).then(offered=["undo a"])
-    left = [path for path in (*story.w.c.frames, *story.w.c.trail) if path.startswith("trip@0")]
+    c = story.w.c
+    assert c is not None
+    left = [path for path in (*c.frames, *c.trail) if path.startswith("trip@0")]
     assert left == []
     story.undone("a").then(status="compensated")
 
