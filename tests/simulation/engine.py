@@ -9,7 +9,6 @@ from uuid import UUID
 
 from adapters.clock import SystemClock
 from consumers.batch import Passing
-from consumers.core import Core, Step
 from consumers.jobs import Job, Passed, Waiting, answer_of, late_answer, weight_of
 from consumers.lane import Lane
 from consumers.limits import LaneLimits
@@ -21,6 +20,7 @@ from domain.cluster import Cluster, View
 from domain.ports import LaneLost, Store
 from domain.requests import ClaimRequest, Request
 from tests.simulation.attached import Attached
+from tests.simulation.core import Decided, MailOrder, WatchedCore
 from tests.simulation.dice import Dice
 from tests.simulation.ledger import BROKEN
 from tests.simulation.loop import EPOCH_US, SimLoop
@@ -28,7 +28,7 @@ from tests.simulation.network import Unreachable
 from tests.simulation.store import EngineCrash, FaultyStore, Leases
 from tests.simulation.surroundings import compiled
 
-__all__ = ["BROKEN", "Decided", "Engine", "Home"]
+__all__ = ["BROKEN", "Engine", "Home"]
 
 Json = Any
 ROUND_S = 0.001
@@ -50,45 +50,6 @@ PASSED_WAIT_S = 5.0
 SKEW_MAX_S = 5.0
 JUMP_S_MAX = 7200.0
 JUMPED_S_MAX = 300.0
-BROKEN_US_MAX = 300e6
-TWICE = 8
-"""One of so many decisions is made twice: nothing but stream and message may matter."""
-
-Decided = dict[UUID, dict[int, int]]
-"""By stream and first version: the last version that the same decide made."""
-
-
-class WatchedCore(Core):
-    """The real core, which notes where one decide ends and the next begins."""
-
-    def __init__(self, registry: Registry, home: Home, dice: Dice) -> None:
-        super().__init__(registry)
-        self._home = home
-        self._steps = 0
-        self._decided = home.decided
-        self._broken_until_us = home.broken_until_us
-        self._dice = dice
-
-    def step(self, state: Any, message: Any, *, stream: UUID, now_us: int, ctx: Any) -> Step:
-        if self._dice.hits("stream broken"):
-            self._broken_until_us[stream] = now_us + int(self._dice.between(1e6, BROKEN_US_MAX))
-        if self._broken_until_us.get(stream, 0) > now_us and not self._dice.is_calm:
-            raise RuntimeError(BROKEN)
-        done = super().step(state, message, stream=stream, now_us=now_us, ctx=ctx)
-        self._steps += 1
-        if self._steps % TWICE == 0:
-            again = super().step(state, message, stream=stream, now_us=now_us, ctx=ctx)
-            if _told(again) != _told(done):
-                self._home.unlike = f"{stream}: {message.KIND} was decided in two ways"
-        if done.events:
-            first, last = (done.events[i].originator_version for i in (0, -1))
-            # What was never committed is decided again from the same version, and overwritten.
-            self._decided.setdefault(stream, {})[first] = last
-        return done
-
-
-def _told(step: Step) -> Json:
-    return [(type(e), vars(e)) for e in step.events], step.outcome, step.mail, step.wake_us
 
 
 class Home(Protocol):
@@ -98,6 +59,7 @@ class Home(Protocol):
     decided: Decided
     broken_until_us: dict[UUID, int]
     unlike: str | None
+    overtaken: str | None
 
     def open_store(self, engine: Engine) -> Store: ...
     def cluster(self, engine: Engine) -> Cluster | None: ...
@@ -150,9 +112,11 @@ class Engine:
         clock = SystemClock(self._wall_us, self._loop.now_us)
         self._times = Times(clock, SKEW_MAX_S, self._loop.time)
         self.store = self.home.open_store(self)
-        store = FaultyStore(self.store, self._dice, self.home.leases, self._stopped)
+        inner: Any = self.store
+        order = MailOrder(inner.connection)
+        store = FaultyStore(self.store, self._dice, self.home.leases, self._stopped, order)
         registry = Registry(compiled)
-        core = WatchedCore(registry, self.home, self._dice)
+        core = WatchedCore(registry, self.home, self._dice, order)
         self._cluster = self.home.cluster(self)
         lanes = (0,) if self._cluster is None else ()
         process = f"{self.name}.{self.lives}"

@@ -20,8 +20,9 @@ from consumers.streams import Entry
 from domain.cluster import Cluster
 from domain.ports import LaneBelief, Store
 from domain.requests import Request
+from tests.simulation.core import Decided
 from tests.simulation.dice import Dice
-from tests.simulation.engine import Decided, Engine
+from tests.simulation.engine import Engine
 from tests.simulation.loop import SimLoop
 from tests.simulation.network import Unreachable
 from tests.simulation.shared import SILENCE_MAX_US, SharedCluster, SharedDatabase, SharedStore
@@ -62,6 +63,7 @@ class Fleet:
         self.decided: Decided = {}
         self.broken_until_us: dict[UUID, int] = {}
         self.unlike: str | None = None
+        self.overtaken: str | None = None
         self.restores = 0
         self.is_restored = False
         self.registry = Registry(compiled)

@@ -126,6 +126,7 @@ class Observer:
     def step(self, engine: Fleet) -> None:
         """Take in what was committed since. Raises Violation."""
         _raise("decides alike", engine.unlike)
+        _raise("mail in order", engine.overtaken)
         db = engine.connection
         # Everybody writes by way of this connection: with its count nothing has changed.
         if self._seen[0] is db and self._seen[1] == db.total_changes:
@@ -235,6 +236,7 @@ class Observer:
                 definition = engine.registry.by_hash(shadow.state.definition)
                 _raise("bounds", beyond(definition, shadow.state))
                 _will_wake(engine, shadow.state)
+        _raise("children", self.oracles.missing({str(id_) for id_ in self.streams}))
         self.dispatches(engine, changed)
 
     def dispatches(self, engine: Fleet, changed: dict[UUID, None]) -> None:

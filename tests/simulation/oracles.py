@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -44,6 +44,10 @@ class Oracles:
     taken_back: set[tuple[str, int, str]] = field(default_factory=set)
     owing: dict[UUID, str] = field(default_factory=dict)
     """Whose next event is the debt of a node."""
+    commanded: dict[str, tuple[str, Json]] = field(default_factory=dict)
+    """With which contract and arguments an effect was commanded."""
+    children: set[str] = field(default_factory=set)
+    """Who runs, by what a parent recorded since it was looked into."""
 
     def opened(self, id_: UUID, event: Any) -> str | None:
         """The first event of a commitment: one run of a key at a time."""
@@ -97,7 +101,9 @@ class Oracles:
                     or _once(before, event)
                 )
             case ev.EffectIntended() if event.kind == "do":
-                return _once(before, event)
+                return _once(before, event) or self._as_before(event)
+            case ev.ChildOpened():
+                self.children.add(event.child)
             case _:
                 pass
         return None
@@ -107,11 +113,25 @@ class Oracles:
         found = self.taken_back & self.leases.started
         return f"{min(found)} started after it was to stop" if found else None
 
+    def missing(self, there: Container[str]) -> str | None:
+        """A child that is recorded to run has begun by then."""
+        found, self.children = self.children, set()
+        gone = sorted(child for child in found if child not in there)
+        return f"a parent recorded that {gone[0]} runs, and it never began" if gone else None
+
     # --- one rule each ---------------------------------------------------------------------------
 
     def _attempt(self, before: Commitment, key: str) -> tuple[str, int, str]:
         effect = before.effects[key]
         return key, effect.attempt, effect.kind
+
+    def _as_before(self, event: Any) -> str | None:
+        """Its key stands for these bytes: what came before it may have happened."""
+        action = event.contract, event.args
+        before = self.commanded.setdefault(event.effect, action)
+        if before[0] == action[0] and before[1] != action[1]:
+            return f"{event.node} is commanded again with other arguments"
+        return None
 
     def _may_retry(self, before: Commitment, event: Any) -> str | None:
         effect = before.effects[event.effect]

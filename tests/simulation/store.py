@@ -10,6 +10,7 @@ from typing import Any
 from domain.ports import (
     Claim,
     Dispatch,
+    InboxRow,
     LaneBelief,
     LaneLost,
     LaneWrite,
@@ -21,12 +22,13 @@ from domain.ports import (
     Transaction,
     Verdict,
 )
+from tests.simulation.core import MailOrder
 from tests.simulation.dice import Dice
 
 __all__ = ["EngineCrash", "FaultyStore", "Leases", "Torn"]
 
 Json = Any
-_READS = frozenset({"load", "receipt", "next_root", "inbox", "parked", "due_timers"})
+_READS = frozenset({"load", "receipt", "next_root", "parked", "due_timers"})
 
 
 class EngineCrash(BaseException):
@@ -85,12 +87,14 @@ class FaultyStore:
     """
 
     def __init__(
-        self, inner: Store, dice: Dice, leases: Leases, stopped: Callable[[], None]
-    ) -> None:
+        self, inner: Store, dice: Dice, leases: Leases, stopped: Callable[[], None],
+        order: MailOrder,
+    ) -> None:  # fmt: skip
         self._inner = inner
         self._dice = dice
         self._leases = leases
         self._stopped = stopped
+        self._order = order
         self._path = Path(getattr(inner, "path", ""))
         self._is_shared = inner.lanes > 1
         self.lanes = inner.lanes
@@ -109,7 +113,8 @@ class FaultyStore:
             row = self._now(belief.lane)
             if row is None or (row.epoch, row.head) != (belief.epoch, belief.head):
                 self._leases.wrong.append(f"lane {belief.lane} is written by who lost it")
-        tx: Any = FaultyTransaction(opened, self._dice, self._leases)
+        self._order.begins()
+        tx: Any = FaultyTransaction(opened, self._dice, self._leases, self._order)
         if self._is_shared:
             tx.stopped = self._stopped
         else:
@@ -139,11 +144,12 @@ class FaultyStore:
 class FaultyTransaction:
     """Fills `domain.ports.Transaction`: before and after every write the process may die."""
 
-    def __init__(self, inner: Transaction, dice: Dice, leases: Leases) -> None:
+    def __init__(self, inner: Transaction, dice: Dice, leases: Leases, order: MailOrder) -> None:
         self.routing, self.foresees = inner.routing, inner.foresees
         self._inner = inner
         self._dice = dice
         self._leases = leases
+        self._order = order
         self._started: list[tuple[str, int, str]] = []
         self._claims: list[Claim] = []
         self._replied: list[tuple[str, int, str]] = []
@@ -157,6 +163,11 @@ class FaultyTransaction:
         if name in _READS:
             return method
         return lambda *args, **more: self._write(lambda: method(*args, **more))
+
+    def inbox(self, limit: int) -> Sequence[InboxRow]:
+        rows = self._inner.inbox(limit)
+        self._order.read(rows)
+        return rows
 
     def claim(self, *args: Any, **more: Any) -> Sequence[Claim]:
         found = self._write(lambda: self._inner.claim(*args, **more))
