@@ -34,6 +34,8 @@ ABROAD = "west"
 """A tenant that nobody has."""
 _PASSING = ("store.", "engine.", "http.too_many", "bound.mailbox", "lane.silent", "internal.fault")
 BUSY_S_MAX = 120.0
+_RETRIED = ("undo", "forward")
+"""Debts of which the half is tried once more; all others are settled."""
 _OPEN = """
 SELECT id, commitment, body FROM approvals WHERE status = 'open' AND tenant = ? ORDER BY id
 """
@@ -281,7 +283,7 @@ class People:
             await self._control(c, "retry" if self._dice.chance(0.5) else "cancel")
         elif c.debts:
             number, debt = next(iter(c.debts.items()))
-            if debt.kind == "undo" and self._dice.chance(0.5):
+            if debt.kind in _RETRIED and self._dice.chance(0.5):
                 await self._control(c, "retry", node=number)
             else:
                 result = self._truth(debt.effect, {"id": "by hand"})

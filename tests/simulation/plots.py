@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.simulation import pool
 from tests.simulation.dice import Dice
+from tests.simulation.kinds import Kinds
 from tests.simulation.pool import Noted, Ordered
 from troth import (
     A2,
@@ -32,7 +33,7 @@ from troth import (
     when,
 )
 
-__all__ = ["plots_of"]
+__all__ = ["is_changing", "plots_of"]
 
 PLOTTED = 0.6
 """The share of worlds in which one of the first plots is played."""
@@ -40,6 +41,8 @@ PLOTTED_MORE = 0.5
 """The share of those in which one of the others is, drawn apart: it shifts no other draw."""
 PLOTTED_LATE = 0.2
 """The share of worlds in which somebody is late, drawn apart once more."""
+CHANGED, CHANGED_RESTORED = 0.15, 0.5
+"""The share of worlds that try again while what it is about changes; of those put back, more."""
 
 AGAIN = DoubleStart(running="replace", finished="allow")
 ONCE = DoubleStart(running="return", finished="after_failure")
@@ -190,6 +193,44 @@ def given_up(order: Ordered) -> None:
     _dawdles(order.number, "last")
 
 
+def _changes(label: Any, counter: Any) -> None:
+    """What others read is another one every half minute."""
+    with repeat("rounds", max=8, until=counter > 9, on_max="continue"):
+        sleep("a_while", "30s")
+        set_(counter=counter + 1, label=label + "+", name="change")
+
+
+@saga("plot-coaxed", version=1, starts_on=Ordered, double_start=AGAIN)
+def coaxed(order: Ordered) -> None:
+    """What is often not done at once, and is decided anew when what it is about has changed."""
+    label, counter = var("label", str, "new"), var("counter", int, 0)
+    with approve("gate", level=A2, within="6h", on_expiry="continue", on_reject="continue"):
+        pool.coax.named("one")(order.number)
+        pool.coax.named("two")(order.number)
+    with parallel("both"):
+        with branch("asks"), approve(
+            "again", level=A2, within="6h", valid="20s", on_expiry="continue",
+            on_reject="continue",
+        ):  # fmt: skip
+            pool.coax.named("three")(label)
+        with branch("changes"):
+            _changes(label, counter)
+
+
+@saga("plot-owed", version=1, starts_on=Ordered, double_start=ONCE)
+def owed(order: Ordered) -> None:
+    """Debts past a pivot, which are retried when what they are about has changed."""
+    label, counter = var("label", str, "new"), var("counter", int, 0)
+    with approve("final", level=A3, within="6h"):
+        pool.bind.named("bind")(order.number)
+    with parallel("both"):
+        with branch("owes"):
+            pool.balk.named("one").within("6h")(label)
+            pool.balk.named("two").within("6h")(label)
+        with branch("changes"):
+            _changes(label, counter)
+
+
 Played = tuple[Saga[Any, Any], ...]
 
 PLOTS: tuple[Played, ...] = (
@@ -198,12 +239,21 @@ PLOTS: tuple[Played, ...] = (
 """Each with all sagas that play in it."""
 MORE: tuple[Played, ...] = ((bounded,), (stale,), (binding,), (hurried,))
 LATE: Played = (given_up,)
+CHANGING: Played = (coaxed, owed)
 
 
-def plots_of(dice: Dice) -> Played:
+def is_changing(seed: int, kinds: Kinds) -> bool:
+    """Whether a world plays what is tried again while what it is about changes."""
+    share = CHANGED_RESTORED if kinds.is_restored else CHANGED
+    return Random(f"changing {seed}").random() < share
+
+
+def plots_of(dice: Dice, kinds: Kinds) -> Played:
     """What is played in a world."""
     found = dice.pick(PLOTS) if dice.chance(PLOTTED) else ()
     rng = Random(f"plots {dice.seed}")
     if rng.random() < PLOTTED_MORE:
         found = (*found, *rng.choice(MORE))
-    return (*found, *LATE) if Random(f"late {dice.seed}").random() < PLOTTED_LATE else found
+    if Random(f"late {dice.seed}").random() < PLOTTED_LATE:
+        found = (*found, *LATE)
+    return (*found, *CHANGING) if is_changing(dice.seed, kinds) else found

@@ -52,6 +52,10 @@ SHIFTS = Calendar(
 )  # fmt: skip
 RETRY = Retry(attempts=4, first="1s", cap="30s")
 UNDO_RETRY = Retry(attempts=3, first="1s", cap="20s")
+PATIENT = Retry(attempts=6, first="4s", cap="30s")
+TWICE = Retry(attempts=2, first="2s")
+OFTEN = 0.6
+"""How often is not done, while there are faults, what often is not."""
 
 
 @event("sim.ordered", version=1, key="number")
@@ -94,15 +98,21 @@ class Systems:
         self._books = process.machine.books
 
     async def act(
-        self, answer: Json, *, refuses: str | None = None, told: bool = True, repeated: bool = True
-    ) -> Json:
-        """Do what the running claim asks for, once for its key; or fail before, or after."""
+        self, answer: Json, *, refuses: str | None = None, told: bool = True, repeated: bool = True,
+        often: Exception | None = None,
+    ) -> Json:  # fmt: skip
+        """Do what the running claim asks for, once for its key; or fail before, or after.
+
+        `often` is what it fails with more often than not.
+        """
         lease = current.get()
         assert lease is not None
         loop = self._process.machine.loop
         self._books.called(lease, loop.now_us(), told, repeated)
         await self._process.work()
         if lease.effect not in self._books.acts:
+            if often is not None and not self._dice.is_calm and self._dice.chance(OFTEN):
+                raise often
             self._may_fail(lease.kind, refuses)
         late = not lease.holds(loop.time())
         given = self._books.do(lease, answer, loop.now_us(), self._process.name, late=late)
@@ -203,11 +213,12 @@ beta = Participant("beta", deps=systems)
 Fx = Effect[Systems]
 
 
-async def _do(fx: Fx, refuses: str | None = None) -> Ref:
+async def _do(fx: Fx, refuses: str | None = None, often: Exception | None = None) -> Ref:
     told = fx.repeated or fx.attempt > 1
-    return Ref.model_validate(
-        await fx.deps.act({"id": fx.key[:8]}, refuses=refuses, told=told, repeated=fx.repeated)
+    answer = await fx.deps.act(
+        {"id": fx.key[:8]}, refuses=refuses, told=told, repeated=fx.repeated, often=often
     )
+    return Ref.model_validate(answer)
 
 
 async def _undo(fx: Fx) -> None:
@@ -316,6 +327,27 @@ async def unwire(fx: Fx, wired: Ref) -> None:
 )  # fmt: skip
 async def bind(fx: Fx, ref: str) -> Ref:
     return await _do(fx, "nope")
+
+
+@alpha.effect(
+    "coax", A2, R2, S1, unknown="probe", timeout="1m", retry=PATIENT,
+    irreversible=Accepted("a favour"),
+)  # fmt: skip
+async def coax(fx: Fx, ref: str) -> Ref:
+    """What is often surely not done, and may be tried again."""
+    return await _do(fx, often=NotDone("not now"))
+
+
+@coax.probe
+async def coaxed(fx: Fx, ref: str) -> Ref | None:
+    found = await fx.deps.find()
+    return None if found is None else Ref.model_validate(found)
+
+
+@beta.effect("balk", A0, R1, S1, retry=TWICE, irreversible=Accepted("a favour"))
+async def balk(fx: Fx, ref: str) -> Ref:
+    """What often is not done at all, until a person has it tried once more."""
+    return await _do(fx, often=NotDone("not now"))
 
 
 EFFECTS = (make, build, grab, post)

@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol
 
+from domain.commitment import Commitment
 from tests.simulation.books import Act, Books
 from tests.simulation.dice import Dice
 from tests.simulation.engine import DOWN_S_MAX
 from tests.simulation.fleet import Fleet
 from tests.simulation.gates import is_gated
+from tests.simulation.kinds import Kinds
 from tests.simulation.ledger import Ledger
 from tests.simulation.loop import SimLoop
 from tests.simulation.observer import Observer, Violation
 from tests.simulation.people import People
+from tests.simulation.plots import is_changing
 
 __all__ = ["Restores"]
 
@@ -59,6 +62,7 @@ class World(Protocol):
     ledger: Ledger
     books: Books
     crowds: dict[str, People]
+    kinds: Kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,11 @@ class _Copy:
     ledger: Ledger
     started: set[tuple[str, int, str]]
     replied: set[tuple[str, int, str]]
+
+
+def _is_tried_again(c: Commitment) -> bool:
+    waits = (e for e in c.effects.values() if e.state == "backoff" and e.kind == "do")
+    return not c.paused and any(is_gated(e.classes) for e in waits)
 
 
 class Restores:
@@ -89,7 +98,10 @@ class Restores:
         await asyncio.sleep(dice.between(0.1, 0.5) * horizon_s)
         rng = Random(f"restore {dice.seed}")
         way = rng.random()
-        if way < SOON:
+        if is_changing(dice.seed, self._world.kinds):
+            way = 0.0  # as soon as for what is about to begin
+            await self._until_tried_again(horizon_s * 0.3)
+        elif way < SOON:
             await self._until(_ABOUT, horizon_s * 0.3)
         elif way < SOON + AT_WORK:
             await self._until(_HELD, horizon_s * 0.3)
@@ -117,6 +129,16 @@ class Restores:
                 if world.engine.is_up and world.engine.connection.execute(there).fetchone():
                     return
                 await asyncio.sleep(CLAIM_S)
+
+    async def _until_tried_again(self, within_s: float) -> None:
+        """Wait until a copy would hold a gated effect that waits for its next attempt."""
+        world = self._world
+        until_s = world.loop.time() + within_s
+        while (left_s := until_s - world.loop.time()) > 0:
+            there = [c for people in world.crowds.values() for c in people.open_commitments()]
+            if world.engine.is_up and any(_is_tried_again(c) for c in there):
+                return
+            await world.observer.moved(left_s)
 
     def _take(self, store: bytes) -> None:
         world = self._world

@@ -260,7 +260,7 @@ class World:
                 found.append(drawn.name)
             if len(found) == wanted:
                 break
-        for played in plots_of(self.dice):
+        for played in plots_of(self.dice, self.kinds):
             assert await self._registered(played.document()), played
             self._plotted.append(played.name)
         for long in self._long.sagas if self._long is not None else ():
