@@ -1,4 +1,7 @@
-"""`make mutants`: hunt every breakage through seeds; exit code 1 if one survives."""
+"""`make mutants`: hunt every breakage through seeds; exit code 1 if one survives.
+
+Only worlds of a kind that can see a breakage are tried, and counted.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +12,26 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import count, islice
 
 from tests.simulation.mutants import MUTANTS, Caught, hunt, seeds
 
-SEEDS = 200
+WORLDS = 200
 FEW = 10
 DETAIL_CHARS = 70
 _HASH_SEED = "PYTHONHASHSEED"
 
 
 def main() -> int:
-    """Hunt, and say after how many seeds each was caught."""
+    """Hunt, and say after how many worlds each was caught."""
     asked = _asked()
     if asked.publish and not asked.reseed:
         seeds.publish()
         return 0
     wanted = asked.names or [*MUTANTS]
-    assert not (asked.known and asked.reseed), "after how many seeds is only said from the first on"
+    assert not (asked.known and asked.reseed), (
+        "how many worlds it took is only said from the first on"
+    )
     found: dict[str, Caught | None] = {}
     for name, caught in _hunted(wanted, asked):
         found[name] = caught
@@ -35,10 +41,10 @@ def main() -> int:
     if asked.reseed:
         seeds.publish()
     alive = [name for name, caught in found.items() if caught is None]
-    counts = Counter(c.seeds for c in found.values() if c is not None)
-    few = sum(n for count, n in counts.items() if count <= FEW)
+    counts = Counter(c.worlds for c in found.values() if c is not None)
+    few = sum(n for worlds, n in counts.items() if worlds <= FEW)
     _say(f"{len(wanted)} breakages, {len(wanted) - len(alive)} caught: {counts[1]} by the first "
-         f"seed, {few} within {FEW}; survivors: {', '.join(alive) or 'none'}")  # fmt: skip
+         f"world, {few} within {FEW}; survivors: {', '.join(alive) or 'none'}")  # fmt: skip
     return int(bool(alive))
 
 
@@ -46,7 +52,8 @@ def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants")
     parser.add_argument("names", nargs="*", choices=[[], *MUTANTS], metavar="NAME",
                         help="only these")  # fmt: skip
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="at most, for each")
+    parser.add_argument("--seeds", type=int, default=WORLDS,
+                        help="worlds at most, for each: of the kinds that can see it")  # fmt: skip
     parser.add_argument("--from", type=int, default=seeds.FIRST_SEED, dest="first",
                         help="first seed")  # fmt: skip
     parser.add_argument("--known", action="store_true", help="try the seed it is known by first")
@@ -61,7 +68,7 @@ def _hunted(names: list[str], asked: argparse.Namespace) -> Iterator[tuple[str, 
     ranges: list[list[int]] = []
     for name in names:
         first = [seeds.seed_of(name)] if asked.known else []
-        others = range(asked.first, asked.first + asked.seeds)
+        others = islice(filter(MUTANTS[name].is_for, count(asked.first)), asked.seeds)
         ranges.append([*first, *(seed for seed in others if seed not in first)])
     if asked.jobs == 1:
         yield from ((name, _hunt(name, tried)) for name, tried in zip(names, ranges, strict=True))
@@ -81,9 +88,9 @@ def _told(name: str, caught: Caught | None) -> str:
     if caught is None:
         return f"{name:45} SURVIVES"
     detail = " ".join(caught.detail.split())[:DETAIL_CHARS]
-    after = f"{caught.seeds} seed{'s' if caught.seeds > 1 else ''}"
+    after = f"{caught.worlds} world{'s' if caught.worlds > 1 else ''}"
     return (
-        f"{name:45} after {after:9} (seed {caught.seed}, {caught.wall_s:.1f} s): "
+        f"{name:45} after {after:10} (seed {caught.seed}, {caught.wall_s:.1f} s): "
         f"{caught.invariant}: {detail}"
     )
 

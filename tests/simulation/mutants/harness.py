@@ -35,15 +35,19 @@ class Mutant:
     promise: int | None
     seen: Callable[[Kinds], bool]
 
+    def is_for(self, seed: int) -> bool:
+        """Whether the world of a seed is of such a kind."""
+        return self.seen(kinds_of(seed, WHOLE))
+
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """By which seed, which invariant failed, and after how many seeds."""
+    """By which seed, which invariant failed, and after how many worlds that could see it."""
 
     seed: int
     invariant: str
     detail: str
-    seeds: int
+    worlds: int
     wall_s: float
 
 
@@ -66,11 +70,9 @@ def mutant(
 
 
 def hunt(found: Mutant, seeds: Iterable[int]) -> Caught | None:
-    """The first of the seeds that sees the breakage."""
+    """The first of the seeds that sees the breakage. Worlds of other kinds are passed over."""
     began_s = time.perf_counter()
-    for count, seed in enumerate(seeds, 1):
-        if not found.seen(kinds_of(seed, WHOLE)):
-            continue
+    for count, seed in enumerate(filter(found.is_for, seeds), 1):
         whole = _whole(seed)
         if not whole.holds or not whole.called & _places(found.name):
             # The engine itself fails there, which says nothing; or what is broken is never called.

@@ -19,18 +19,18 @@ FIRST_SEED = 1
 _FILE = Path(__file__).with_name("seeds.json")
 _PAGE = Path(__file__).parents[3] / "docs" / "simulation.md"
 _BEGIN, _END = "<!-- mutants: written by make mutants -->\n", "<!-- /mutants -->\n"
-_HEAD = "| breakage | promise | caught by | after seeds | seed |\n|---|---|---|---|---|\n"
+_HEAD = "| breakage | promise | caught by | after worlds | seed |\n|---|---|---|---|---|\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """How a breakage was last caught: by which seed, after how many, and by which invariant.
+    """How a breakage was last caught: by which seed and invariant, after how many worlds.
 
-    One that survived has no seed.
+    One that survived has no seed. Worlds of a kind that cannot see it are not counted.
     """
 
     seed: int | None
-    seeds: int
+    worlds: int
     invariant: str
 
 
@@ -51,7 +51,7 @@ def learn(name: str, caught: Caught | None, tried: int) -> None:
     if caught is None:
         there[name] = Known(None, tried, "")
     else:
-        there[name] = Known(caught.seed, caught.seeds, caught.invariant)
+        there[name] = Known(caught.seed, caught.worlds, caught.invariant)
     kept = {name: asdict(one) for name, one in sorted(there.items()) if name in MUTANTS}
     lines = (f'  "{name}": {orjson.dumps(one).decode()}' for name, one in kept.items())
     _FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
@@ -80,5 +80,5 @@ def _caught(found: Known | None) -> tuple[str | int, ...]:
     if found is None:
         return "not hunted yet", "", ""
     if found.seed is None:
-        return "**survives**", found.seeds, ""
-    return found.invariant, found.seeds, found.seed
+        return "**survives**", found.worlds, ""
+    return found.invariant, found.worlds, found.seed
