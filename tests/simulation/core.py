@@ -9,7 +9,7 @@ from uuid import UUID
 
 from consumers.core import Core, Step
 from consumers.registry import Registry
-from domain.messages import Mail
+from domain.messages import Mail, Open
 from domain.ports import InboxRow
 from tests.simulation.dice import Dice
 from tests.simulation.ledger import BROKEN
@@ -87,7 +87,9 @@ class WatchedCore(Core):
         self._order = order
 
     def step(self, state: Any, message: Any, *, stream: UUID, now_us: int, ctx: Any) -> Step:
-        if self._dice.hits("stream broken"):
+        is_child = isinstance(message, Open) and message.parent is not None
+        is_broken = is_child and self._dice.hits("opening broken")
+        if self._dice.hits("stream broken") or is_broken:
             self._broken_until_us[stream] = now_us + int(self._dice.between(1e6, BROKEN_US_MAX))
         if self._broken_until_us.get(stream, 0) > now_us and not self._dice.is_calm:
             raise RuntimeError(BROKEN)

@@ -34,6 +34,14 @@ RATES: dict[str, float] = {
 }  # fmt: skip
 """How often a fault happens where it can, in a run in which it happens at all."""
 
+APART: dict[str, float] = {
+    # a child, for each that is to begin
+    "opening broken": 0.15,
+}
+"""The same, drawn apart: where none of them happens all else is as it would be without."""
+WITH_APART = 0.3
+"""The share of runs in which they happen at all."""
+
 ABSENT = 0.25
 """The share of faults that a run does without, so that others are seen alone (swarm testing)."""
 
@@ -55,6 +63,10 @@ class Dice:
             for name, rate in RATES.items()
         }
 
+        self._apart = Random(f"apart {seed}")
+        is_there = self._apart.random() < WITH_APART
+        self._rates |= {name: rate if is_there else 0.0 for name, rate in APART.items()}
+
     def also(self, rates: Mapping[str, float]) -> None:
         """Faults of worlds of some kind, drawn apart: the others stay as they are."""
         rng = Random(f"rates {self.seed}")
@@ -67,7 +79,8 @@ class Dice:
 
     def hits(self, fault: str) -> bool:
         """Whether this fault happens here and now; it is counted."""
-        if self.is_calm or self.random.random() >= self._rates[fault]:
+        rng = self._apart if fault in APART else self.random
+        if self.is_calm or rng.random() >= self._rates[fault]:
             return False
         if fault in self._options.without or self._left == 0:
             return False
