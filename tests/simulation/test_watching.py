@@ -1,12 +1,18 @@
 """Whoever watches a simulated world knows what is committed before anything is judged by it."""
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from typing import Any
+from uuid import UUID
 
 import orjson
 
-from domain.ports import Asked
+from consumers.core import Step
+from domain.messages import Mail, Wake
+from domain.ports import Asked, InboxRow
 from domain.requests import RegisterRequest, StartRequest
+from tests.simulation.core import MailOrder
 from tests.simulation.dice import Dice
 from tests.simulation.kids import KIDS
 from tests.simulation.kinds import NEIGHBOUR, kinds_of
@@ -57,3 +63,25 @@ def test_what_a_tenant_is_shown_is_judged_by_what_is_in_the_store() -> None:
         world.observer.begin_again()
         world.neighbours._look(NEIGHBOUR)
         assert [str(c.id) for c in world.neighbours._theirs(NEIGHBOUR)] == [answer["id"]]
+
+
+def test_mail_that_overtakes_older_mail_of_its_stream_is_seen() -> None:
+    """Whoever asks from outside waits for nothing."""
+    stream, ctx = UUID(int=7), {}
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("CREATE TABLE inbox (id INTEGER PRIMARY KEY, stream BLOB)")
+        for number in (1, 2):
+            db.execute("INSERT INTO inbox VALUES (?, ?)", (number, stream.bytes))
+        order, first, second, sent = MailOrder(db), Wake(1), Wake(2), Wake(3)
+        mail: Any = [Mail(stream, "t", message, ctx, 0) for message in (first, second)]
+        order.begins()
+        order.read([InboxRow(number, one, 0) for number, one in enumerate(mail, 1)])
+        assert order.overtakes(stream, second)
+        assert not order.overtakes(stream, first)
+        order.decided(first, Step((), None, None, [(stream, sent)], None))
+        assert not order.overtakes(stream, second)
+        assert order.overtakes(stream, sent)
+        assert not order.overtakes(stream, Wake(4))
+        assert not order.overtakes(UUID(int=8), sent)
+        order.decided(second, Step((), None, None, (), None))
+        assert not order.overtakes(stream, sent)
