@@ -216,9 +216,10 @@ class Batch(Collected):
         self.park(stream, tenant, refused.alias, refused.detail)
 
     def release(self, stream: UUID) -> None:
-        """Take a stream back; what is held for it runs in the next transaction."""
+        """Take a stream back, also one set aside just now; what is held runs next."""
         self.parts.streams.drop(stream)
         self.touched.pop(stream, None)
+        self.write.parked_streams[:] = [p for p in self.write.parked_streams if p[0] != stream]
         self.write.released_streams.append(stream)
 
     def tenant_of(self, stream: UUID) -> str | None:

@@ -94,6 +94,20 @@ def test_a_stream_that_still_raises_is_parked_again(world: World) -> None:
     assert world.lane.parked == (world.id("bad"),)
 
 
+def test_a_stream_is_set_aside_and_released_in_one_round(world: World) -> None:
+    """Whoever releases had seen it parked before; the store and the owner agree on what is."""
+    POISON.add(("bad", Open))
+    release = ControlRequest(OPERATOR, world.id("bad"), "release", "because")
+    out = world.process(world.event("applied", "bad"), release)
+    assert out.answers[1]["status"] == "released"
+    assert world.count("parked_streams") == 1, "what was held ran again, and raised again"
+    assert world.lane.parked == (world.id("bad"),)
+    POISON.clear()
+    assert world.control("release", world.id("bad"))["status"] == "released"
+    assert world.step("bad")
+    assert world.count("inbox") == world.count("parked_streams") == 0
+
+
 def test_a_request_that_raises_is_refused_and_parks_nothing(world: World) -> None:
     """It was not acknowledged, and its stream can take everything else."""
     world.publish("applied")
