@@ -20,7 +20,8 @@ Json = Any
 BROKEN_US_MAX = 300e6
 TWICE = 8
 """One of so many decisions is made twice: nothing but stream and message may matter."""
-_LIES_THERE = "SELECT id FROM inbox WHERE stream = ? ORDER BY id"
+_LIES_THERE = "SELECT id FROM inbox WHERE stream = ? AND id <= ? ORDER BY id"
+_LAST = "SELECT coalesce(max(id), 0) FROM inbox"
 
 Decided = dict[UUID, dict[int, int]]
 """By stream and first version: the last version that the same decide made."""
@@ -39,7 +40,8 @@ class MailOrder:
     """Whether mail is decided in its order, in one process.
 
     Known by their identity: what was read from the inbox, and what decisions of this transaction
-    sent. All else is asked from outside, or its time has come, and waits for nothing.
+    sent. All else is asked from outside, or its time has come, and waits for nothing. Of mail that
+    came from another process since it last looked a process need not know.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -47,6 +49,7 @@ class MailOrder:
         self._read: dict[int, tuple[int, Any]] = {}
         self._sent: dict[int, Any] = {}
         self._taken: set[int] = set()
+        self._known_to = 0
 
     def begins(self) -> None:
         """Another transaction: what the one before sent lies in the inbox, or is gone with it."""
@@ -57,13 +60,14 @@ class MailOrder:
         """What lies there, and may be taken in this transaction or one of the next."""
         mail = {row.id: row.item.message for row in rows if isinstance(row.item, Mail)}
         self._read = {id(message): (number, message) for number, message in mail.items()}
+        (self._known_to,) = self._db.execute(_LAST).fetchone()
 
     def overtakes(self, stream: UUID, message: Any) -> bool:
         """Whether older mail of the stream lies there while this is decided."""
         number, _ = self._read.get(id(message), (None, None))
         if number is None and id(message) not in self._sent:
             return False
-        older = self._db.execute(_LIES_THERE, (stream.bytes,)).fetchall()
+        older = self._db.execute(_LIES_THERE, (stream.bytes, self._known_to)).fetchall()
         return any(n not in self._taken and (number is None or n < number) for (n,) in older)
 
     def decided(self, message: Any, step: Step) -> None:

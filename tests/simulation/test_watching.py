@@ -84,4 +84,5 @@ def test_mail_that_overtakes_older_mail_of_its_stream_is_seen() -> None:
         assert not order.overtakes(stream, Wake(4))
         assert not order.overtakes(UUID(int=8), sent)
         order.decided(second, Step((), None, None, (), None))
-        assert not order.overtakes(stream, sent)
+        db.execute("INSERT INTO inbox VALUES (3, ?)", (stream.bytes,))
+        assert not order.overtakes(stream, sent), "it came since it was looked"
