@@ -173,9 +173,21 @@ class PartInput:
         """
         why = self._why
         if why is None or why.alias not in OF_THE_DATA:
-            size = min(self._limits.batch_max, len(self._waiting))
-            return [self._waiting.popleft() for _ in range(size)]
+            batch = [self._waiting.popleft()]
+            while self._follows(batch):
+                batch.append(self._waiting.popleft())
+            return batch
         suspect = self._waiting.popleft()
         if self._tries > self._limits.tries_max:
             suspect = replace(suspect, request=None, fault=(why.alias, why.detail))
         return [suspect]
+
+    def _follows(self, batch: Sequence[Logged]) -> bool:
+        """Whether what waits next may be submitted with these.
+
+        Where a log begins anew, the cursor of the one before it may lie ahead of all records: only
+        when the first is in does the lane know what is missing before another one.
+        """
+        if not self._waiting or len(batch) >= self._limits.batch_max:
+            return False
+        return batch[0].after > 0 and self._waiting[0].after > 0

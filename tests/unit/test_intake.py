@@ -8,11 +8,18 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from consumers.intake import Intake
-from consumers.part_input import IntakeLimits
+from consumers.part_input import IntakeLimits, PartInput
 from domain.errors import refusal
 from domain.requests import Logged
 from domain.source import Arrival, Lost, Part
-from tests.unit.bus_fakes import EVENTS, MemoryDesk, MemorySource, cursor_of, logged
+from tests.unit.bus_fakes import (
+    EVENTS,
+    MemoryDesk,
+    MemorySource,
+    arrival,
+    cursor_of,
+    logged,
+)
 from tests.waiting import eventually
 
 P0, P1 = Part(EVENTS, 0), Part(EVENTS, 1)
@@ -130,6 +137,32 @@ async def test_a_record_that_asks_twice_is_passed_by_its_last_request() -> None:
     async with intake_of(source, desk, read):
         await until(desk, lambda: len(desk.taken) == 3)
     assert [found.cursor.offset for found in desk.taken] == [1, 1, 2]
+
+
+async def test_where_a_log_begins_anew_nothing_overtakes_its_first_record() -> None:
+    """The lane's cursor is of the log before, and lies ahead of every record of this one."""
+    desk = MemoryDesk(0)
+    desk.cursors[P0] = cursor_of(P0, 6)
+    gone = [False, True]
+
+    def refuse(found: Logged) -> Any:
+        if found.raw == b"a" and gone.pop():
+            return refusal("store.gone", "the connection was ended")
+        return (
+            refusal("store.lane_lost", "read again")
+            if desk.cursors[P0].offset < found.after
+            else None
+        )
+
+    desk.refuse = refuse
+    state = PartInput(P0, desk.cursors[P0], desk, QUICK, asyncio.sleep)
+    for at, letter in enumerate(letters("abcdef")):
+        state.put(*logged(arrival(P0, at, letter)))
+    task = asyncio.create_task(state.run())
+    await until(desk, lambda: len(desk.taken) >= 6)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert desk.values(P0) == letters("abcdef")
 
 
 async def test_a_partition_is_paused_and_read_again() -> None:
