@@ -24,6 +24,8 @@ def main() -> int:
     """Run the seeds and say what was seen."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation")
     parser.add_argument("--seeds", type=int, default=50, help="how many, half of them fresh")
+    parser.add_argument("--from", type=int, dest="first",
+                        help="none fresh: one after the other from this one on")  # fmt: skip
     parser.add_argument("--seed", type=int, help="only this one, as a failure prints it")
     parser.add_argument("--jobs", type=int, default=1, help="processes; 0: one for each core")
     parser.add_argument("--trace", action="store_true", help="print the last events of each")
@@ -33,7 +35,7 @@ def main() -> int:
     parser.add_argument("--whole", action="store_true", help="do not make a failure small")
     asked = parser.parse_args()
     options = Options.of(asked.without, asked.hits, asked.stories)
-    seeds = _seeds(asked.seeds) if asked.seed is None else [asked.seed]
+    seeds = _seeds(asked.seeds, asked.first) if asked.seed is None else [asked.seed]
     jobs = min(asked.jobs or os.cpu_count() or 1, len(seeds))
     began_s = told_s = time.monotonic()
     outcomes: list[Outcome] = []
@@ -66,8 +68,10 @@ def shown(outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def _seeds(count: int) -> list[int]:
-    """The first half are always the same, the others fresh."""
+def _seeds(count: int, first: int | None) -> list[int]:
+    """The first half are always the same, the others fresh; or all from `first` on."""
+    if first is not None:
+        return [*range(first, first + count)]
     fixed = count - count // 2
     return [*range(FIRST_SEED, FIRST_SEED + fixed),
             *(secrets.randbits(48) for _ in range(count // 2))]  # fmt: skip
