@@ -195,8 +195,11 @@ def _is_ours(batch: Batch, asked: Asked, stream: UUID) -> bool:
 
 
 def _tenant_of(batch: Batch, asked: Asked, stream: UUID) -> str:
+    """Whose the commitment is: a worker's key may be for everybody's."""
     entry = batch.touched.get(stream)
-    return asked.tenant if entry is None or entry.state is None else entry.state.tenant
+    if entry is not None and entry.state is not None:
+        return entry.state.tenant
+    return batch.tenant_of(stream) or asked.tenant
 
 
 def _tenant_asked(asked: Asked) -> str | None:

@@ -172,6 +172,22 @@ def test_a_reply_from_elsewhere_is_not_held_for_a_parked_stream(world: World) ->
     assert world.count("inbox") == held
 
 
+def test_a_reply_by_a_key_for_everybody_is_held_as_of_the_tenant_of_its_stream(
+    world: World,
+) -> None:
+    """Nobody waits for it any more, so no row of work says whose it is."""
+    world.publish("applied")
+    (claim,) = world.claim()
+    POISON.add(("acme", Answered))
+    for _ in range(2):
+        answer = world.reply(claim, who=replace(NORTH, tenant="*"))
+        assert answer["status"] == "recorded"
+    assert world.rows("SELECT tenant FROM inbox") == [("north",), ("north",)]
+    POISON.clear()
+    world.control("release")
+    assert world.step()["step"] == "signed"
+
+
 # --- much at once, and unclean ends ---------------------------------------------------------------
 
 
