@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -99,7 +100,8 @@ def test_a_stream_is_set_aside_and_released_in_one_round(world: World) -> None:
     POISON.add(("bad", Open))
     release = ControlRequest(OPERATOR, world.id("bad"), "release", "because")
     out = world.process(world.event("applied", "bad"), release)
-    assert out.answers[1]["status"] == "released"
+    told: Any = out.answers[1]
+    assert told["status"] == "released"
     assert world.count("parked_streams") == 1, "what was held ran again, and raised again"
     assert world.lane.parked == (world.id("bad"),)
     POISON.clear()
