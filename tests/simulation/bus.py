@@ -101,7 +101,8 @@ class Published:
             row = self._db.execute(_OFFERS, (bytes.fromhex(effect),)).fetchone()
             if row is not None:
                 found.append(_offer(row))
-        self._offered |= {offer.effect: offer for offer in found}
+        # What a worker held when it was passed needs no bell: given back, a waiting claim finds it.
+        self._offered |= {o.effect: o for o in found if o.position > self._position(RELAY, o.lane)}
         return found
 
     async def pushed(self, effects: Sequence[str], now_us: int) -> Collection[str]:
