@@ -11,11 +11,12 @@ import psycopg
 if TYPE_CHECKING:
     from chaos.world import World
 
-__all__ = ["what_is_open"]
+__all__ = ["SAID_CHARS", "what_is_open"]
 
+SAID_CHARS = 1_500
+"""So much of the end of a log is told."""
 _LOOKS = {
-    "not ended": "SELECT saga, status, step, count(*) FROM current_steps"
-    " WHERE status NOT IN ('fulfilled', 'compensated', 'failed', 'cancelled')"
+    "commitments": "SELECT saga, status, step, count(*) FROM current_steps"
     " GROUP BY saga, status, step",
     "work": "SELECT lane, participant, contract, kind, state, cancelled, worker, attempt, count(*),"
     " min(lease_until_us) FROM dispatches"
@@ -28,7 +29,7 @@ _LOOKS = {
 
 
 def what_is_open(here: World) -> str:
-    """A line each of what has not ended, what waits, who owns it and who runs."""
+    """A line each of where the commitments are, what waits, who owns it and who runs."""
     return "\n".join(_lines(here))
 
 
@@ -43,4 +44,4 @@ def _lines(here: World) -> Iterator[str]:
     yield f"workers, exit codes: {[one.poll() for one in here.workers]}"
     yield f"servers, running: { {name: one.running() for name, one in here.servers.items()} }"
     for role, child in here.engines.items():
-        yield f"{role} said last: {child.log.read_text('utf-8', errors='replace')[-600:]}"
+        yield f"{role} said last: {child.last_words(SAID_CHARS)}"

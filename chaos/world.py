@@ -28,7 +28,7 @@ from benchmarks.rig import clean_environment
 from chaos.gates import FOLDER, Gate
 from chaos.party import BOOK, REFUSED, TABLE, app
 from chaos.relay import Relay
-from chaos.stuck import what_is_open
+from chaos.stuck import SAID_CHARS, what_is_open
 from tests.integration.processes.world import ROOT, SERVE, WORK, Child, Site, Speaker, site
 from tools.servers import Kafka, Postgres, Server
 from tools.servers.broker import QUICK_START
@@ -147,7 +147,7 @@ class World:
                 child = self.site.spawn(*_command(role), **self._more(role))
             else:
                 return child
-        raise Faulty(f"{role} did not start {STARTS_MAX} times: {self.last_words()}")
+        raise Faulty(f"{role} did not start {STARTS_MAX} times: {child.last_words(SAID_CHARS)}")
 
     def start(self, role: str) -> Child:
         """One more process of the engine. Raises AssertionError with its log if it ends."""
@@ -155,12 +155,6 @@ class World:
 
     def _more(self, role: str) -> dict[str, str]:
         return self.extra.get(role, {})
-
-    def last_words(self) -> str:
-        """The end of the log of the engine process that was started last."""
-        if not self.site.children:
-            return "nothing was started"
-        return self.site.children[-1].log.read_text("utf-8", errors="replace")[-1_500:]
 
     def command(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """A command of `troth-engine`, run to its end. Raises Faulty when it fails."""

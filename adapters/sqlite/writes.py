@@ -158,8 +158,12 @@ def _offer(d: Dispatch, lane: int, clock_us: int, unsure_us: int | None) -> tupl
     # its outcome is unknown, and it is looked into before it is commanded again. Not only a first
     # attempt: of one that was taken back, and is commanded anew, the lost time may have done this,
     # and so it may the next attempt where the copy waits for it. Not what was heard of since.
-    is_doubted = d.needs_start and d.kind == "do" and unsure_us is not None
-    is_doubted = is_doubted and (d.heard_us is None or d.heard_us <= (unsure_us or 0))
+    is_doubted = (
+        unsure_us is not None
+        and d.needs_start
+        and d.kind == "do"
+        and (d.heard_us is None or d.heard_us <= unsure_us)
+    )
     state = ("started", clock_us, clock_us) if is_doubted else ("offered", None, None)
     return (
         bytes.fromhex(d.effect), lane, d.stream.bytes, d.tenant, d.participant, d.contract, d.kind,

@@ -79,6 +79,10 @@ class Child:
         lines = [json.loads(line) for line in self.log.read_text("utf-8").splitlines()]
         return [line for line in lines if action in (None, line["action"])]
 
+    def last_words(self, chars: int) -> str:
+        """The end of its log, as much as so many characters."""
+        return self.log.read_text("utf-8", errors="replace")[-chars:]
+
     def ready(self) -> bool:
         return self.readiness()[0] == 200
 
