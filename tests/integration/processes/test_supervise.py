@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.integration.processes.world import LANES, TAKEOVER_MAX_S, Child, Site, Speaker, until
+from tools.servers import free_port
 
 
 def pids(here: Site) -> set[int]:
@@ -80,12 +81,11 @@ def test_each_process_has_an_address_of_its_own(here: Site) -> None:
 
 
 def _two_free_ports() -> int:
-    """A port that is free, as is the one after it."""
+    """A port that is free, as is the one after it; no connection of somebody else takes them."""
     while True:
-        with socket.create_server(("127.0.0.1", 0)) as one:
-            port = one.getsockname()[1]
-            with suppress(OSError), socket.create_server(("127.0.0.1", port + 1)):
-                return port
+        port = free_port()
+        with suppress(OSError), socket.create_server(("127.0.0.1", port + 1)):
+            return port
 
 
 def _lives(pid: int) -> bool:
