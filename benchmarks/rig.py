@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ import httpx
 
 from benchmarks.saga import COUNTS, GROWING, app
 from benchmarks.shapes import Place, Shape, place
-from tools.servers.processes import kill_group
+from tools.servers.processes import free_port, kill_group
 
 __all__ = ["ROOT", "Rig", "rig", "worker"]
 
@@ -247,7 +246,7 @@ def rig(
     with tempfile.TemporaryDirectory(prefix="troth-bench-") as name:
         folder = Path(name)
         with place(shape, folder) as where:
-            engine = Rig(where, f"127.0.0.1:{_free_port()}", workers, settings or {})
+            engine = Rig(where, f"127.0.0.1:{free_port()}", workers, settings or {})
             try:
                 engine.start()
                 yield engine
@@ -304,9 +303,3 @@ def _accepted(answer: httpx.Response) -> None:
 
 def _console(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
-
-
-def _free_port() -> int:
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        return int(tried.getsockname()[1])

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.results import OUT
 from benchmarks.servers import ServerMissing
+from tools.servers.processes import free_port
 
 __all__ = ["FOLDER", "PACKAGES", "python", "redis", "redis_version", "versions"]
 
@@ -72,7 +73,7 @@ def redis(fsync: str) -> Iterator[str]:
     if program is None:
         raise ServerMissing("no redis-server: apt install redis-server, or leave Celery out")
     with tempfile.TemporaryDirectory(prefix="troth-bench-redis-") as folder:
-        port = _free_port()
+        port = free_port()
         settings = REDIS_OPTIONS | {"appendfsync": fsync}
         options = [word for name, value in settings.items() for word in (f"--{name}", value)]
         server = subprocess.Popen(
@@ -103,9 +104,3 @@ def _wait_until_it_listens(port: int) -> None:
             return
         time.sleep(LOOK_S)
     raise ServerMissing(f"redis-server does not listen after {READY_S} s")
-
-
-def _free_port() -> int:
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        return int(tried.getsockname()[1])
