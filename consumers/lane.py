@@ -70,7 +70,8 @@ class Lane:
         self.limits = LaneLimits() if limits is None else limits
         self.counts = Counts()
         self.fault: StoreFailed | None = None
-        self._store, self._mine = store, set(lanes)
+        self.survived = recovery.Survived()
+        self.store, self._mine = store, set(lanes)
         mapper = event_mapper()
         streams = Streams(mapper, self.limits.streams_cached_max)
         core = Core(self.registry) if core is None else core
@@ -114,7 +115,7 @@ class Lane:
 
     def take_answers(self) -> Sequence[PassedAnswer]:
         """What was answered to what we passed on. Raises StoreFailed."""
-        return self._store.answers(self._parts.process)
+        return self.store.answers(self._parts.process)
 
     @property
     def lanes(self) -> tuple[int, ...]:
@@ -123,7 +124,7 @@ class Lane:
 
     @property
     def lanes_in_all(self) -> int:
-        return self._store.lanes
+        return self.store.lanes
 
     @property
     def heads(self) -> dict[int, int]:
@@ -133,7 +134,7 @@ class Lane:
     @property
     def incarnation(self) -> int:
         """Of the store."""
-        return self._store.incarnation
+        return self.store.incarnation
 
     @property
     def parked(self) -> Sequence[UUID]:
@@ -180,7 +181,7 @@ class Lane:
         call.done = None
         takes_due = not (call.holds_timers or only_requests) and self._is_due(call)
         # Whoever owns other lanes may have sent what was accepted before all this.
-        is_shared = len(self._mine) < self._store.lanes
+        is_shared = len(self._mine) < self.store.lanes
         looks = self._has_mail or (is_shared and (takes_due or call.brings_events()))
         has_mail = looks and not only_requests
         if not (call.is_open or has_mail or takes_due or call.looks_again):
@@ -264,7 +265,7 @@ class Lane:
 
     def _begin(self, owned: Owned) -> Transaction:
         """A transaction on all lanes, knowing every definition that is registered by now."""
-        tx = self._store.begin(*owned.beliefs.values())
+        tx = self.store.begin(*owned.beliefs.values())
         try:
             if tx.routing != self._routing:
                 self._learn(tx.routing)
@@ -274,7 +275,7 @@ class Lane:
         return tx
 
     def _learn(self, routing: int) -> None:
-        for hash_, document in self._store.definitions():
+        for hash_, document in self.store.definitions():
             self.registry.learn(orjson.loads(document), hash_.hex())
         self._routing = routing
 
@@ -303,7 +304,7 @@ class Lane:
             self._quota *= 2
             if done.units == 0 or self._quota > self.limits.inbox_per_batch_max:
                 self._quota = None
-        self._next_due_us = next_due_us(self._store, owned)
+        self._next_due_us = next_due_us(self.store, owned)
 
     def _current(self) -> Owned:
         """The lanes as they are; read from the store when nothing is believed.
@@ -311,10 +312,10 @@ class Lane:
         Raises StoreFailed. A lane that somebody else has by now is no longer ours.
         """
         if self._owned is None:
-            owned = read_owned(self._store, self._mine)
+            owned = read_owned(self.store, self._mine)
             self._mine = set(owned.lanes)
-            owned, self._parts.parked = go_on(self._store, owned, self._parts)
-            self._next_due_us = next_due_us(self._store, owned)
+            owned, self._parts.parked = go_on(self.store, owned, self._parts)
+            self._next_due_us = next_due_us(self.store, owned)
             self._owned = owned
         return self._owned
 
@@ -345,7 +346,7 @@ class Lane:
     def write_alone(self, write: LaneWrite) -> None:
         """Write something in a transaction of its own. Raises LaneLost and StoreFailed."""
         owned = self._current()
-        tx = self._store.begin(*owned.beliefs.values())
+        tx = self.store.begin(*owned.beliefs.values())
         try:
             after = tx.write(write, clock_us=owned.clock_us)
             tx.commit()
@@ -358,7 +359,7 @@ class Lane:
 
     def inbox(self, limit: int) -> Sequence[InboxRow]:
         """What waits in our lanes. Raises LaneLost and StoreFailed."""
-        tx = self._store.begin(*self._current().beliefs.values())
+        tx = self.store.begin(*self._current().beliefs.values())
         try:
             return tx.inbox(limit)
         finally:

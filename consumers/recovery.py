@@ -1,11 +1,13 @@
 """After a crash or a refusal of the database: how the culprit is found and set aside.
 
 Mail that lay in a lane when its owner died may be why. So each of its tries is counted before it is
-taken; what was tried before is taken singly, and its stream is parked after the last try.
+taken; what was tried before is taken singly, and its stream is parked after the last try. A try
+that the process outlived is taken back: it was the lane or the database that was lost.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING
@@ -16,7 +18,15 @@ from consumers.line import Lot
 from consumers.round import Suspect
 from domain.errors import refusal
 from domain.messages import Mail
-from domain.ports import InboxRow, LaneWrite, PassedAnswer, StoreFailed
+from domain.ports import (
+    InboxRow,
+    LaneLost,
+    LaneWrite,
+    PassedAnswer,
+    Store,
+    StoreConflict,
+    StoreFailed,
+)
 
 if TYPE_CHECKING:
     from consumers.lane import Lane
@@ -26,6 +36,31 @@ __all__ = ["DATA_ERROR", "set_aside", "take_carefully"]
 DATA_ERROR = "store.failed"
 """The database refused what was written: the round is halved until the culprit stands alone."""
 NEVER_ENDED = "internal.fault"
+SURVIVED_MAX = 8
+"""How often a process takes the try of a row back that ended without its death: what always takes
+longer than the lane is ours, or ends every connection, is a culprit too."""
+
+
+class Survived:
+    """Tries that this process outlived: the lane or the database was lost, nobody died of them."""
+
+    def __init__(self) -> None:
+        self._times: Counter[int] = Counter()
+        self._owed: list[tuple[Sequence[int], Sequence[int]]] = []
+
+    def note(self, lanes: Sequence[int], rows: Sequence[int]) -> None:
+        """The tries of these rows are to be taken back, as soon as the store can be reached."""
+        self._times.update(rows)
+        self._owed.append((lanes, [row for row in rows if self._times[row] <= SURVIVED_MAX]))
+
+    def take_back(self, store: Store) -> None:
+        """Raises StoreFailed; then it is owed further."""
+        while self._owed:
+            store.take_back_tries(*self._owed[-1])
+            self._owed.pop()
+
+    def clear(self) -> None:
+        self._times.clear()
 
 
 def take_carefully(lane: Lane, call: Call) -> bool:
@@ -34,8 +69,10 @@ def take_carefully(lane: Lane, call: Call) -> bool:
     False when none of it is left.
     """
     limit = lane.limits.inbox_per_batch_max
+    lane.survived.take_back(lane.store)
     rows = lane.inbox(limit)
     if not rows:
+        lane.survived.clear()
         lane.take_rows(call, Lot())
         return False
     untried = list(takewhile(lambda row: row.tries == 0, rows))
@@ -44,8 +81,14 @@ def take_carefully(lane: Lane, call: Call) -> bool:
         detail = f"tried {taken[0].tries} times without an end"
         _give_up(lane, call, taken[0], NEVER_ENDED, detail)
         return True
-    lane.write_alone(LaneWrite(inbox_tried=[row.id for row in taken]))
-    lane.take_rows(call, Lot(taken, rows[len(taken) :], len(rows) == limit))
+    tried, lanes = [row.id for row in taken], lane.lanes
+    lane.write_alone(LaneWrite(inbox_tried=tried))
+    try:
+        lane.take_rows(call, Lot(taken, rows[len(taken) :], len(rows) == limit))
+    except (LaneLost, StoreConflict, StoreFailed) as ended:
+        if getattr(ended, "alias", "") != DATA_ERROR:
+            lane.survived.note(lanes, tried)
+        raise
     return True
 
 

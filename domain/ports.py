@@ -360,6 +360,13 @@ class Store(Protocol):
         """Take what has been answered to this process; empty where nothing is ever passed on."""
         ...
 
+    def take_back_tries(self, lanes: Sequence[int], rows: Sequence[int]) -> None:
+        """Count a try less of each of these rows of the inbox, whoever owns the lanes by now.
+
+        What is gone, was never tried or is just being written stays as it is. Raises StoreFailed.
+        """
+        ...
+
     def close(self) -> None: ...
 
 

@@ -52,6 +52,11 @@ SELECT min(due.at_us) FROM unnest(%s) AS l (number), LATERAL (
     AND not_after_us IS NOT NULL ORDER BY not_after_us LIMIT 1)) due
 """
 _ANSWERS = "DELETE FROM answers WHERE asker = %s RETURNING ask, body"
+_TRY_LESS = """
+UPDATE inbox SET tries = tries - 1 WHERE (lane, id) IN (
+  SELECT lane, id FROM inbox WHERE lane = ANY(%s) AND id = ANY(%s) AND tries > 0
+  FOR UPDATE SKIP LOCKED)
+"""
 _BACKEND = """
 SELECT pid, (extract(epoch FROM backend_start) * 1000000)::bigint
 FROM pg_stat_activity WHERE pid = pg_backend_pid()
@@ -200,6 +205,11 @@ class PostgresStore:
         """Take what has been answered to this process."""
         rows = self._link.db().execute(_ANSWERS, (asker,), binary=True).fetchall()
         return [PassedAnswer(asker, ask, orjson.loads(body)) for ask, body in rows]
+
+    @guarded
+    def take_back_tries(self, lanes: Sequence[int], rows: Sequence[int]) -> None:
+        """Count a try less of each of these rows, but for what somebody is writing right now."""
+        self._link.db().execute(_TRY_LESS, (longs(lanes), longs(rows)))
 
     def close(self) -> None:
         """Close the connection; an open transaction is rolled back."""

@@ -50,6 +50,7 @@ SELECT min(due) FROM (
   UNION ALL SELECT min(not_after_us) + 1 FROM dispatches
     WHERE lane = ?1 AND state <> 'started' AND not_after_us IS NOT NULL)
 """
+_TRY_LESS = "UPDATE inbox SET tries = tries - 1 WHERE id = ? AND tries > 0"
 
 
 class SqliteStore:
@@ -136,6 +137,15 @@ class SqliteStore:
     def answers(self, asker: str) -> Sequence[PassedAnswer]:  # noqa: ARG002 - of the port
         """Nothing: there is nobody whom a request could be passed to."""
         return ()
+
+    @guarded
+    def take_back_tries(
+        self,
+        lanes: Sequence[int],  # noqa: ARG002 - of the port
+        rows: Sequence[int],
+    ) -> None:
+        """Count a try less of each of these rows of the inbox."""
+        self.connection.executemany(_TRY_LESS, [(row,) for row in rows])
 
     def close(self) -> None:
         """Close the file and let go of its lock; an open transaction is rolled back."""

@@ -273,11 +273,14 @@ class InboxContract(StoreCase):
             transaction.write(LaneWrite(inbox_done=[row.id]), clock_us=1)
         transaction.rollback()
 
-    def test_tries_are_counted(self, store: Store) -> None:
-        commit(store, LaneWrite(inbox=[mail("a")]))
-        (row,) = ask(store, lambda t: t.inbox(10))
-        commit(store, LaneWrite(inbox_tried=[row.id]))
-        assert ask(store, lambda t: t.inbox(10))[0].tries == 1
+    def test_tries_are_counted_and_taken_back_but_never_below_none(self, store: Store) -> None:
+        commit(store, LaneWrite(inbox=[mail("a"), mail("b")]))
+        a, b = (row.id for row in ask(store, lambda t: t.inbox(10)))
+        for tries in (1, 2):
+            commit(store, LaneWrite(inbox_tried=[a]))
+            assert ask(store, lambda t: t.inbox(10))[0].tries == tries
+        store.take_back_tries([0], [a, b, b + 1])
+        assert [row.tries for row in ask(store, lambda t: t.inbox(10))] == [1, 0]
 
     def test_no_tenant_keeps_the_others_waiting(self, store: Store) -> None:
         many = [mail(f"n{n}", tenant="north") for n in range(50)]

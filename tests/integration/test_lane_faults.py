@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from consumers.limits import LaneLimits
+from consumers.recovery import SURVIVED_MAX
 from domain.ids import key_id
 from domain.messages import Answered, Control, Mail, Offer, Open, Wake
-from domain.ports import LaneWrite
+from domain.ports import LaneLost, LaneWrite, StoreConflict, StoreFailed
 from domain.requests import ControlRequest
 from tests.integration.lane_breakage import POISON, BrokenWorld, die_at, poisoned_core
 from tests.integration.lane_places import Place
@@ -244,6 +245,57 @@ def test_a_crash_in_the_middle_leaves_the_try_counted(place: Place) -> None:
     assert world.rows("SELECT tries FROM inbox") == [(1,)]
     world.process()
     assert world.step("killer")["step"] == "create"
+    world.close()
+
+
+def found_at_the_start(place: Place, ends: list[Exception]) -> World:
+    """Mail lies there when the process begins; each try to apply it ends in one of these."""
+    world = World(place, make_core=poisoned_core)
+    POISON.clear()
+    POISON.add(("calm", Open))
+    world.register(sale())
+    world.publish("applied", "calm")
+    POISON.clear()
+    world.rows("DELETE FROM parked_streams")
+    world.restart()
+
+    def check(write: LaneWrite) -> None:
+        if write.events and ends:
+            raise ends.pop()
+
+    BrokenWorld(world).check = check
+    return world
+
+
+@pytest.mark.parametrize(
+    "end",
+    [LaneLost("epoch 2"), StoreConflict("first"), StoreFailed("store.gone", "closed")],
+    ids=["lane lost", "conflict", "database gone"],
+)
+def test_a_try_that_the_process_outlived_is_taken_back(place: Place, end: Exception) -> None:
+    """Nobody died of it: no innocent stream waits for an operator after a bad night."""
+    ends = [end] * SURVIVED_MAX
+    world = found_at_the_start(place, ends)
+    for _ in range(SURVIVED_MAX + 1):
+        world.process()
+    assert ends == []
+    assert world.lane.parked == ()
+    assert world.step("calm")["step"] == "create"
+    assert world.count("inbox") == 0
+    world.close()
+
+
+def test_mail_over_which_the_lane_is_lost_every_time_is_set_aside_in_the_end(place: Place) -> None:
+    """It may take longer than the lane is ours, and others wait behind it."""
+    ends: list[Exception] = [LaneLost("epoch 2")] * 99
+    world = found_at_the_start(place, ends)
+    for _ in range(SURVIVED_MAX + world.limits.tries_max):
+        world.process()
+    assert world.lane.parked == (world.id("calm"),)
+    assert len(ends) == 99 - SURVIVED_MAX - world.limits.tries_max
+    ends.clear()
+    world.control("release", world.id("calm"))
+    assert world.step("calm")["step"] == "create"
     world.close()
 
 

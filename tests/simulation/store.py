@@ -137,6 +137,9 @@ class FaultyStore:
     def answers(self, asker: str) -> Sequence[PassedAnswer]:
         return self._inner.answers(asker)
 
+    def take_back_tries(self, lanes: Sequence[int], rows: Sequence[int]) -> None:
+        self._inner.take_back_tries(lanes, rows)
+
     def close(self) -> None:
         self._inner.close()
 
