@@ -69,8 +69,8 @@ def fail(m: Machine, path: str, error: Json) -> None:
         return
     if path in m.c.nodes:
         m.emit(ev.NodeFailed, node=path, error=error)
-        if not m.busy(path):
-            locks.let_go(m, path)
+        if not _has_inside(m, path):  # else it goes when its flow has stopped
+            locks.let_settled_go(m, path)
     is_told = error["class"] == "contradicted"  # that is a debt of its own
     if catcher is None and not is_told and undo_flows.failed(m, path, error):
         return
@@ -116,11 +116,15 @@ def _uncaught(m: Machine, path: str, error: Json) -> None:
 
 def _forward(m: Machine, path: str, error: Json) -> None:
     """Past a pivot only forward: the node waits for a person, and a block's inside stops."""
-    inside = not path or m.busy(path) or any(p != path and is_under(p, path) for p in m.c.nodes)
-    if inside:
+    if not path or _has_inside(m, path):
         stopping.request_stop(m, path, {"kind": "forward", "error": error, "block": path})
     else:
         undoing.open_debt(m, path, "forward", error)
+
+
+def _has_inside(m: Machine, path: str) -> bool:
+    """Whether something in a block is open, or in flight."""
+    return m.busy(path) or any(p != path and is_under(p, path) for p in m.c.nodes)
 
 
 # --- who catches -----------------------------------------------------------------------------

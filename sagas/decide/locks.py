@@ -17,7 +17,7 @@ from sagas.decide.machine import Machine, NodeFault, error_of, join_path
 from sagas.definition import Node
 
 __all__ = ["enter_lock", "flow_over", "heard", "held_too_long", "let_all_go", "let_go",
-           "may_undo", "release_undone"]  # fmt: skip
+           "let_settled_go", "may_undo", "release_undone"]  # fmt: skip
 
 Json = Any
 
@@ -86,6 +86,17 @@ def let_go(m: Machine, target: str, keep: tuple[str, ...] = ()) -> None:
             _release(m, path)
 
 
+def let_settled_go(m: Machine, target: str, keep: tuple[str, ...] = ()) -> None:
+    """A part stops and something in it has not settled: a lock waits for its own flow alone.
+
+    What has not settled may be an undo, here or in a child, that waits for that very lock.
+    """
+    for path, hold in list(m.c.locks.items()):
+        inside = is_under(path, target) and not is_kept(path, keep) and not hold.undo
+        if inside and not m.busy(path) and not _undoes_under(m, path):
+            _release(m, path)
+
+
 def let_all_go(m: Machine) -> None:
     """The commitment ends."""
     for path in list(m.c.locks):
@@ -137,9 +148,13 @@ def _go_on_undoing(m: Machine, lock: str) -> None:
 def release_undone(m: Machine) -> None:
     """Give back what was taken again to undo, once nothing under it is left to undo."""
     for lock in [path for path, hold in m.c.locks.items() if hold.undo]:
-        left = any(
-            is_under(path, lock) and any(is_under(path, target) for target in m.c.undoing)
-            for path in m.c.entries
-        )
-        if not left:
+        if not _undoes_under(m, lock):
             _release(m, lock)
+
+
+def _undoes_under(m: Machine, lock: str) -> bool:
+    """Whether something under a lock is left to undo, in a part that undoes itself."""
+    return any(
+        is_under(path, lock) and any(is_under(path, target) for target in m.c.undoing)
+        for path in m.c.entries
+    )

@@ -184,6 +184,8 @@ def check_stops(m: Machine) -> None:
             m.emit(ev.PartStopped, target=target)
             locks.let_go(m, target, stop.keep)
             _after_stop(m, target, stop.cause)
+        else:
+            locks.let_settled_go(m, target, stop.keep)
 
 
 def _after_stop(m: Machine, target: str, cause: Json) -> None:

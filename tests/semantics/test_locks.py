@@ -2,10 +2,23 @@
 
 from typing import Any
 
+from domain import messages as msg
 from domain.durations import duration_us
 from domain.ids import lock_id
 from tests.semantics.family import Family
-from tests.semantics.language import on_failure, saga, scope, step, wait
+from tests.semantics.language import (
+    branch,
+    child,
+    given,
+    handler,
+    on_failure,
+    parallel,
+    saga,
+    scope,
+    sleep,
+    step,
+    wait,
+)
 
 Json = Any
 
@@ -213,3 +226,96 @@ def test_to_undo_it_waits_for_a_permit_as_anybody_does() -> None:
 
 def test_a_lock_of_another_tenant_is_another_lock() -> None:
     assert lock_id("north", "press") != lock_id("south", "press")
+
+
+# --- what stops while others in it undo -----------------------------------------------------------
+
+
+def beside(*flow: Json) -> Family:
+    """Two branches want the press; `a` has it, and waits behind `b` to undo what it did with it."""
+    own = branch("a", lock("held_a", step("cut", undo=True), step("fold")))
+    other = branch("b", lock("held_b", *flow))
+    f = Family(printing(parallel("both", own, other, on_branch="collect")))
+    f.start("print")
+    return f.done("cut").failed("fold", "no")
+
+
+def test_what_stops_gives_it_on_to_an_undo_that_the_stop_awaits() -> None:
+    f = beside(step("glue"))
+    f.begins("glue").control("print", "cancel")
+    assert sorted(f.work) == ["glue"], "what was started is awaited"
+    f.failed("glue", "no")
+    assert sorted(f.work) == ["undo cut"]
+    f.done("undo cut")
+    assert f.status("print") == "cancelled cancelled:cancelled"
+    assert f.states[lock_id("north", "press")].holders == {}
+
+
+def test_what_stops_where_nothing_is_in_flight_gives_it_on_at_once() -> None:
+    f = beside(wait("proof", within="9d"))
+    f.control("print", "cancel")
+    assert sorted(f.work) == ["undo cut"]
+
+
+def test_a_request_is_withdrawn_by_a_stop_that_awaits_an_undo() -> None:
+    """It stands before the request to undo, and would get a lock that nobody needs any more."""
+    own = branch("a", lock("held_a", step("cut", undo=True)), step("fold"))
+    late = branch("b", sleep("later", "1m"), lock("held_b", step("glue")))
+    f = Family(
+        printing(parallel("both", own, late, on_branch="collect")),
+        printing(lock("held", step("bind")), name="other"),
+    )
+    f.start("print")
+    f.done("cut").start("other")
+    f.pass_time(duration_us("2m"))
+    f.failed("fold", "no")
+    assert sorted(f.work) == ["bind"]
+    f.control("print", "cancel")
+    f.done("bind")
+    assert sorted(f.work) == ["undo cut"]
+
+
+def test_what_stops_gives_it_on_to_a_child_that_the_stop_awaits() -> None:
+    late = branch("b", sleep("later", "1m"), lock("held", step("glue")))
+    kid = saga(lock("held", step("cut", undo=True)), wait("proof", within="9d"), saga="kid")
+    f = Family(printing(parallel("both", branch("a", child("kid")), late)), kid)
+    f.start("print")
+    f.done("cut").pass_time(duration_us("2m"))
+    f.begins("glue").control("print", "cancel")
+    assert sorted(f.work) == ["glue"]
+    f.failed("glue", "no")
+    assert sorted(f.work) == ["undo cut"]
+    f.done("undo cut")
+    assert f.status("print") == "cancelled cancelled:cancelled"
+
+
+def test_held_too_long_it_goes_on_only_when_what_undoes_in_it_has_settled() -> None:
+    inner = parallel(
+        "both",
+        branch("a", step("cut", undo=True), step("fold")),
+        branch("b", step("glue"), wait("proof", within="9d")),
+        on_branch="collect",
+    )
+    f = two(lock("held", inner, max_hold="10m"))
+    f.done("cut").failed("fold", "no").done("glue")
+    f.pass_time(duration_us("11m"))
+    assert work(f) == ["one undo cut"], "two waits for the lock"
+    f.done("undo cut")
+    assert work(f) == ["two cut", "two glue"]
+    assert f.status("print", key="one") == "compensated timeout:held"
+
+
+def test_held_too_long_beside_a_pivot_in_flight_it_is_kept_while_its_flow_goes_on() -> None:
+    """A failure waits for the pivot, and stops nothing before: the flow is still under the lock."""
+    held = lock("held", sleep("dry", "1h"), step("fold"), max_hold="10m")
+    part = scope(
+        "s", step("pay", irreversible="pivot"), handlers=[handler("h", "ring", held)],
+        on_failure=[on_failure("*", step("sorry"))],
+    )  # fmt: skip
+    story = given(saga(part)).started("pay").happens("ring")
+    story.w.send(msg.Granted("s/h@1/held", story.w.now.locks["s/h@1/held"].ask, 1))
+    story.after("2h").then(offered=["s/pay", "s/h@1/held/fold"])
+    assert story.w.now.locks["s/h@1/held"].fence == 1
+    story.done("fold")
+    assert story.w.now.locks == {}
+    story.done("pay").then(offered=["s/sorry"]).done("sorry").then(status="fulfilled")
