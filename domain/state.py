@@ -196,7 +196,7 @@ class Child:
 class Hold:
     """A lock that is wanted or, once it has a `fence`, held. `ask` is when it was asked for.
 
-    `undo`: it was taken again to undo what was done under it.
+    `undo`: it was taken again, or kept, to undo what was done under it.
     """
 
     lock: str

@@ -57,6 +57,8 @@ def begin_run(c: Any, handler: str, run: str, event: Any) -> None:
 
 def done(c: Any, e: ev.NodeDone) -> None:
     instance = close(c, e.node, "done", e.originator_version)
+    if e.node in c.locks:  # kept for what is still being undone under it
+        c.locks[e.node] = changed(c.locks[e.node], undo=True)
     kind = instance.kind if instance else "block"
     if e.value is not None:
         asked = instance.asked if instance else None

@@ -65,12 +65,13 @@ def _not_granted(m: Machine, path: str) -> None:
 
 
 def flow_over(m: Machine, path: str, node: Node) -> None:
-    """The flow is done: give the lock back."""
+    """The flow is done: give the lock back, or keep it for an undo under it that came late."""
     value: dict[str, Any] = {"fence": m.c.locks[path].fence}
     if "out" in node.x:
         out = m.value(node.x["out"], join_path(path, "_"), owner=path)
         value["out"] = flow.bounded(path, out)
-    _release(m, path)
+    if not _undoes_under(m, path):
+        _release(m, path)
     flow.finish(m, path, node, value)
 
 
@@ -154,7 +155,8 @@ def release_undone(m: Machine) -> None:
 
 def _undoes_under(m: Machine, lock: str) -> bool:
     """Whether something under a lock is left to undo, in a part that undoes itself."""
-    return any(
-        is_under(path, lock) and any(is_under(path, target) for target in m.c.undoing)
-        for path in m.c.entries
-    )
+    for target, part in m.c.undoing.items():
+        only = part.cause.get("paths", m.c.entries)  # an undo that the flow asked for
+        if any(is_under(p, target) and is_under(p, lock) and p in only for p in m.c.entries):
+            return True
+    return False

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from domain import messages as msg
 from domain.durations import duration_us
 from domain.ids import lock_id
 from tests.semantics.family import Family
@@ -313,9 +312,20 @@ def test_held_too_long_beside_a_pivot_in_flight_it_is_kept_while_its_flow_goes_o
         on_failure=[on_failure("*", step("sorry"))],
     )  # fmt: skip
     story = given(saga(part)).started("pay").happens("ring")
-    story.w.send(msg.Granted("s/h@1/held", story.w.now.locks["s/h@1/held"].ask, 1))
     story.after("2h").then(offered=["s/pay", "s/h@1/held/fold"])
     assert story.w.now.locks["s/h@1/held"].fence == 1
     story.done("fold")
     assert story.w.now.locks == {}
     story.done("pay").then(offered=["s/sorry"]).done("sorry").then(status="fulfilled")
+
+
+def test_a_late_done_is_undone_under_the_lock_though_its_flow_is_over_meanwhile() -> None:
+    given_up = scope("s", step("cut", undo=True), on_failure=[on_failure("*")])
+    part = lock("held", given_up, step("fold", undo=True))
+    story = given(saga(part, step("ship"))).failed("cut").late("cut")
+    story.then(offered=["held/fold", "undo held/s/cut"])
+    story.done("fold").then(offered=["undo held/s/cut", "ship"])
+    assert story.w.now.locks["held"].fence == 1, "nobody else has it meanwhile"
+    story.undone("cut").then(offered=["ship"])
+    assert story.w.now.locks == {}
+    story.failed("ship").then(offered=["undo held/fold"]).undone("fold").then(status="compensated")
