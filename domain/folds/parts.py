@@ -59,7 +59,8 @@ def forget_inside(c: Any, frame: str) -> None:
     done.
 
     When a part closed is kept as long as something in it may be undone: that is the order. An
-    effect that may yet turn out to have happened is remembered, so that it can be undone.
+    effect that may yet turn out to have happened is remembered, so that it can be undone, and with
+    it that it was undone unseen.
     """
     run = undo_run_of(frame)
     if run is not None and run != frame:
@@ -77,10 +78,10 @@ def forget_inside(c: Any, frame: str) -> None:
     there = [
         (key, f) for key, f in c.effects.items() if frame in f.node and is_under(f.node, frame)
     ]
-    kept = {c.entries[path].effect for path in inside} if there else ()
+    kept = {c.entries[path].effect for path in inside} if there else set[str]()
+    kept |= {k for k, f in there if in_flight(f) or f.unanswered or f.state == "withdrawn"}
     for key, effect in there:
-        doubtful = in_flight(effect) or effect.unanswered or effect.state == "withdrawn"
-        if not doubtful and key not in kept:
+        if key not in kept and effect.undoes not in kept:
             del c.effects[key]
 
 

@@ -10,7 +10,7 @@ from domain import messages as msg
 from domain.canonical import CanonicalError, canonical
 from domain.durations import duration_us
 from domain.ids import action_digest, effect_id, jitter
-from domain.state import Effect, frames_of
+from domain.state import Effect, Entry, frames_of
 from sagas import defaults
 from sagas.decide import approvals, flow, given, no_answer, outcomes, stopping, turns, undoing
 from sagas.decide.machine import Machine, NodeFault, error_of
@@ -261,17 +261,13 @@ def _entry_of_done(m: Machine, path: str, node: Node, result: Json) -> tuple[Jso
     """The undo entry of what is done, and why it cannot be written down.
 
     Where what the step could read is forgotten, the entry that was made earlier is kept as it is:
-    read now, its arguments would be others.
+    read now, its arguments would be others. With that one dropped there is none.
     """
     if node.undo is None or not undoing.may_enter(m, path):
         return None, None
     entry = m.c.entries.get(path)
-    if entry is not None and _is_forgotten(m, path):
-        return {
-            "contract": entry.contract, "participant": entry.participant, "args": entry.args,
-            "digest": entry.digest, "when": entry.when, "timeout_us": entry.timeout_us,
-            "retry": entry.retry, "classes": dict(entry.classes) if entry.classes else None,
-        }, None  # fmt: skip
+    if path not in m.c.nodes and _is_forgotten(m, path, surely=entry is None):
+        return None if entry is None else _as_written(entry), None
     try:
         return undo_entry(m, path, node, result), None
     except NodeFault as bad:
@@ -279,13 +275,26 @@ def _entry_of_done(m: Machine, path: str, node: Node, result: Json) -> tuple[Jso
         return None, None if m.c.is_over else bad.error
 
 
-def _is_forgotten(m: Machine, path: str) -> bool:
-    """Whether a round, item or run around the node is over, with all that it had yielded."""
+def _as_written(entry: Entry) -> Json:
+    return {
+        "contract": entry.contract, "participant": entry.participant, "args": entry.args,
+        "digest": entry.digest, "when": entry.when, "timeout_us": entry.timeout_us,
+        "retry": entry.retry, "classes": dict(entry.classes) if entry.classes else None,
+    }  # fmt: skip
+
+
+def _is_forgotten(m: Machine, path: str, *, surely: bool) -> bool:
+    """Whether a round, item or run around the node is over, with all that it had yielded.
+
+    Of a repeat that was stopped the last round is not; which one that was is not told.
+    """
     for frame in frames_of(path)[:-1]:
         block, _, number = frame.rpartition("#")
-        there = m.c.nodes.get(block)
+        there, past = m.c.nodes.get(block), m.c.trail.get(block)
         is_now = there is not None and str(there.round) == number
-        if not is_now and frame not in m.c.frames:
+        stopped = there is None and past is not None and past.state != "done"
+        was_last = stopped and number.isdigit()
+        if not is_now and frame not in m.c.frames and not (surely and was_last):
             return True
     return False
 

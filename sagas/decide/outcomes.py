@@ -10,7 +10,7 @@ from domain.canonical import digest
 from domain.ids import effect_id
 from domain.state import Effect, is_under
 from sagas import defaults
-from sagas.decide import effects, failures, stopping, undoing
+from sagas.decide import effects, failures, kept, stopping, undoing
 from sagas.decide.machine import Machine, error_of
 from sagas.definition import Node
 
@@ -213,12 +213,13 @@ def done_after_giving_up(m: Machine, key: str, path: str, node: Node) -> None:
     undo = m.c.effects.get(effect_id(m.c.id, path, "undo"))
     if undo is not None and undo.state == "done":
         return  # undone without knowing: the participant has barred what came before
+    if path not in m.c.entries and kept.is_for_good(m, path):
+        return
     if m.c.is_over:
         undoing.open_debt(m, path, "late", error, effect=key)
         return
     if path not in m.c.entries:
-        contract = node.contract
-        if contract is not None and contract.external and not undoing.accepted(node):
+        if _is_to_undo(node):
             undoing.open_debt(m, path, "late", error, effect=key)
         return
     over = [t for t in m.c.undoing if is_under(path, t)]
@@ -226,6 +227,14 @@ def done_after_giving_up(m: Machine, key: str, path: str, node: Node) -> None:
         undoing.advance(m, max(over, key=len))
     elif stopping.stop_over(m, path) is None:
         undoing.begin(m, path, {"kind": "late", "error": error})
+
+
+def _is_to_undo(node: Node) -> bool:
+    """Whether what stands after all must not be let be: it has an undo, or says nothing of one."""
+    if node.undo is not None:
+        return True
+    is_external = node.contract is not None and node.contract.external
+    return is_external and not undoing.accepted(node)
 
 
 def forward_debt(m: Machine, path: str) -> bool:

@@ -9,7 +9,7 @@ from domain import events as ev
 from domain.ids import effect_id
 from domain.state import RUN_ON, Entry, in_flight, is_under, item_path, template_of
 from sagas import defaults
-from sagas.decide import joins, locks, revoking, run_on, stopping, undo_flows
+from sagas.decide import joins, kept, locks, revoking, run_on, stopping, undo_flows
 from sagas.decide.machine import Machine, NodeFault, error_of
 from sagas.definition import Branch, Node
 from sagas.loading import retry_of
@@ -87,12 +87,17 @@ def check_room(m: Machine, path: str) -> None:
 
 
 def may_enter(m: Machine, path: str) -> bool:
-    """Whether a `do` that is done makes an entry: not where its undo has been commanded."""
+    """Whether a `do` that is done makes an entry.
+
+    Not where its undo has been commanded, nor in a block that is done and keeps what is in it.
+    """
     entry = m.c.entries.get(path)
     if entry is not None:
         return entry.state == "open"
     if path in m.c.nodes:
         return True
+    if kept.is_for_good(m, path):
+        return False
     undo = m.c.effects.get(effect_id(m.c.id, path, "undo"))
     return undo is None or undo.state != "done"
 

@@ -159,3 +159,37 @@ def test_a_late_done_in_a_round_that_is_over_is_undone_with_what_the_round_knew(
     story.late("r#1/s/a")
     undone = [d.body["args"] for d in story.w.commands if d.kind == "undo"]
     assert undone == [{"who": 7}]
+
+
+def test_a_late_done_in_an_item_that_is_over_is_a_debt_past_a_pivot_and_holds_nothing() -> None:
+    pay = step("pay", irreversible="pivot")
+    document = saga(each("p", GRABS, join="any", losers="keep"), pay, step("z"))
+    story = over(document, "k1", "k2").started("p[k1]/a").done("p[k2]/a").lost("p[k1]/a")
+    story.done("pay").then(offered=["z"], undo=[]).late("p[k1]/a")
+    story.then(offered=["z"], debts=["late p[k1]/a"], held=None)
+    assert [d.error["code"] for d in story.w.now.debts.values()] == ["late_done"]
+
+
+def test_a_late_done_of_what_was_undone_unseen_changes_nothing_when_its_item_is_over() -> None:
+    twice = GRABS | {"retry": {"attempts": 2}}
+    story = over(saga(each("p", twice, join="any"), step("z")), "k1", "k2")
+    story.started("p[k1]/a").lost("p[k1]/a").after("1m").started("p[k1]/a").done("p[k2]/a")
+    story.lost("p[k1]/a").undone("p[k1]/a").then(offered=["z"], undo=["p[k2]/a"])
+    story.late("p[k1]/a").then(
+        offered=["z"], undo=["p[k2]/a"], undo_commands=["p[k1]/a"], debts=[], held=None
+    )
+
+
+def test_what_is_found_done_in_a_round_that_was_stopped_is_undone() -> None:
+    probed = step("a", undo={"args": {"who": "result.n"}}, result={"type": "object"}, probe=True,
+                  unknown="probe", retry={"attempts": 1})  # fmt: skip
+    story = given(saga(repeat("r", probed, max=2))).done("a", {"n": 1}).started("a")
+    story.cancelled().lost("a").then(offered=["probe r#2/a"])
+    story.answers("a", "present", result={"n": 2})
+    story.then(offered=["undo r#2/a"], undo=["r#2/a", "r#1/a"], held=None, debts=[])
+
+
+def test_a_late_done_in_the_round_in_which_a_repeat_failed_is_undone() -> None:
+    part = scope("s", repeat("r", step("a", undo=True), max=2), on_failure=[on_failure("business")])
+    story = given(saga(part, step("z"))).failed("a").then(offered=["z"]).late("a")
+    story.then(offered=["z", "undo s/r#1/a"], debts=[])

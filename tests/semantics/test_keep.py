@@ -4,6 +4,7 @@ import pytest
 
 from tests.semantics.language import (
     Json,
+    Story,
     branch,
     choose,
     each,
@@ -124,3 +125,87 @@ def test_undo_finds_nothing_in_it() -> None:
         .done("a")
         .then(offered=["z"], commands=["part/a", "z"])
     )
+
+
+# --- what may have happened in it, and turns out to have ---------------------------------------
+
+GRABS = step("a", retry={"attempts": 1}, undo={"args": {"who": "each.p.item"}, "when": "attempted"})
+
+
+def given_up(*before: Json, **members: Json) -> Story:
+    """Nobody knows of `k1` whether it happened, and the list is done and keeps it."""
+    part = each("p", GRABS, join="any", losers="keep", keep=True, **members)
+    story = given(saga(*before, part, step("z")), {"id": "acme", "xs": ["k1", "k2"]})
+    for node in before:
+        story.done(node["name"])
+    return story.started("p[k1]/a").done("p[k2]/a").lost("p[k1]/a")
+
+
+def test_a_late_done_in_it_is_kept_as_one_in_time() -> None:
+    (
+        given_up(FIRST)
+        .then(offered=["z"], undo=["first"])
+        .late("p[k1]/a")
+        .then(offered=["z"], undo=["first"], status="open", debts=[], held=None)
+        .failed("z", "no")
+        .then(offered=["undo first"])
+        .undone("first")
+        .then(status="compensated", undo_commands=["first"])
+    )
+
+
+def test_so_is_one_whose_undo_could_still_be_read() -> None:
+    blind = step("a", retry={"attempts": 1}, undo={"args": {"who": "'x'"}, "when": "attempted"})
+    part = parallel("part", branch(None, blind), branch(None, step("b")), join="any",
+                    losers="keep", keep=True)  # fmt: skip
+    (
+        given(saga(part, step("z")))
+        .started("a")
+        .done("b")
+        .lost("a")
+        .late("a")
+        .then(offered=["z"], undo=[], undo_commands=[], debts=[])
+    )
+
+
+def test_so_is_one_that_had_failed_where_the_scope_went_on() -> None:
+    part = scope("part", A, on_failure=[on_failure("business")], keep=True)
+    given(saga(part, step("z"))).failed("a").late("a").then(offered=["z"], undo=[], debts=[])
+
+
+def test_so_is_one_after_the_end() -> None:
+    given_up().done("z").late("p[k1]/a").then(status="fulfilled", debts=[])
+
+
+def test_so_is_one_in_a_block_inside_a_round_that_is_over() -> None:
+    twice = GRABS | {"retry": {"attempts": 2}}
+    part = each("p", twice, join="any", losers="keep", keep=True)
+    story = given(saga(repeat("r", part, step("b"), max=2)), {"id": "acme", "xs": ["k1", "k2"]})
+    story.started("r#1/p[k1]/a").lost("r#1/p[k1]/a").after("1m").started("r#1/p[k1]/a")
+    story.done("r#1/p[k2]/a").lost("r#1/p[k1]/a").done("b").then(at=["r#2/p[k1]/a", "r#2/p[k2]/a"])
+    story.late("r#1/p[k1]/a").then(events=["effect.done r#1/p[k1]/a"], debts=[], held=None)
+
+
+def test_a_late_done_in_a_round_that_keep_rounds_has_dropped_is_kept() -> None:
+    twice = step("a", retry={"attempts": 2}, undo={"args": {"who": "'x'"}, "when": "attempted"})
+    caught = scope("s", twice, on_failure=[on_failure("*", undo="none")])
+    story = given(saga(repeat("r", caught, step("b"), max=2, keep_rounds=True), step("z")))
+    story.started("a").lost("a").after("1m").started("a").lost("a").done("b")
+    story.late("r#1/s/a").then(undo=["r#2/s/a"], undo_commands=[], debts=[])
+
+
+def test_a_late_done_in_a_block_that_failed_is_undone_as_any() -> None:
+    part = scope("part", A, keep=True)
+    whole = scope("s", part, on_failure=[on_failure("business")])
+    story = given(saga(whole, step("z"))).failed("a").late("a")
+    story.then(offered=["z", "undo s/part/a"])
+
+
+def test_a_late_done_beside_what_still_runs_on_is_kept() -> None:
+    blind = step("a", retry={"attempts": 1}, undo={"args": {"who": "'x'"}, "when": "attempted"})
+    caught = scope("s", blind, on_failure=[on_failure("*", undo="none")])
+    branches = branch("x", caught), branch("y", step("c", undo=True)), branch(None, step("b"))
+    part = parallel("part", *branches, join=2, losers="run_on", keep=True)
+    story = given(saga(part, step("z")))
+    story.started("a").lost("a").done("b").then(offered=["part/y/c", "z"], undo=[])
+    story.late("a").then(offered=["part/y/c", "z"], undo=[], debts=[])

@@ -44,6 +44,8 @@ class Oracles:
     taken_back: set[tuple[str, int, str]] = field(default_factory=set)
     owing: dict[UUID, str] = field(default_factory=dict)
     """Whose next event is the debt of a node."""
+    sealed: dict[tuple[UUID, str], bool] = field(default_factory=dict)
+    """What is not undone any more; True where a block keeps it, not a pivot."""
     commanded: dict[str, tuple[str, Json]] = field(default_factory=dict)
     """With which contract and arguments an effect was commanded."""
     children: set[str] = field(default_factory=set)
@@ -67,9 +69,9 @@ class Oracles:
         self._cover(before, event)
         if (before.paused or before.held is not None) and isinstance(event, _MOVES):
             return f"{before.saga} moves while it rests: {event.TOPIC}"
-        return self._says_no(before, event)
+        return self._says_no(id_, before, event)
 
-    def _says_no(self, before: Commitment, event: Any) -> str | None:
+    def _says_no(self, id_: UUID, before: Commitment, event: Any) -> str | None:
         match event:
             case ev.LockReleased():
                 return _released(before, event)
@@ -94,6 +96,9 @@ class Oracles:
                 return _granted(before, event)
             case ev.EffectDone() if event.kind == "do":
                 return self._entered(before, event)
+            case ev.UndoSealed():
+                keeps = self._node(before, event.node).kind != "step"
+                self.sealed |= {(id_, path): keeps for path in event.dropped}
             case ev.EffectIntended() if event.kind == "undo":
                 return (
                     self._sealed(before, event)
@@ -151,10 +156,15 @@ class Oracles:
         entry = before.entries.get(event.node)
         is_undone = undo is not None and undo.state == "done"
         is_undoing = entry is not None and entry.state != "open"
+        keeps = self.sealed.get((before.id, event.node))
+        if keeps:
+            # It may have happened when its block was done, and was kept then: that it did is told.
+            return f"{event.node} is kept, and could be undone" if event.undo is not None else None
         if node.undo is None or event.undo is not None or is_undone or is_undoing:
             return None
-        if before.is_over and entry is None:
-            # Nothing is undone after the end, and what an item or round knew is forgotten.
+        if entry is None and (before.is_over or keeps is not None):
+            # Nothing is undone after the end, and what an item or round knew is forgotten; with
+            # that goes, past a pivot, what could still be undone where it can be read.
             self.owing[before.id] = event.node
             return None
         return f"{event.node} is done, and how to undo it is not written down"
@@ -235,7 +245,7 @@ def _released(before: Commitment, event: Any) -> str | None:
 def _no_debt(node: str, event: Any) -> str | None:
     if isinstance(event, ev.DebtOpened) and event.node == node:
         return None
-    return f"{node} is done after the end, and is no debt"
+    return f"{node} is done, cannot be undone, and is no debt"
 
 
 def _at_rest(before: Commitment, event: Any) -> str | None:
