@@ -6,6 +6,7 @@ it, it is taken again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from domain import events as ev
@@ -16,7 +17,7 @@ from sagas.decide import failures, flow, stopping, undoing
 from sagas.decide.machine import Machine, NodeFault, error_of, join_path
 from sagas.definition import Node
 
-__all__ = ["enter_lock", "flow_over", "heard", "held_too_long", "let_all_go", "let_go",
+__all__ = ["enter_lock", "flow_over", "give_way", "heard", "held_too_long", "let_all_go", "let_go",
            "let_settled_go", "may_undo", "release_undone"]  # fmt: skip
 
 Json = Any
@@ -151,6 +152,36 @@ def release_undone(m: Machine) -> None:
     for lock in [path for path, hold in m.c.locks.items() if hold.undo]:
         if not _undoes_under(m, lock):
             _release(m, lock)
+
+
+def give_way(m: Machine, target: str, turn: Sequence[str]) -> None:
+    """Give back what was taken again, while the undoing of a part waits for another lock.
+
+    That is, each lock under which it is nobody's turn and nothing is under way: who waits for one
+    lock and sits on another, as two that undo in lines do, may wait crosswise for ever.
+    """
+    taken = [path for path, hold in m.c.locks.items() if hold.undo and is_under(path, target)]
+    if not taken or not any(_waits(m, path) for path in turn):
+        return
+    moving = {path for path, entry in m.c.entries.items() if entry.state != "open"}
+    needed = {lock for path in moving.union(turn) for lock in _locks_over(m, path)}
+    for lock in [path for path in taken if path not in needed]:
+        if not _is_needed_by_another(m, lock, target):
+            _release(m, lock)
+
+
+def _waits(m: Machine, path: str) -> bool:
+    """Whether an entry whose turn it is waits for a lock: here, or where a child undoes itself."""
+    if m.c.entries[path].child is not None:
+        return True
+    holds = (m.c.locks.get(lock) for lock in _locks_over(m, path))
+    return any(hold is None or hold.fence is None for hold in holds)
+
+
+def _is_needed_by_another(m: Machine, lock: str, target: str) -> bool:
+    """Whether it is the turn of something under a lock in another part that undoes itself."""
+    others = [t for t in m.c.undoing if t != target and (is_under(lock, t) or is_under(t, lock))]
+    return any(is_under(path, lock) for other in others for path in undoing.turn_of(m, other))
 
 
 def _undoes_under(m: Machine, lock: str) -> bool:

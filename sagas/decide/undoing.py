@@ -15,8 +15,8 @@ from sagas.definition import Branch, Node
 from sagas.loading import retry_of
 
 __all__ = ["accepted", "advance", "advance_over", "begin", "check_room", "command_again",
-           "deadline_over", "may_enter", "open_debt", "ready", "seal", "undo_failed",
-           "undo_retry"]  # fmt: skip
+           "deadline_over", "may_enter", "open_debt", "ready", "seal", "turn_of",
+           "undo_failed", "undo_retry"]  # fmt: skip
 
 Json = Any
 REVERSE = "reverse"
@@ -55,6 +55,7 @@ def advance(m: Machine, target: str) -> None:
         stopping.after_undo(m, target, undoing.cause)
         return
     turn = ready(m, target, entries)
+    locks.give_way(m, target, turn)
     flows = [path for path in turn if m.c.entries[path].flow]
     # Of what is put on the agenda the last moves first: the flows of scopes begin in their order.
     for path in (*(path for path in turn if path not in flows), *reversed(flows)):
@@ -103,6 +104,11 @@ def may_enter(m: Machine, path: str) -> bool:
 
 
 # --- whose turn it is ------------------------------------------------------------------------
+
+
+def turn_of(m: Machine, target: str) -> list[str]:
+    """The entries of a part that undoes itself whose turn it is, commanded or not."""
+    return ready(m, target, _under(m, target))
 
 
 def ready(m: Machine, base: str, entries: Mapping[str, Entry]) -> list[str]:
