@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from consumers.children import child_faults
+from consumers.lock_orders import lock_faults
 from consumers.registry import Registry
 from domain.canonical import CanonicalError, canonical
 from domain.errors import Refusal, refusal
@@ -67,7 +68,8 @@ def register(
 def _compare(registry: Registry, loaded: Definition) -> None:
     """Hold it against what is registered. Raises Refusal (def.version_taken, def.event).
 
-    Also def.child and def.recursion: what its children start must be there, and come to an end.
+    Also def.child and def.recursion: what its children start must be there, and come to an end; and
+    def.locks: no other saga takes its locks in another order.
     """
     there = registry.of_saga(loaded.saga, loaded.version)
     if there is not None:
@@ -76,7 +78,7 @@ def _compare(registry: Registry, loaded: Definition) -> None:
     faults = registry.conflicts(loaded)
     if faults:
         raise Refusal("def.event", "; ".join(str(f["message"]) for f in faults), tuple(faults))
-    faults = child_faults(registry, loaded)
+    faults = child_faults(registry, loaded) or lock_faults(registry, loaded)
     if faults:
         said = "; ".join(str(fault["message"]) for fault in faults)
         raise Refusal(faults[0]["alias"], said, tuple(faults))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from domain.canonical import canonical
 from domain.messages import Start
@@ -18,6 +18,9 @@ from sagas.expressions import Expr
 from sagas.later import later_form
 from sagas.loading import load
 from sagas.schema import SchemaSet
+
+if TYPE_CHECKING:
+    from sagas.checks.lock_order import Locks
 
 __all__ = ["Known", "Registry", "Starting"]
 
@@ -55,6 +58,7 @@ class Registry:
         self._ttl_us: dict[str, int] = {}
         self._wanted: set[str] = set()
         self._later: dict[str, str] = {}
+        self._locks: dict[str, Locks] = {}
 
     def add(self, document: dict[str, Any], hash: str) -> Definition:
         """Take a committed definition in; the same hash again changes nothing."""
@@ -121,6 +125,15 @@ class Registry:
     def latest(self) -> Iterable[Definition]:
         """Every saga in its latest version."""
         return self._latest.values()
+
+    def locks(self, definition: Definition) -> Locks:
+        """What a registered definition says of locks; found once, for it is asked for often."""
+        # The checks load the type checker of expressions: only where a definition comes in.
+        from sagas.checks.lock_order import locks_of
+
+        if definition.hash not in self._locks:
+            self._locks[definition.hash] = locks_of(definition.document)
+        return self._locks[definition.hash]
 
     def knows(self, type_: str) -> bool:
         """Whether any definition carries this event type."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
@@ -12,6 +13,9 @@ import typer
 from domain.errors import refusal
 from engine.cli_errors import Exit
 from engine.cli_explore import EXPLORE_S, bounds_of, explored, told
+
+if TYPE_CHECKING:
+    from sagas.checks import Fault
 
 __all__ = ["check"]
 
@@ -45,7 +49,7 @@ def check(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--explore-bounds") from None
     limit = (limit_s, within) if explore else None
-    found = [_checked(path, draw, limit) for path in _files(files)]
+    found = _all_checked(_files(files), draw, limit)
     if json:
         typer.echo(orjson.dumps(found))
     else:
@@ -67,20 +71,58 @@ def _files(given: list[Path]) -> list[Path]:
     return found
 
 
-def _checked(
-    path: Path, draw: Path | None, limit: tuple[float, dict[str, int]] | None
-) -> dict[str, Json]:
+def _all_checked(
+    paths: list[Path], draw: Path | None, limit: tuple[float, dict[str, int]] | None
+) -> list[dict[str, Json]]:
+    """What is to be said of each: of its own, and, where that is right, together with the rest."""
     # The checks bring the type checker of expressions along: only where it is wanted.
     from sagas.checks import check as faults_of
 
+    read = [_read(path) for path in paths]
+    faults = [faults_of(document) for _, document in read]
+    crossed = _crossed(read[i][1] for i, own in enumerate(faults) if not own)
+    found: list[dict[str, Json]] = []
+    for path, (text, document), own in zip(paths, read, faults, strict=True):
+        told = [fault.as_json() for fault in own or crossed(document)]
+        placed = [_placed(fault, path, text) for fault in told]
+        found.append(_checked(path, document, placed, draw, limit))
+    return found
+
+
+def _read(path: Path) -> tuple[str, Json]:
     try:
         text = path.read_text("utf-8")
-        document = orjson.loads(text)
+        return text, orjson.loads(text)
     except ValueError as error:
         raise refusal("http.body", f"{path} is not JSON: {error}") from None
     except OSError as error:
         raise refusal("http.not_found", f"{path}: {error.strerror}") from None
-    faults = [_placed(fault.as_json(), path, text) for fault in faults_of(document)]
+
+
+def _crossed(right: Iterable[Json]) -> Callable[[Json], list[Fault]]:
+    """What finds the faults of the newest version of a saga and of those of all others together."""
+    from sagas.checks.lock_order import Locks, crossings, locks_of
+
+    every = {(one["saga"], one["version"]): locks_of(one) for one in right}
+    newest: dict[str, int] = {}
+    for saga, version in every:
+        newest[saga] = max(version, newest.get(saga, version))
+
+    def find(saga: str, version: int | None) -> Locks | None:
+        return every.get((saga, newest.get(saga, 0) if version is None else version))
+
+    def faults(document: Json) -> list[Fault]:
+        if newest[document["saga"]] != document["version"]:
+            return []
+        return crossings(document, [every[one] for one in newest.items()], find)
+
+    return faults
+
+
+def _checked(
+    path: Path, document: Json, faults: list[dict[str, Json]], draw: Path | None,
+    limit: tuple[float, dict[str, int]] | None,
+) -> dict[str, Json]:  # fmt: skip
     one = {"file": str(path), "faults": faults, **_facts(document, draw, is_right=not faults)}
     if limit is not None and not faults:
         one["explored"] = explored(document, *limit)

@@ -2,34 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 
 from sagas.checks.report import Report
 from sagas.checks.tree import Document, Node
 from sagas.checks.undo import undoes
 
-__all__ = ["check_locks", "check_undo_under_locks"]
+__all__ = ["Pair", "check_locks", "check_undo_under_locks", "locks_around", "orders",
+           "way_of"]  # fmt: skip
+
+Pair = tuple[str, str]
+"""A lock, and one that is taken inside it."""
 
 
 def check_locks(d: Document, report: Report) -> None:
-    """Add a lock inside itself, two that lie inside each other, one with two counts of holders."""
-    first: dict[tuple[str, str], Node] = {}
+    """Add a lock inside itself, some that lie inside each other, one with two counts of holders."""
     counted: dict[str, Node] = {}
     for node in (node for node in d.nodes if node.kind == "lock"):
+        _count(counted.setdefault(node.doc["lock"], node), node, report)
+    check_undo_under_locks(d, report)
+    _orders(d, report)
+
+
+def orders(d: Document) -> dict[Pair, Node]:
+    """Which lock is taken inside which, also to undo, and the first node at which it is."""
+    return _orders(d, Report({}))
+
+
+def _orders(d: Document, report: Report) -> dict[Pair, Node]:
+    first: dict[Pair, Node] = {}
+    for node in (node for node in d.nodes if node.kind == "lock"):
         inner = node.doc["lock"]
-        _count(counted.setdefault(inner, node), node, report)
-        for outer in (f.owner.doc["lock"] for f in node.above() if f.owner.kind == "lock"):
+        for outer in locks_around(node):
             if outer == inner:
                 text = f"{inner} inside itself: {node.name} would wait for its own commitment"
                 report.add("def.locks", node, text, "take it once, around both")
                 continue
-            other = first.get((inner, outer))
-            if other is not None:
-                text = f"{inner} inside {outer} here, {outer} inside {inner} at {other.template}"
+            way = way_of(first, inner, outer)
+            if way:
+                text = f"{inner} inside {outer} here, {_told(first, way)}"
                 report.add("def.locks", node, text, "take them in the same order everywhere")
             first.setdefault((outer, inner), node)
-    check_undo_under_locks(d, report)
     _order_of_undoing(d, first, report)
+    return first
+
+
+def locks_around(node: Node) -> list[str]:
+    """The names of the locks around a node, the innermost first."""
+    return [flow.owner.doc["lock"] for flow in node.above() if flow.owner.kind == "lock"]
+
+
+def way_of(pairs: Iterable[Pair], start: str, end: str) -> list[Pair]:
+    """The shortest way from a lock to one that is taken somewhere inside it; empty if none is."""
+    inside: dict[str, list[str]] = {}
+    for outer, inner in pairs:
+        inside.setdefault(outer, []).append(inner)
+    ways: deque[list[Pair]] = deque([[]])
+    seen = {start}
+    while ways:
+        way = ways.popleft()
+        last = way[-1][1] if way else start
+        for inner in inside.get(last, ()):
+            if inner == end:
+                return [*way, (last, inner)]
+            if inner not in seen:
+                seen.add(inner)
+                ways.append([*way, (last, inner)])
+    return []
+
+
+def _told(first: Mapping[Pair, Node], way: Iterable[Pair]) -> str:
+    return ", ".join(f"{b} inside {a} at {first[a, b].template}" for a, b in way)
 
 
 def check_undo_under_locks(d: Document, report: Report) -> None:
@@ -41,23 +85,21 @@ def check_undo_under_locks(d: Document, report: Report) -> None:
         _undo(d, node, report)
 
 
-def _order_of_undoing(d: Document, first: dict[tuple[str, str], Node], report: Report) -> None:
+def _order_of_undoing(d: Document, first: dict[Pair, Node], report: Report) -> None:
     """Add each undo that takes a lock again under another one, where the order is the other way.
 
     `first` says where each lock is first taken inside another; what undoing takes is added.
     """
     for node in (node for node in d.nodes if node.kind == "undo"):
         target = d.by_name.get(node.doc["of"])
-        held = {f.owner.doc["lock"] for f in node.above() if f.owner.kind == "lock"}
+        held = set(locks_around(node))
         again = {lock.doc["lock"] for lock in _taken_again(node, target)} if target else set[str]()
         for outer, inner in sorted((a, b) for a in held for b in again - held):
             first.setdefault((outer, inner), node)
-            other = first.get((inner, outer))
-            if other is not None:
-                text = (
-                    f"{node.name} undoes under {outer} what was done under {inner}, "
-                    f"{outer} inside {inner} at {other.template}"
-                )
+            way = way_of(first, inner, outer)
+            if way:
+                text = f"{node.name} undoes under {outer} what was done under {inner}, "
+                text += _told(first, way)
                 report.add("def.locks", node, text, "put the undo behind the lock")
 
 

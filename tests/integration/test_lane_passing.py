@@ -344,6 +344,21 @@ def test_two_registrations_at_once_are_one_after_the_other(house: House) -> None
     assert house.b.step(house.key(2))["saga_version"] == 5
 
 
+def test_of_two_at_once_that_take_locks_in_two_orders_one_is_refused(house: House) -> None:
+    def nested(saga: str, outer: str, inner: str) -> Any:
+        nap = {"node": "sleep", "name": "nap", "for": "1d"}
+        lock = {"node": "lock", "within": "1h"}
+        own = {**lock, "name": "inner", "lock": inner, "flow": [nap]}
+        return sale(saga=saga, flow=[{**lock, "name": "outer", "lock": outer, "flow": [own]}])
+
+    register = RegisterRequest(OPERATOR, nested("theirs", "a", "b"))
+    Meanwhile(house.a, lambda: house.b.ask(register))
+    refused = house.a.register(nested("mine", "b", "a"))
+    assert alias_of(refused) == "def.locks"
+    assert "b inside a at outer/inner of theirs version 1" in str(refused)
+    assert house.a.rows("SELECT saga FROM definitions") == [("theirs",)]
+
+
 def test_a_fault_of_one_request_there_is_told_here(postgres_places: Any) -> None:
     """It parks nothing."""
     house = House(postgres_places(4), make_core=poisoned_core)
