@@ -143,7 +143,8 @@ class Effect:
     `next` of an unknown one is probe or ask; `stop` that it was asked to stop; `args` are kept
     until it is settled, because a later attempt sends exactly these; `kept_args` are those of a
     `do` that was settled and is not done: commanded again, it sends them too. `heard_us` is when
-    the last attempt was known to have given nothing.
+    the last attempt was known to have given nothing; `doubtful` that it failed without a reply, and
+    what it may have done would be undone.
     """
 
     node: str
@@ -172,6 +173,7 @@ class Effect:
     heartbeat_us: int | None = None
     kept_args: Json = None
     heard_us: int = 0
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

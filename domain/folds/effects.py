@@ -15,6 +15,8 @@ __all__ = [
 ]  # fmt: skip
 
 Json = Any
+NO_REPLY = "no_reply"
+"""The code of the error of an attempt that began and said nothing."""
 
 
 def intended(c: Any, e: ev.EffectIntended) -> None:
@@ -31,6 +33,7 @@ def intended(c: Any, e: ev.EffectIntended) -> None:
         e.node, e.kind, e.contract, e.participant, e.digest, e.attempt, "offered", c.clock_us,
         e.timeout_us, e.args, e.start_by_us, e.not_after_us, e.approval, e.undoes, e.classes,
         e.undo, unanswered=old.unanswered if old else (), heartbeat_us=e.heartbeat_us,
+        doubtful=old is not None and old.doubtful,
     )  # fmt: skip
     if e.approval is not None:
         _use(c, e.node, e.approval, 1)
@@ -107,7 +110,7 @@ def _settle(c: Any, effect: str, **changes: Any) -> Effect:
 def done(c: Any, e: ev.EffectDone) -> None:
     _settle(
         c, e.effect, state="done", attempt=e.attempt, worker=e.worker,
-        result_digest=e.result_digest, unanswered=(),
+        result_digest=e.result_digest, unanswered=(), doubtful=False,
     )  # fmt: skip
     if e.kind == "undo":
         c.entries.pop(e.node, None)
@@ -142,6 +145,17 @@ def failed(c: Any, e: ev.EffectFailed) -> None:
     close(c, e.node, "failed", e.originator_version, e.attempt)
     if e.undo is not None and e.node not in c.entries:
         enter(c, e.node, e.effect, e.undo, e.originator_version)
+    if _may_have_happened(c, e):
+        c.effects[e.effect] = changed(c.effects[e.effect], doubtful=True)
+
+
+def _may_have_happened(c: Any, e: ev.EffectFailed) -> bool:
+    """Whether no attempt had the last word, and what was attempted would be undone.
+
+    Then it has an entry by now. A step without an undo may be forgotten, whatever became of it.
+    """
+    gave_no_reply = e.error["class"] == "timeout" and e.error["code"] == NO_REPLY
+    return gave_no_reply and e.node in c.entries
 
 
 def unknown(c: Any, e: ev.EffectUnknown) -> None:
@@ -161,7 +175,7 @@ def probed(c: Any, e: ev.EffectProbed) -> None:
     if e.answer != "absent":
         return
     old = c.effects[e.effect]
-    c.effects[e.effect] = changed(old, unanswered=())
+    c.effects[e.effect] = changed(old, unanswered=(), doubtful=False)
     entry = c.entries.get(old.node)
     if entry is not None and entry.when == "attempted" and entry.state == "open":
         del c.entries[old.node]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from domain.state import RUN_ON, Instance, Trail, frame_of, in_flight, is_under, undo_run_of
+from domain.state import RUN_ON, Effect, Instance, Trail, frame_of, in_flight, is_under, undo_run_of
 
 __all__ = ["arm", "close", "disarm", "forget_inside", "put"]
 
@@ -60,7 +60,7 @@ def forget_inside(c: Any, frame: str) -> None:
 
     When a part closed is kept as long as something in it may be undone: that is the order. An
     effect that may yet turn out to have happened is remembered, so that it can be undone, and with
-    it that it was undone unseen.
+    it that it was undone unseen. All that is bounded as the state is (`STATE_BYTES_MAX`).
     """
     run = undo_run_of(frame)
     if run is not None and run != frame:
@@ -79,10 +79,15 @@ def forget_inside(c: Any, frame: str) -> None:
         (key, f) for key, f in c.effects.items() if frame in f.node and is_under(f.node, frame)
     ]
     kept = {c.entries[path].effect for path in inside} if there else set[str]()
-    kept |= {k for k, f in there if in_flight(f) or f.unanswered or f.state == "withdrawn"}
+    kept |= {k for k, f in there if _may_come_late(f)}
     for key, effect in there:
         if key not in kept and effect.undoes not in kept:
             del c.effects[key]
+
+
+def _may_come_late(effect: Effect) -> bool:
+    doubtful = bool(effect.unanswered) or effect.doubtful
+    return doubtful or in_flight(effect) or effect.state == "withdrawn"
 
 
 def _under(data: Iterable[str], frame: str) -> list[str]:

@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 
 from domain import messages as msg
-from tests.semantics.language import Story, given, on_failure, saga, scope, step, wait
+from sagas import defaults
+from tests.semantics.language import (
+    Story,
+    each,
+    given,
+    on_failure,
+    repeat,
+    saga,
+    scope,
+    step,
+    wait,
+)
 
 Json = Any
 PROBED = step("a", risk="R1", unknown="probe", probe=True, irreversible="accepted")
@@ -86,3 +97,77 @@ def test_another_result_while_its_part_is_undone_is_a_debt_and_the_undoing_goes_
     story.late("a", result={"n": 2}).then(debts=["contradicted a"], offered=["undo a"])
     story.late("a", result={"n": 3}).then(events=[], debts=["contradicted a"])
     story.undone("a").control("settle", **SHOWN).then(status="compensated")
+
+
+# --- in a round or item that is over, with no entry left --------------------------------------
+
+ONCE = step("a", undo=True, retry={"attempts": 1})
+CAUGHT = scope("s", ONCE, on_failure=[on_failure("*", undo="none")])
+PAY = step("pay", irreversible="pivot")
+ROUNDS = 10
+
+
+def over_and_forgotten(*flow: Json, after: tuple[str, ...] = ()) -> Story:
+    """Nobody knows of the only attempt of `a`, and the round that it was in is over."""
+    story = given(saga(repeat("r", *flow, step("b"), max=2), step("z"))).started("a").lost("a")
+    for node in (*after, "b"):
+        story.done(node)
+    return story
+
+
+def test_a_late_done_before_a_pivot_of_its_round_is_a_debt_when_the_round_is_over() -> None:
+    story = over_and_forgotten(CAUGHT, PAY, after=("pay",)).then(undo=[], at=["r#2/s/a"])
+    story.late("r#1/s/a").then(
+        events=["effect.done r#1/s/a", "debt.opened r#1/s/a late contradicted:late_done"],
+        debts=["late r#1/s/a"], offered=["r#2/s/a"], held=None,
+    )  # fmt: skip
+
+
+def test_a_late_done_before_a_pivot_of_its_item_is_a_debt_when_the_item_is_over() -> None:
+    document = saga(each("p", CAUGHT, PAY, width=1), step("z"))
+    story = given(document, {"id": "acme", "xs": ["k1", "k2"]}).started("a").lost("a").done("pay")
+    story.then(at=["p[k2]/s/a"]).late("p[k1]/s/a").then(debts=["late p[k1]/s/a"], held=None)
+
+
+def test_after_the_end_it_is_a_debt_too() -> None:
+    story = over_and_forgotten(CAUGHT, PAY, after=("pay",)).done("a").done("pay").done("b")
+    story.done("z").then(status="fulfilled").late("r#1/s/a").then(debts=["late r#1/s/a"])
+
+
+def test_a_late_done_in_a_block_of_its_round_that_keeps_it_is_kept_when_the_round_is_over() -> None:
+    kept = scope("s", ONCE, on_failure=[on_failure("*", undo="none")], keep=True)
+    story = over_and_forgotten(kept).then(undo=[])
+    story.late("r#1/s/a").then(events=["effect.done r#1/s/a"], debts=[], undo=[], held=None)
+
+
+def test_a_late_done_that_was_undone_unseen_is_recorded_when_its_round_is_over() -> None:
+    undone = scope("s", ONCE, on_failure=[on_failure("*")])
+    story = given(saga(repeat("r", undone, step("b"), max=2), step("z"))).started("a").lost("a")
+    story.undone("r#1/s/a").done("b").then(undo=[])
+    story.late("r#1/s/a").then(events=["effect.done r#1/s/a"], debts=[], undo=[], held=None)
+
+
+@pytest.mark.parametrize("more", [{}, {"risk": "R1", "irreversible": "accepted"}])
+def test_of_what_nobody_would_undo_nothing_is_remembered(more: Json) -> None:
+    free = scope("s", step("a", retry={"attempts": 1}, **more), on_failure=[on_failure("*")])
+    story = over_and_forgotten(free)
+    assert [e.node for e in story.w.now.effects.values()] == ["r#2/s/a"]
+    story.then().late("r#1/s/a").then(events=["effect.late done"], answer="reply.late", debts=[])
+
+
+def test_what_is_remembered_of_it_is_bounded_as_the_state_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """None of it is let go in silence: an operator looks."""
+    monkeypatch.setattr(defaults, "STATE_BYTES_MAX", 12 * 1024)
+    story = given(saga(repeat("r", CAUGHT, PAY, max=100), step("z")))
+    for _ in range(ROUNDS):
+        story.started("a").lost("a").done("pay")
+    story.then(held=None)
+    for _ in range(ROUNDS):
+        story.started("a").then().lost("a")
+        if story.w.now.held is not None:
+            break
+        story.done("pay")
+    held = ["commitment.held root internal:bound.state", "commitment.message_deferred"]
+    story.then(events=held, status="held")

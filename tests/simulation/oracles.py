@@ -48,6 +48,10 @@ class Oracles:
     """What is not undone any more; True where a block keeps it, not a pivot."""
     commanded: dict[str, tuple[str, Json]] = field(default_factory=dict)
     """With which contract and arguments an effect was commanded."""
+    paths: dict[str, str] = field(default_factory=dict)
+    """Where a do that was commanded stands."""
+    told_done: set[str] = field(default_factory=set)
+    """Of which a done has been recorded as such."""
     children: set[str] = field(default_factory=set)
     """Who runs, by what a parent recorded since it was looked into."""
 
@@ -84,10 +88,7 @@ class Oracles:
             case ev.AttemptFailed():
                 return self._was_told(before, event) or self._may_retry(before, event)
             case ev.EffectLate() if event.outcome == "done":
-                # What was done in a part that is over is forgotten, and told again by a repeat.
-                effect = before.effects.get(event.effect)
-                if effect is not None and effect.kind == "do" and effect.state != "done":
-                    return f"a done of {effect.node} is only noted"
+                return self._noted(before, event)
             case ev.EffectProbed() if event.answer == "absent":
                 return self._was_absent(event)
             case ev.PartStopped() if not event.refused:
@@ -95,6 +96,7 @@ class Oracles:
             case ev.ApprovalGranted():
                 return _granted(before, event)
             case ev.EffectDone() if event.kind == "do":
+                self.told_done.add(event.effect)
                 return self._entered(before, event)
             case ev.UndoSealed():
                 keeps = self._node(before, event.node).kind != "step"
@@ -106,6 +108,7 @@ class Oracles:
                     or _once(before, event)
                 )
             case ev.EffectIntended() if event.kind == "do":
+                self.paths[event.effect] = event.node
                 return _once(before, event) or self._as_before(event)
             case ev.ChildOpened():
                 self.children.add(event.child)
@@ -148,6 +151,22 @@ class Oracles:
         if retry is not None and event.attempt >= retry.attempts:
             return f"{effect.node} is to be tried more than {retry.attempts} times"
         return None
+
+    def _noted(self, before: Commitment, event: Any) -> str | None:
+        """A done of a do moves something, unless one did before, or nobody would undo it."""
+        effect = before.effects.get(event.effect)
+        if effect is not None:
+            is_told = effect.kind != "do" or effect.state == "done"
+            return None if is_told else f"a done of {effect.node} is only noted"
+        path = self.paths.get(event.effect)
+        if path is None or event.effect in self.told_done:
+            # What was done in a part that is over is forgotten, and told again by a repeat.
+            return None
+        node = self._node(before, path)
+        is_let_be = node.doc.get("irreversible") == "accepted"
+        if node.undo is None and (is_let_be or not (node.contract and node.contract.external)):
+            return None
+        return f"a done of {path} is only noted, for it is forgotten"
 
     def _entered(self, before: Commitment, event: Any) -> str | None:
         """What has been done and could be undone is written down as such."""
