@@ -222,7 +222,11 @@ def done_after_giving_up(m: Machine, key: str, path: str, node: Node) -> None:
         if _is_to_undo(node):
             undoing.open_debt(m, path, "late", error, effect=key)
         return
-    over = [t for t in m.c.undoing if is_under(path, t)]
+    # An undo that the flow asked for is of what was done then.
+    over = [
+        t for t, part in m.c.undoing.items()
+        if is_under(path, t) and path in part.cause.get("paths", (path,))
+    ]  # fmt: skip
     if over:
         undoing.advance(m, max(over, key=len))
     elif stopping.stop_over(m, path) is None:

@@ -117,8 +117,13 @@ def ready(m: Machine, base: str, entries: Mapping[str, Entry]) -> list[str]:
     Of a list only the part that was completed last; of a parallel each branch; in one line only the
     last of all. A debt is nobody's turn; it holds what comes before it, or is passed (`on_debt`).
     """
-    if base in entries:
-        return [] if entries[base].state == "debt" else [base]
+    own = entries.get(base)
+    if own is not None:
+        # What turned out to be done after a scope that its undo_flow undoes is undone before it.
+        late = {path: entry for path, entry in entries.items() if entry.seq > own.seq}
+        if late and own.state != "undoing" and not _is_passed(m, late):
+            return ready(m, base, late)
+        return [] if own.state == "debt" else [base]
     if m.d.has_lines and _is_line(m, base):
         return _last_of_line(m, entries)
     groups: dict[str, dict[str, Entry]] = {}
@@ -185,7 +190,8 @@ def _order(m: Machine, group: str, entries: Mapping[str, Entry]) -> tuple[int, i
     trail = m.c.trail.get(group)
     if trail is None:
         return newest, newest
-    return (max(trail.version, newest) if group in entries else trail.version), newest
+    own = entries.get(group)
+    return (trail.version if own is None else max(trail.version, own.seq)), newest
 
 
 def _beside(

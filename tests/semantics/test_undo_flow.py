@@ -4,6 +4,7 @@ from typing import Any
 
 from sagas.checks import check, undo_plan
 from tests.semantics.language import (
+    Story,
     announce,
     branch,
     choose,
@@ -19,6 +20,7 @@ from tests.semantics.language import (
     scope,
     sleep,
     step,
+    undo,
     wait,
 )
 
@@ -298,3 +300,99 @@ def test_the_plan_of_undoing_names_its_steps_in_their_order() -> None:
     document = saga(step("a", undo=True), trip(step("one"), step("two")))
     assert check(document) == []
     assert [item["node"] for item in undo_plan(document)] == ["trip/one", "trip/two", "a"]
+
+
+# --- what turns out to be done inside when the scope is ----------------------------------------
+
+LATER = step("book", undo=True, retry={"attempts": 1})
+DOUBTFUL = scope("s", LATER, on_failure=[on_failure("*", undo="none")])
+
+
+def given_up(*rest: Json, **members: Json) -> Story:
+    """The scope is done, and nobody knows whether `book` in it was."""
+    part = scope("trip", DOUBTFUL, step("pay", undo=True), undo_flow=[step("give_back")])
+    story = given(saga(part, *rest, **members)).started("book").lost("book").done("pay")
+    return story.then(undo=["trip"])
+
+
+def test_a_late_done_inside_has_an_undo_of_its_own_and_the_flow_still_stands() -> None:
+    (
+        given_up(step("last"))
+        .late("book")
+        .then(offered=["last", "undo trip/s/book"], undo=["trip/s/book", "trip"], debts=[])
+        .undone("trip/s/book")
+        .then(undo=["trip"])
+        .failed("last")
+        .then(offered=["trip@0/give_back"])
+        .done("give_back")
+        .then(status="compensated", undo_commands=["trip/s/book"])
+    )  # fmt: skip
+
+
+def test_the_late_one_is_undone_before_the_flow() -> None:
+    """It is what was done last: the flow begins when its undo is done, or settled."""
+    (
+        given_up(step("last"))
+        .late("book").failed("last")
+        .then(offered=["undo trip/s/book"], status="compensating")
+        .answers("book", "failed", "undo", code="gone")
+        .then(offered=[], debts=["undo trip/s/book"])
+        .control("settle", evidence={"note": "seen to"})
+        .then(offered=["trip@0/give_back"])
+    )  # fmt: skip
+
+
+def test_it_keeps_the_place_of_its_scope_among_the_parts_around() -> None:
+    beside = parallel("p", branch("x", step("x", undo=True)), branch("y", step("y")))
+    (
+        given_up(beside)
+        .done("x").started("y").cancelled().late("book")
+        .then(offered=["p/y/y"])
+        .done("y")
+        .then(offered=["undo p/x/x"])
+        .undone("p/x/x")
+        .then(offered=["undo trip/s/book"])
+        .undone("trip/s/book")
+        .then(offered=["trip@0/give_back"])
+        .done("give_back")
+        .then(status="cancelled")
+    )  # fmt: skip
+
+
+def test_a_flow_that_has_begun_is_not_interrupted_for_it() -> None:
+    (
+        given_up(step("last"))
+        .failed("last").late("book")
+        .then(offered=["trip@0/give_back"])
+        .done("give_back")
+        .then(offered=["undo trip/s/book"])
+        .undone("trip/s/book")
+        .then(status="compensated")
+    )  # fmt: skip
+
+
+def test_a_debt_of_the_flow_does_not_hold_it() -> None:
+    (
+        given_up(step("last"))
+        .failed("last").late("book").failed("give_back")
+        .then(status="in_debt", debts=["undo trip"], offered=["undo trip/s/book"])
+        .undone("trip/s/book").control("retry").done("give_back")
+        .then(status="compensated", debts=[])
+    )  # fmt: skip
+
+
+def test_it_is_undone_too_while_an_undo_node_undoes_the_scope() -> None:
+    (
+        given_up(undo("back", "trip"), step("last"))
+        .late("book")
+        .then(offered=["trip@0/give_back", "undo trip/s/book"])
+        .done("give_back").undone("trip/s/book").done("last")
+        .then(status="fulfilled", debts=[])
+    )  # fmt: skip
+
+
+def test_in_a_round_that_is_over_it_is_a_debt() -> None:
+    part = scope("trip", DOUBTFUL, step("pay", undo=True), undo_flow=[step("give_back")])
+    story = given(saga(repeat("r", part, max=2), step("last"))).started("book").lost("book")
+    story.done("pay").late("r#1/trip/s/book")
+    story.then(debts=["late r#1/trip/s/book"], undo=["r#1/trip"], undo_commands=[])
