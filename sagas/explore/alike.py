@@ -33,6 +33,7 @@ from sagas.definition import Definition, Handler
 from sagas.explore.alive import WHOLE_INPUT, Alive, Living, ends_all
 from sagas.explore.awaited import may_be_late
 from sagas.explore.gated import GateOracle
+from sagas.explore.moves import LATE, Bounds
 from sagas.explore.symmetry import Symmetry
 from sagas.explore.undone import UndoOracle
 
@@ -41,46 +42,68 @@ __all__ = ["Alike"]
 Json = Any
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 _NAMED = frozenset({"results", "events", "decisions"})
+_SPENT = "spent "
 _ID = re.compile(r"\b[0-9a-f]{16,64}\b")
 
 
 class Alike:
     """Gives each state of one definition its text."""
 
-    def __init__(self, d: Definition, attempts: int, runs: int, *, is_reduced: bool = True) -> None:
+    def __init__(self, d: Definition, bounds: Bounds, *, is_reduced: bool = True) -> None:
         self.d = d
-        self.attempts = attempts
-        self.runs = runs
+        self.attempts = bounds.attempts
+        self.runs = bounds.runs
+        self.late = bounds.late
         self.is_reduced = is_reduced
         self.alive = Alive(d, is_off=not is_reduced)
         self.symmetry = Symmetry(d)
         self._undoes_by_flow = "undo_flow" in str(d.document)
+        self._bars = "'not_by'" in str(d.document)
         self._reads_errors = "error." in str(d.document.get("flow", ()))
-        self._texts: dict[int, tuple[Any, str]] = {}
+        self._reads_causes = self._reads_errors or any(
+            "why" in (c.command.get("properties") or {}) for c in d.contracts.values()
+        )
+        self._texts: dict[tuple[int, bool], tuple[Any, str]] = {}
         self._names: dict[str, str] = {}
 
-    def key(self, c: Commitment, undone: UndoOracle, gated: GateOracle) -> bytes:
-        """A digest of the text of a state, and of what the oracles still know.
+    def key(
+        self, c: Commitment, undone: UndoOracle, gated: GateOracle, used: Mapping[str, int]
+    ) -> tuple[bytes, Mapping[str, int]]:
+        """A digest of the text of a state and of what the oracles still know; and what it spent.
 
         States that are over have no future, so there is one for each way to end.
-        """
-        if c.ended is not None:
-            return c.status.encode()
-        lines = self.lines(c, undone, gated)
-        if self.symmetry.is_there and self.is_reduced:
-            lines = self.symmetry.renamed(c, lines)
-        return sha256("\n".join(sorted(lines)).encode()).digest()
 
-    def spent(self, c: Commitment, used: Mapping[str, int]) -> Mapping[str, int]:
-        """What is counted against the bounds of the exploration, and read by nothing else.
-
-        **Bounds.** Of two states with one text, the one that has spent no more of any bound can do
+        **Bounds.** Of two states with one text, the one that has spent no more of anything can do
         all that the other can, so the other need not be looked at. Runs of a handler count so as
         long as its `max` is beyond the bound: only then the engine does not read them either.
+
+        **Late answers.** One that may still come is something more that a state can do: it counts
+        as less than nothing. None comes when their bound is spent. One to an undo that nothing is
+        left of changes its own record alone, so it is tried when that undo is settled, and then
+        no more (`search`).
         """
         if c.ended is not None:
-            return {}
-        return {**used, **{f"runs {p}": n for p, n in c.runs.items() if self._is_free(p)}}
+            return c.status.encode(), {}
+        lines = self.lines(c, undone, gated)
+        lines += self._spent(c, used)
+        if self.symmetry.is_there and self.is_reduced:
+            lines = self.symmetry.renamed(c, lines)
+        spent = dict(used)
+        for line in [line for line in lines if line.startswith(_SPENT)]:
+            what, _, count = line.rpartition(" ")
+            spent[what] = int(count)
+            lines.remove(line)
+        return sha256("\n".join(sorted(lines)).encode()).digest(), spent
+
+    def _spent(self, c: Commitment, used: Mapping[str, int]) -> Iterator[str]:
+        """What is counted of this state, and of which it matters whether it is less."""
+        yield from (f"{_SPENT}runs {p} {n}" for p, n in c.runs.items() if self._is_free(p))
+        if self.is_reduced and used.get(LATE, 0) >= self.late:
+            return
+        for effect in c.effects.values():
+            is_over = self.is_reduced and effect.kind == "undo" and effect.node not in c.entries
+            if may_be_late(c, effect) and not is_over:
+                yield f"{_SPENT}late {effect.kind} {effect.node} {effect.state} -1"
 
     def _is_free(self, path: str) -> bool:
         found = self.d.by_template.get(template_of(path))
@@ -90,18 +113,17 @@ class Alike:
         """The text of a state that is not over, before anything is renamed."""
         living = self.alive.in_state(c)
         is_over = self.is_reduced and self._flow_is_over(c)
-        lines = [*self._nodes(c), *self._of_undoing(c, undone)]
+        lines = [*self._nodes(c), *self._of_undoing(c, undone, living)]
         if not is_over:
             lines += self._going_on(c, living)
             for number, path, rest in gated.signature(living.is_over):
                 lines.append(f"gate {self._names.get(number, number)} {path} {rest}")
         for effect in c.effects.values():
             if in_flight(effect):
-                lines.append(f"effect {effect.kind} {self._record(effect)}")
+                is_last = effect.kind == "do" and living.stops(effect.node)
+                lines.append(f"effect {effect.kind} {self._record(effect, is_last=is_last)}")
             elif not is_over and living.keeps(effect):
                 lines.append(f"settled {effect.kind} {effect.node} {effect.state}")
-            if may_be_late(c, effect):
-                lines.append(f"unanswered {effect.kind} {effect.node} {effect.state}")
         return lines
 
     def _flow_is_over(self, c: Commitment) -> bool:
@@ -130,10 +152,11 @@ class Alike:
         for place, digest in asked.digests.items():
             self._names[digest] = f"to do {place} {_json(asked.args.get(place))}"
 
-    def _of_undoing(self, c: Commitment, undone: UndoOracle) -> Iterator[str]:
-        order, done = undone.signature()
+    def _of_undoing(self, c: Commitment, undone: UndoOracle, living: Living) -> Iterator[str]:
+        order = undone.order(living.coming)
         yield from (f"order {base} {parts}" for base, parts in order.items())
-        yield from (f"undone {path}" for path in done)
+        yield f"undone {bool(c.undone)}"
+        yield from (f"undone {path}" for path in undone.undone if living.may_be_entered(path))
         yield f"plain {c.paused} {_json([c.cancelling, c.revoking])}"
         for path, stop in c.stops.items():
             yield f"stop {path} {_json([self._cause(stop.cause), stop.keep, stop.pending])}"
@@ -141,15 +164,21 @@ class Alike:
             yield f"undoing {path} {_json(self._cause(undoing.cause))}"
         yield from (f"timer {name}" for name in c.timers)
         yield from (f"debt {debt.kind} {debt.node}" for debt in c.debts.values())
+        yield from (f"item_after {path} {_json(one)}" for path, one in c.item_after.items())
         for name in ("entries", "locks", "children", "places"):
             for path, record in getattr(c, name).items():
                 yield f"{name} {path} {self._record(record)}"
 
     def _going_on(self, c: Commitment, living: Living) -> Iterator[str]:
         """What is read only while the flow goes on, or may do so again."""
-        for name in ("subs", "queues", "item_after", "deciders"):
-            yield from (f"{name} {path} {_json(one)}" for path, one in getattr(c, name).items())
-        yield from (f"runs {p} {n}" for p, n in c.runs.items() if not self._is_free(p))
+        if not living.is_ending:
+            for name in ("subs", "queues"):
+                yield from (f"{name} {path} {_json(one)}" for path, one in getattr(c, name).items())
+        for path, people in c.deciders.items():
+            if not (living.is_ending or (not self._bars and living.stops(path))):
+                yield f"deciders {path} {_json(people)}"
+        if not living.is_ending:
+            yield from (f"runs {p} {n}" for p, n in c.runs.items() if not self._is_free(p))
         yield f"rest {_json([c.pivots, c.deferred, c.held])}"
         yield from (f"trail {path} {state}" for path, state in living.trail())
         yield from (f"var {n} {_json(v)}" for n, v in c.vars.items() if living.reads("", n))
@@ -157,13 +186,14 @@ class Alike:
             if not living.is_over(path):
                 yield f"binding {path} {self._record(binding)}"
         for frame, data in c.frames.items():
-            yield from self._frame(living, frame, data)
+            if living.has_readers(frame):
+                yield from self._frame(living, frame, data)
         if self._reads_errors:
             yield from (f"error {path} {_json(error)}" for path, error in c.errors.items())
         whole = living.reads("", WHOLE_INPUT)
         given = cast(dict[str, Json], c.input if isinstance(c.input, dict) else {"": c.input})
         for name, value in given.items():
-            if whole or living.reads("", name):
+            if whole or living.reads("", f"input.{name}"):
                 yield f"input {name} {_json(value)}"
 
     def _frame(self, living: Living, frame: str, data: Mapping[str, Json]) -> Iterator[str]:
@@ -181,12 +211,19 @@ class Alike:
 
     # --- records -----------------------------------------------------------------------------
 
-    def _record(self, record: Any) -> str:
-        """The text of a frozen record, made once: states share them."""
-        found = self._texts.get(id(record))
+    def _record(self, record: Any, *, is_last: bool = False) -> str:
+        """The text of a frozen record, made once: states share them.
+
+        `is_last`: of an effect that is never tried again, whatever comes of it.
+        """
+        found = self._texts.get((id(record), is_last))
         if found is None:  # it is kept with its text, so no other record gets its id
-            text = _ID.sub(self._named, _json(self._bare(record)))
-            found = self._texts[id(record)] = (record, text)
+            bare = self._bare(record)
+            if is_last:
+                error = None if bare.error is None else ()
+                bare = changed(bare, attempt=0, args=None, approval=None, stop=True, error=error)
+            found = (record, _ID.sub(self._named, _json(bare)))
+            self._texts[id(record), is_last] = found
         return found[1]
 
     def _named(self, found: re.Match[str]) -> str:
@@ -217,11 +254,10 @@ class Alike:
                 raise TypeError(f"{record} is no record of a state")
 
     def _cause(self, cause: Json) -> Json:
-        """Why a part stops, without the words: they change no future unless a flow reads them."""
-        error = cause.get("error")
-        if error is None or self._reads_errors:
+        """Why a part stops, without the error: it changes no future unless something reads it."""
+        if "error" not in cause or self._reads_causes:
             return cause
-        return {**cause, "error": _brief(error)}
+        return {**cause, "error": None}
 
 
 def _json(value: Any) -> str:

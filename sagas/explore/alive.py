@@ -9,8 +9,13 @@ bound to steps that are over. Of how nodes closed (`trail`), only `done('N')` re
 undoing reads when, of parts that hold something to undo. Of a settled effect nothing reads anything
 once its step is over, unless it can still be undone, is owed, or has an undo on its way.
 
-While the whole commitment stops to be undone, only what is in flight still reads: arguments of the
-undo that it makes when it turns out to be done.
+While the whole commitment stops to be undone nothing begins any more (`search` objects if anything
+does). Only what is in flight, or may be done late, still reads: arguments of the undo that it makes
+when it turns out to be done. How the rest closed, who decided, what gates still allow and how often
+handlers ran is read by nothing; where each part stands in the order of undoing is told as if all in
+flight were done (`UndoOracle.order`). The same holds in a part that stops or is undone, but for the
+flows that come after it: of a clause, and of an interrupting handler. An item, a round and a run
+that are over are forgotten by the engine itself.
 
 An undo_flow begins anew from what it remembers, and a debt behind a pivot enters a failed node
 again, as does a stop that waits for a pivot: in such definitions and states nothing is left out.
@@ -24,8 +29,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from domain.commitment import Commitment
-from domain.state import Effect, in_flight, template_of
-from sagas.definition import Definition, Node
+from domain.state import ITS_TURN, Effect, in_flight, is_kept, is_under, item_path, template_of
+from sagas.definition import Definition, Handler, Node
+from sagas.explore.awaited import may_be_late
 from sagas.explore.undone import parts_of
 
 __all__ = ["WHOLE_INPUT", "Alive", "Living", "ends_all", "is_ending"]
@@ -37,8 +43,11 @@ _DONE = re.compile(r"""\bdone\(\s*['"](\w+)['"]""")
 # A root read as a whole has names that are not in the text.
 _WHOLE = re.compile(r"\b(?:results|events|decisions|vars)\b(?!\s*\.\s*\w)")
 _ENDING = frozenset({"failure", "cancel"})
+_STOPS = frozenset({"failure", "cancel", "interrupt", "join", "cut", "finish", "fulfil", "expired"})
+"""Why a part stops for good: after it come a clause, an interrupting handler, or what is behind."""
 WHOLE_INPUT = "input as a whole"
 _INPUT = re.compile(r"\binput\b(?!\s*\.\s*\w)")
+_INPUT_NAME = re.compile(r"\binput\s*\.\s*(\w+)")
 _SKIPPED = frozenset({"name", "node", "contract", "schema", "form", "edit", "events", "source"})
 
 
@@ -52,11 +61,17 @@ class Alive:
         self.is_off = is_off or "undo_flow" in text or read_whole
         self.asked_done = frozenset(_DONE.findall(text.replace('\\"', '"')))
         self._always = _words(_own(d.document))
+        self._after: dict[tuple[str, str], bool] = {}
         self._readers: dict[str, list[str]] = {}
+        self._once: set[tuple[str, str]] = set()
         for template, node in d.by_template.items():
             if isinstance(node, Node) and template:
-                for word in _words(_own(node.doc)):
+                own = _own(node.doc)
+                later = _words({k: v for k, v in own.items() if k != "items"})
+                for word in _words(own):
                     self._readers.setdefault(word, []).append(template)
+                    if word not in later:
+                        self._once.add((template, word))
         self._chains = {
             (template, base): tuple(self._chain(template, base))
             for readers in self._readers.values() for template in readers
@@ -79,6 +94,34 @@ class Alive:
                 yield None
             elif (template, base) in self._chains:
                 yield self._chains[template, base]
+
+    def reads(self, template: str, name: str) -> bool:
+        """Whether the text of a node has a name in it."""
+        return template in self._readers.get(name, ())
+
+    def is_read_once(self, template: str, name: str) -> bool:
+        """Whether a list reads a name for its first items alone, when it begins."""
+        return (template, name) in self._once
+
+    def comes_after(self, template: str, target: str) -> bool:
+        """Whether a node may begin when its block, the target, has stopped, or is that block.
+
+        What is no node, and nodes of a clause or of an interrupting handler.
+        """
+        if (template, target) not in self._after:
+            self._after[template, target] = self._comes_after(template, target)
+        return self._after[template, target]
+
+    def _comes_after(self, template: str, target: str) -> bool:
+        found = self.d.by_template.get(template)
+        if isinstance(found, Handler):
+            return found.interrupt and found.scope.template == target
+        while isinstance(found, Node) and found.parent is not None and found.template != target:
+            flow, found = found.parent, found.parent.owner
+            is_next = flow.role == "clause" or (flow.handler is not None and flow.handler.interrupt)
+            if found.template == target:
+                return is_next
+        return True
 
     def _bases(self, template: str) -> Iterator[str]:
         yield ""
@@ -114,6 +157,16 @@ def is_ending(c: Commitment) -> bool:
     return ends_all(root.cause)
 
 
+def _stopping(c: Commitment) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Parts in which nothing begins any more, and what is kept of each."""
+    for target, stop in c.stops.items():
+        if not stop.pending and stop.cause["kind"] in _STOPS:
+            yield target, stop.keep
+    for target, undoing in c.undoing.items():
+        if undoing.cause["kind"] in _STOPS:
+            yield target, ()
+
+
 class Living:
     """What one state may still read; asked for one name at a time."""
 
@@ -122,9 +175,13 @@ class Living:
         self._c = c
         self._pending = any(stop.pending for stop in c.stops.values())
         forward = bool(c.pivots) and bool(c.stops or c.undoing)
-        self.is_off = alive.is_off or bool(c.debts) or self._pending or forward
-        self._is_ending = is_ending(c)
-        self._under_way = frozenset(e.node for e in c.effects.values() if in_flight(e))
+        owed = any(debt.kind == "forward" for debt in c.debts.values())
+        self.is_off = alive.is_off or owed or self._pending or forward
+        self.is_ending = not self.is_off and is_ending(c)
+        self._under_way = frozenset(e.node for e in c.effects.values() if _may_be_done(c, e))
+        self._stopping = [] if self.is_off else list(_stopping(c))
+        self.coming = frozenset(self._under_way | c.children.keys()) if self.is_ending else ()
+        """What, while all stops, may yet come to be undone."""
         self._at_work = _all_parts(self._under_way, c.children)
         self._open = self._at_work | _all_parts(c.nodes)
         self._held = self._at_work | _all_parts(c.entries)
@@ -132,26 +189,72 @@ class Living:
 
     def is_closed(self, path: str) -> bool:
         """Whether a node was entered in this place, is over, and nothing in it goes on."""
-        return path in self._c.trail and path not in self._open
+        return path not in self._open and (path in self._c.trail or self._is_past(path))
+
+    def _is_past(self, path: str) -> bool:
+        """Whether it is an item, a round or a run that is over: of most no trail is left."""
+        c = self._c
+        if path.endswith("]"):
+            block = path[: path.rindex("[")]
+            there = c.nodes.get(block)
+            return there is not None and any(item_path(block, k) == path for k in there.branches)
+        block, mark, number = path.rpartition("#")
+        if mark and number.isdigit():
+            return block in c.nodes and c.nodes[block].round > int(number)
+        handler, mark, number = path.rpartition("@")
+        return bool(mark) and number.isdigit() and c.runs.get(handler, 0) >= int(number)
 
     def is_over(self, path: str) -> bool:
-        """Whether it is closed, or lies in something that is."""
-        return not self.is_off and any(self.is_closed(part) for part in parts_of(path))
+        """Whether nothing begins there any more: it is closed, stops, or lies in what does."""
+        if self.is_off:
+            return False
+        return self.stops(path) or any(self.is_closed(part) for part in parts_of(path))
+
+    def stops(self, path: str) -> bool:
+        """Whether it lies in a part that stops or is undone, and not in what may come after it."""
+        return self.is_ending or any(
+            is_under(path, target) and not is_kept(path, keep)
+            and not self._alive.comes_after(template_of(path), template_of(target))
+            for target, keep in self._stopping
+        )  # fmt: skip
+
+    def has_readers(self, frame: str) -> bool:
+        """Whether anything in a frame may still read what belongs to it alone."""
+        return self.is_off or not frame or frame in self._at_work or not self.stops(frame)
 
     def reads(self, frame: str, name: str) -> bool:
         """Whether a value of this name in a frame ('' is the commitment) may still be read."""
         if self.is_off:
             return True
         if (frame, name) not in self._found:
-            chains = self._alive.chains(name, template_of(frame))
-            self._found[frame, name] = any(self._may_move(frame, chain) for chain in chains)
+            self._found[frame, name] = self._is_read(frame, name)
         return self._found[frame, name]
 
-    def _may_move(self, frame: str, chain: tuple[str, ...] | None) -> bool:
-        """Whether a reader may still move: not when it is over, nor, at the end, at rest."""
-        if chain is not None and self._is_ending:
-            return not chain or f"{frame}{chain[-1]}" in self._at_work
-        return chain is None or not any(self.is_closed(f"{frame}{own}") for own in chain)
+    def _is_read(self, frame: str, name: str) -> bool:
+        if self.is_ending:  # the undo of what turns out to be done
+            return any(
+                self._alive.reads(template_of(node), name)
+                for node in (*self._under_way, *self._c.children) if is_under(node, frame)
+            )  # fmt: skip
+        chains = self._alive.chains(name, template_of(frame))
+        return any(self._may_read(frame, name, chain) for chain in chains)
+
+    def _may_read(self, frame: str, name: str, chain: tuple[str, ...] | None) -> bool:
+        """Whether a reader may still move: not when it is over, nor a list that has begun."""
+        if chain is None:
+            return True
+        there = self._c.nodes.get(f"{frame}{chain[-1]}") if chain else None
+        if there is not None and there.branch != ITS_TURN:
+            template = template_of(f"{frame}{chain[-1]}")
+            if self._alive.is_read_once(template, name):
+                return False
+        if (
+            chain
+            and f"{frame}{chain[-1]}" not in self._at_work
+            and self.stops(f"{frame}{chain[-1]}")
+        ):
+            return False
+        return not any(self.is_closed(f"{frame}{own}") for own in chain)
 
     def keeps(self, effect: Effect) -> bool:
         """Whether anything may still read a settled effect."""
@@ -159,12 +262,23 @@ class Living:
         node = effect.node
         return self.is_off or node in c.nodes or node in c.entries or node in self._under_way
 
+    def may_be_entered(self, path: str) -> bool:
+        """Whether what was undone might come to be undone again, were the engine wrong."""
+        return self.is_off or path in self._c.entries or path in self._under_way
+
     def trail(self) -> Iterator[tuple[str, str]]:
-        """How nodes closed, where that is still read."""
+        """Which nodes closed, and how, where that is still read."""
         names = self._alive.asked_done
+        held = frozenset[str]() if self.is_ending else self._held
         for path, trail in self._c.trail.items():
-            if self.is_off or path in self._held or path.rpartition("/")[2] in names:
+            if self.is_off or path.rpartition("/")[2] in names:
                 yield path, trail.state
+            elif path in held:
+                yield path, ""
+
+
+def _may_be_done(c: Commitment, effect: Effect) -> bool:
+    return in_flight(effect) or may_be_late(c, effect)
 
 
 def _all_parts(*paths: Iterable[str]) -> set[str]:
@@ -205,4 +319,5 @@ def _words(doc: Json) -> set[str]:
     own = {k: v for k, v in doc.items() if k not in ("name", "node")}
     texts = list(_texts(own))
     found = {word for text in texts for word in _WORD.findall(text)}
+    found |= {f"input.{name}" for text in texts for name in _INPUT_NAME.findall(text)}
     return found | {WHOLE_INPUT} if any(_INPUT.search(text) for text in texts) else found

@@ -16,7 +16,7 @@ it before too, with the same decisions: the start itself need not be looked at.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from domain import messages as msg
@@ -24,11 +24,12 @@ from domain.commitment import Commitment
 from domain.ids import commitment_id
 from domain.seats import missing_seats
 from domain.state import Asked, Effect, Instance, in_flight, template_of
+from sagas.decide.effects import is_pivot
 from sagas.definition import Definition, Handler, Node
 from sagas.explore.awaited import may_be_late
 from sagas.explore.samples import Samples
 
-__all__ = ["CANCEL", "Bounds", "Move", "Moves"]
+__all__ = ["CANCEL", "LATE", "Bounds", "Move", "Moves"]
 
 Json = Any
 TOKEN = "1.1.1.1"  # noqa: S105  the token of a dispatch, not a secret
@@ -113,12 +114,21 @@ class Moves:
         yield from self._revoked(c)
         yield from self._updates(c, used)
         yield from self._debts(c, used)
+        yield from (self._due(timer) for timer in c.timers)
+        yield Move(PERSON, CANCEL, msg.Control("cancel", "operator", "explored"))
+
+    def retry(self, c: Commitment) -> Move | None:
+        """The next attempt of an effect that waits for it, if nothing can tell when it begins."""
         for timer in c.timers:
             path, _, name = timer.rpartition(":")
-            agent = path if name.endswith("retry") else None
-            text = f"{name} of {path or 'the saga'} is due"
-            yield Move(TIME, text, msg.Wake(0), timer=timer, agent=agent)
-        yield Move(PERSON, CANCEL, msg.Control("cancel", "operator", "explored"))
+            if name == "undo_retry" or (name == "retry" and not is_pivot(self._node(path))):
+                return self._due(timer)
+        return None
+
+    def _due(self, timer: str) -> Move:
+        path, _, name = timer.rpartition(":")
+        text, agent = f"{name} of {path or 'the saga'} is due", path if "retry" in name else None
+        return Move(TIME, text, msg.Wake(0), timer=timer, agent=agent)
 
     def _left(self, bound: str, what: str) -> None:
         """Something was left out because of a bound."""
@@ -163,7 +173,9 @@ class Moves:
             return [None]
         contract = self.d.contracts[effect.contract]
         name = template_of(effect.node)
-        return self.samples.of_node(contract.result, f"the result of {name}", _last(name))
+        return self.samples.of_node(
+            contract.result, f"the result of {name}", name.rpartition("/")[2]
+        )
 
     def _outcomes(self, key: str, effect: Effect) -> Iterator[Move]:
         """Done with each result, failed with each code, transient, unknown, and no reply."""
@@ -214,9 +226,8 @@ class Moves:
                 continue
             for result in self._results(effect)[:1]:
                 done = self._answer(key, effect, "done", result=result)
-                kind = "undo of " if effect.kind == "undo" else ""
-                text = f"{kind}{effect.node} is done after all{_shown(result)}"
-                yield Move(effect.participant, text, done, use=LATE)
+                said = self._said(effect, f"is done after all{_shown(result)}", done)
+                yield replace(said, agent=None, use=LATE)
 
     # --- people ------------------------------------------------------------------------------
 
@@ -240,11 +251,11 @@ class Moves:
     def _task(self, path: str, instance: Instance) -> Iterator[Move]:
         task = instance.task
         assert task is not None
-        common = (task.id, "human", (task.roles[0],))
+        common = (task.id, (task.roles[0],))
 
         def act(action: str, payload: Json = None) -> Move:
-            number, actor, seats = common
-            message = msg.TaskAct(number, action, "worker", actor, seats, payload)
+            number, seats = common
+            message = msg.TaskAct(number, action, "worker", "human", seats, payload)
             return Move(PERSON, f"{action}s {path}{_shown(payload)}", message)
 
         if task.by is None:
@@ -289,11 +300,8 @@ class Moves:
                 yield Move(PERSON, f"update {update.name}{_shown(args)}", message, use=use)
 
     def _update_doc(self, name: str) -> Json:
-        for owner in (self.d.root, *self.d.by_name.values()):
-            for update in owner.doc.get("updates", ()):
-                if update["name"] == name:
-                    return update
-        raise KeyError(name)
+        owners = (self.d.root, *self.d.by_name.values())
+        return next(u for o in owners for u in o.doc.get("updates", ()) if u["name"] == name)
 
     # --- others ------------------------------------------------------------------------------
 
@@ -373,7 +381,7 @@ class Moves:
 
     def _yields(self, schema: Json, what: str, path: str) -> list[Json]:
         name = template_of(path)
-        return self.samples.of_node(schema, f"{what} of {name}", _last(name))
+        return self.samples.of_node(schema, f"{what} of {name}", name.rpartition("/")[2])
 
     def _node(self, path: str) -> Node:
         found = self.d.by_template[template_of(path)]
@@ -383,10 +391,6 @@ class Moves:
 
 SHOWN_MAX = 60
 """Characters of a value that a line shows."""
-
-
-def _last(path: str) -> str:
-    return path.rpartition("/")[2]
 
 
 def _shown(value: Json) -> str:

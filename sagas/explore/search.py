@@ -11,7 +11,16 @@ settles them: each makes its own entry, or none. It is enough to look at the mov
 each state (a persistent set). The one condition left is that no other is put off for ever: where
 one of these moves leads to a state that was seen before, all are looked at. A cancel is tried at
 each state, also where it must change nothing, and an answer that may come late lets none be left
-out.
+out. (P. Godefroid, Partial-Order Methods for the Verification of Concurrent Systems, 1996.)
+
+Of effects beside each other that go forward every order is looked at: a cancel, a deadline or an
+event that stops them all may come at each point, and what it stops is another thing each time. What
+is left out there is what these states no longer read (`alive`).
+
+**Next attempts.** One that is waited for begins at once. Whatever comes while an effect waits may
+come after it was offered again, with the same decisions: done late it is done, and stopped it ends
+as the failure before it, as it does when it is withdrawn. A pivot does not, nor what has to wait
+for its turn, so these wait.
 """
 
 from __future__ import annotations
@@ -34,7 +43,7 @@ from sagas.explore.alike import Alike
 from sagas.explore.alive import is_ending
 from sagas.explore.awaited import awaited
 from sagas.explore.gated import GateOracle
-from sagas.explore.moves import CANCEL, Bounds, Move, Moves
+from sagas.explore.moves import CANCEL, LATE, Bounds, Move, Moves
 from sagas.explore.samples import Samples
 from sagas.explore.undone import Broken, UndoOracle
 
@@ -121,7 +130,7 @@ class _Search:
         self.bounds = bounds
         self.moves = Moves(d, samples, bounds, is_reduced=is_reduced)
         self.is_reduced = is_reduced
-        self.alike = Alike(d, bounds.attempts, bounds.runs, is_reduced=is_reduced)
+        self.alike = Alike(d, bounds, is_reduced=is_reduced)
         self.over = over
         self.result = Result()
         self.known: dict[bytes, list[Seen]] = {}
@@ -215,24 +224,54 @@ class _Search:
             undone.read(events)
             self._entered(undone, events)
             gated.read(move.message, events)
+            self._begun(c, events)
         except Broken as broken:
             raise _Found(seen, str(broken)) from None
+        if self.is_reduced and _changes_nothing(move, events):
+            return False
+        if self.is_reduced:
+            seen, after = self._tried_again(seen, after, undone)
         seen.status = after.status
-        if after.is_over:
-            self._after_the_end(seen, after, undone, used)
-        known = self.known.setdefault(self.alike.key(after, undone, gated), [])
-        spent = self.alike.spent(after, used)
+        if after.is_over or any(isinstance(event, ev.DebtSettled) for event in events):
+            self._answer_late(seen, after, undone, used)
+        key, spent = self.alike.key(after, undone, gated, used)
+        known = self.known.setdefault(key, [])
+        before = [] if move.use == LATE else [parent.number]
         for old in known:
             if spent == old.spent or (self.is_reduced and _has_less(old.spent, spent)):
-                old.into.append(parent.number)
+                old.into += before
                 return False
         seen.number = len(self.all)
-        seen.into.append(parent.number if c is not None else 0)
+        seen.into += before
         seen.spent = spent
         known.append(seen)
         self.all.append(seen)
         self._rest(_State(seen, after, undone, gated, used))
         return True
+
+    def _tried_again(
+        self, seen: Seen, c: Commitment, undone: UndoOracle
+    ) -> tuple[Seen, Commitment]:
+        """The state when what waits for its next attempt has been offered again."""
+        while (move := self.moves.retry(c)) is not None:
+            events: list[Event] = []
+            after = self._decided(_passed(c.fork(), move), move.message, events)
+            if [type(event) for event in events] != [ev.EffectRetried]:
+                break  # it has to wait for its turn
+            self.result.waits |= set(awaited(c))
+            seen = Seen(0, seen, move, events)
+            try:
+                undone.read(events)
+            except Broken as broken:
+                raise _Found(seen, str(broken)) from None
+            c = after
+        return seen, c
+
+    def _begun(self, c: Commitment | None, events: Sequence[Event]) -> None:
+        """Nothing begins while all stops: what only that would read is left out there."""
+        begun = [e.node for e in events if isinstance(e, ev.EffectIntended) and e.kind == "do"]
+        if begun and c is not None and self.alike.alive.in_state(c).is_ending:
+            raise Broken(f"{begun[0]} is commanded while all stops")
 
     def _entered(self, undone: UndoOracle, events: Sequence[Event]) -> None:
         """A step that is done, and has an undo, stands to be undone unless that is done already.
@@ -247,10 +286,13 @@ class _Search:
                 if node.undo is not None and event.node not in kept:
                     raise Broken(f"{event.node} is done, and nothing is kept to undo it")
 
-    def _after_the_end(
+    def _answer_late(
         self, seen: Seen, c: Commitment, undone: UndoOracle, used: Mapping[str, int]
     ) -> None:
-        """An answer that comes when all is over is undone already, or a debt that a person has."""
+        """An answer that comes when all is over is undone already, or a debt that a person has.
+
+        One that comes when its debt is settled changes nothing any more, so it is tried just then.
+        """
         for move in self.moves.late(c, used):
             self.result.moves += 1
             events: list[Event] = []
@@ -290,13 +332,17 @@ class _Search:
         """Whether a participant, a person, an event or a time will move it; not only a cancel."""
         named = set(awaited(state.c))
         self.result.waits |= named
-        return bool(named) or any(m.text != CANCEL for m in self.moves.of(state.c, state.used))
+        moves = self.moves.of(state.c, state.used)
+        return bool(named) or any(m.text != CANCEL and m.use != LATE for m in moves)
 
     def _count(self, how: str) -> None:
         self.result.ends[how] = self.result.ends.get(how, 0) + 1
 
     def _all_end(self) -> None:
-        """From every state some run goes on to an end: none only turns round and round."""
+        """From every state some run goes on to an end: none only turns round and round.
+
+        Late answers do not count: one that nobody waits for may never come.
+        """
         ends = {one.number for one in self.all if one.status in _OVER}
         todo = list(ends)
         while todo:
@@ -309,9 +355,15 @@ class _Search:
                 raise _Found(one, "no run goes on from here to an end")
 
 
+def _changes_nothing(move: Move, events: Sequence[Event]) -> bool:
+    """Whether a message was refused, so that the state is the one that it came from."""
+    is_timed = move.timer is not None or move.stale is not None
+    return not is_timed and all(isinstance(event, ev.MessageRefused) for event in events)
+
+
 def _has_less(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
-    """Whether one state has spent no more of any bound than the other."""
-    return all(other.get(what, 0) >= count for what, count in one.items())
+    """Whether one state has spent no more of anything than the other."""
+    return all(one.get(what, 0) <= other.get(what, 0) for what in one.keys() | other.keys())
 
 
 def _passed(c: Commitment, move: Move) -> Commitment:

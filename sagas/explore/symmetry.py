@@ -90,7 +90,9 @@ def _told(group: Group, index: int, lines: Sequence[str]) -> list[str]:
     own, places = _forms(tuple(tuple(names) for names in group))[index]
     every = _pattern(tuple(places))
     return sorted(
-        every.sub(lambda found: places[found[0]], line) for line in lines if own.search(line)
+        every.sub(lambda found: places[found[0]], line)
+        for line in lines
+        if any(name in line for name in group[index]) and own.search(line)
     )
 
 

@@ -7,7 +7,7 @@ list was completed last comes from `node.done` and `effect.done`, branches from 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -73,11 +73,15 @@ class UndoOracle:
         copy.undoing, copy.stops = list(self.undoing), list(self.stops)
         return copy
 
-    def signature(self) -> Json:
+    def order(self, coming: Iterable[str] = ()) -> Mapping[str, Sequence[Sequence[str]]]:
         """What the order of the past still means: in each list, which part was done before which.
 
-        The parts of a parallel and of a for_each have no order between each other.
+        The parts of a parallel and of a for_each have no order between each other. Of `coming`,
+        effects under way, it is as if they were done last: parts of one time are told together.
         """
+        standing = self.standing
+        last = {path: Standing(UNFINISHED, True) for path in coming}
+        self.standing = {**standing, **last}
         lists: dict[str, dict[str, tuple[int, int]]] = {}
         if self.lines:
             lists["in line"] = {path: self._when(path) for path in self.standing}
@@ -87,8 +91,8 @@ class UndoOracle:
                 if not self._is_beside(base):
                     lists.setdefault(base, {}).setdefault(part, self._when(part))
                 base = part
-        ordered = {base: sorted(parts, key=parts.__getitem__) for base, parts in lists.items()}
-        return [{b: p for b, p in ordered.items() if len(p) > 1}, sorted(self.undone)]
+        self.standing = standing
+        return {base: _by_time(parts) for base, parts in lists.items() if len(parts) > 1}
 
     def are_beside(self, one: str, other: str) -> bool:
         """Whether two nodes part in a parallel or a for_each, so that their undos have no order."""
@@ -96,7 +100,7 @@ class UndoOracle:
         return self._is_beside(base) and not self._in_line(base)
 
     def _is_beside(self, base: str) -> bool:
-        return base in self.items or re.sub(_MARKS, "", base) in self.parallels
+        return base in self.items or _plain(base) in self.parallels
 
     def read(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -255,7 +259,9 @@ class UndoOracle:
 
     def _in_line(self, base: str) -> bool:
         """Whether all in a part is undone in one line, however it was ordered."""
-        return any(re.sub(_MARKS, "", part) in self.lines for part in ("", *parts_of(base)))
+        return bool(self.lines) and any(
+            _plain(part) in self.lines for part in ("", *parts_of(base))
+        )
 
     def _passed(self, other: str, path: str) -> bool:
         """Whether the part of `other`, seen from `path`, is nothing but debts."""
@@ -271,7 +277,7 @@ class UndoOracle:
             return self._when(other) > self._when(path)
         if its in self.items.get(base, ()):
             return mine in self.items[base][its]
-        block = self.parallels.get(re.sub(_MARKS, "", base))
+        block = self.parallels.get(_plain(base))
         if block is not None:
             mine_name, its_name = mine.rpartition("/")[2], its.rpartition("/")[2]
             return mine_name in block.after[its_name]
@@ -301,6 +307,14 @@ class UndoOracle:
             ):
                 return version
         return None
+
+
+def _by_time(parts: Mapping[str, tuple[int, int]]) -> Sequence[Sequence[str]]:
+    """The parts in their order, and those of one time together."""
+    times: dict[tuple[int, int], list[str]] = {}
+    for part, when in parts.items():
+        times.setdefault(when, []).append(part)
+    return [sorted(times[when]) for when in sorted(times)]
 
 
 _READ: dict[type[Event], str] = {
@@ -334,6 +348,12 @@ _AFTER_THE_END = (
     ev.EffectLate, ev.EffectDone, ev.EffectContradicted, ev.DebtOpened, ev.DebtSettled,
     ev.MessageRefused,
 )  # fmt: skip
+
+
+@lru_cache(maxsize=4_096)
+def _plain(path: str) -> str:
+    """A path without the marks of its instance."""
+    return re.sub(_MARKS, "", path)
 
 
 def _is_of(path: str, undoing: _Undoing) -> bool:

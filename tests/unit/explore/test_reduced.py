@@ -5,7 +5,10 @@ Small definitions are explored twice: with every reduction, and with each state 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,10 +22,13 @@ from sagas.explore import NARROW, Bounds, Result, explore
 from tests.semantics.language import (
     approve,
     branch,
+    cancel,
     child,
     choose,
     each,
+    fail,
     handler,
+    on_failure,
     parallel,
     put,
     race,
@@ -30,10 +36,12 @@ from tests.semantics.language import (
     saga,
     scope,
     step,
+    undo,
     update,
     wait,
 )
 from tests.strategies.definitions import KINDS, definitions
+from tests.unit.explore.test_catalogue import FILES
 
 Json = Any
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -48,11 +56,14 @@ def both(document: Json, bounds: Bounds) -> tuple[Result, Result]:
 
 
 def length(result: Result) -> int | None:
-    """The messages of the run that breaks, but for starts: one of the searches has none."""
+    """The messages of the run that breaks, but for starts and the times of next attempts.
+
+    One of the searches has no starts, and in it a next attempt begins at once.
+    """
     if result.broken is None:
         return None
     said = [one.move.text for one in result.broken.way() if one.move is not None]
-    return sum(not text.endswith(" starts") for text in said)
+    return sum(not text.endswith(" starts") and "retry of " not in text for text in said)
 
 
 @given(definitions(nodes_max=4, kinds=KINDS - {"child"}))
@@ -69,6 +80,7 @@ def test_drawn_definitions_have_the_same_ends(document: Json) -> None:
     reduced = explore(document, bounds)
     assert (reduced.why, length(reduced)) == (plain.why, length(plain))
     assert reduced.ends.keys() == plain.ends.keys()
+    assert reduced.broken is not None or reduced.waits == plain.waits
     assert reduced.states <= plain.states
 
 
@@ -114,6 +126,28 @@ DEFINITIONS: dict[str, Json] = {
         race("r", branch("x", step("a", undo=True), on=wait("w")), branch("y", on=wait("v"))),
         step("last"),
     ),
+    "a part that is undone by a clause": saga(
+        scope(
+            "s",
+            parallel("p", PAIR[0], branch("y", step("b"), fail("f", "no"))),
+            on_failure=[on_failure("business:no", step("c", undo=True), undo="all")],
+        ),
+        step("last"),
+    ),
+    "an interrupt that undoes": saga(
+        scope("s", step("a", undo=True), step("b"),
+              handlers=[handler("h", "rings", step("c"), mode="interrupt", undo="all")]),
+        step("last"),
+    ),
+    "items of which one is cancelled": saga(
+        scope("s", each("e", step("grant", undo=True), items="['p', 'q']", on_item="collect"),
+              handlers=[handler("h", "rings", cancel("drop", "e", item="'p'"))]),
+    ),
+    "a gate for each item": saga(
+        each("e", approve("ok", step("pay", risk="R1", level="A1", undo=True), within="1d"),
+             items="['p', 'q']", on_item="collect"),
+    ),
+    "an undo that the flow asks for": saga(step("a", undo=True), undo("back", "a"), step("last")),
     "a child": saga(step("a", undo=True), child("kid"), step("last")),
 }  # fmt: skip
 
@@ -125,8 +159,43 @@ def test_every_part_of_the_language_has_the_same_ends(name: str) -> None:
     assert reduced.broken is None, reduced.why
     assert plain.is_complete
     assert reduced.is_complete
-    assert reduced.ends.keys() == plain.ends.keys()
+    assert (reduced.ends.keys(), reduced.waits) == (plain.ends.keys(), plain.waits)
     assert reduced.states <= plain.states
+
+
+TRIED: dict[str, Json] = {
+    name: DEFINITIONS[name] for name in ("a gate", "a race", "an undo that the flow asks for")
+} | {
+    "an undo that gives no reply": saga(step("a", undo=True), step("b")),
+    "a pivot tried twice": saga(step("a", undo=True), step("b", irreversible="pivot"), step("c")),
+    "tried twice, undone as attempted": saga(step("a", undo={"when": "attempted"}), step("b")),
+    "a handler tried beside a step": saga(
+        scope("s", step("a", undo=True), handlers=[handler("h", "rings", step("b"))])
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TRIED)
+def test_what_is_tried_twice_has_the_same_ends(name: str) -> None:
+    """Late answers, lost undos, and stops while an effect waits for its next attempt."""
+    reduced, plain = both(TRIED[name], replace(SMALL, attempts=2, retried_debts=1))
+    assert (reduced.why, plain.why) == ("", "")
+    assert reduced.is_complete
+    if plain.is_complete:
+        assert (reduced.ends.keys(), reduced.waits) == (plain.ends.keys(), plain.waits)
+    assert reduced.states * 2 < plain.states
+
+
+@pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
+def test_the_catalogue_has_the_same_ends(file: Path) -> None:
+    """Of the built-in sagas those that are small enough without any reduction."""
+    reduced, plain = both(
+        json.loads(file.read_text("utf-8")), replace(NARROW, states=STATES_MAX * 2)
+    )
+    assert (reduced.why, plain.why) == ("", "")
+    assert reduced.is_complete
+    if plain.is_complete:
+        assert (reduced.ends.keys(), reduced.waits) == (plain.ends.keys(), plain.waits)
 
 
 # --- planted faults: each is found with and without, by a run that is as short ---------------
