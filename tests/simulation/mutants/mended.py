@@ -10,7 +10,6 @@ from adapters.sqlite import writes
 from consumers import batch
 from consumers.line import Line
 from domain import saga_key
-from domain.folds import effects as folds
 from domain.messages import ChildStarted
 from sagas.decide import effects
 from tests.simulation.kinds import Kinds
@@ -65,13 +64,6 @@ def commands_again_with_other_arguments() -> Iterator[None]:
 def reads_what_is_forgotten() -> Iterator[None]:
     """The undo of a late done is read where its item or round is over."""
     with replaced(effects, "_is_forgotten", lambda *_, **__: False):
-        yield
-
-
-@mutant(promise=5)
-def forgets_the_last_attempt() -> Iterator[None]:
-    """That the last attempt gave no reply is not known when its item or round is over."""
-    with replaced(folds, "_may_have_happened", lambda *_: False):
         yield
 
 
