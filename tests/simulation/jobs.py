@@ -13,7 +13,7 @@ from tests.simulation.world import Outcome, run_seed
 
 __all__ = ["lived"]
 
-GC_ALLOCATIONS, GC_MIDDLE, GC_OLD = 10_000, 20, 100
+GC_ALLOCATIONS, GC_MIDDLE, GC_OLD = 10_000, 20, 10
 """How seldom a process that does nothing else collects: it took a sixth of 15 worlds."""
 
 
