@@ -166,13 +166,15 @@ class PartStopped(Event):
 class UndoBegun(Event):
     """What the part has done is being undone."""
 
-    """`due_us`: when what is not undone by then becomes a debt."""
+    """`due_us`: when what is not undone by then becomes a debt; `takes`: parts inside it that were
+    undoing themselves and are nothing but debts any more, which are now this part's."""
 
     TOPIC: ClassVar[str] = "undo.begun"
     target: str
     why: Json
     cause: Json
     due_us: int | None = None
+    takes: Json = None
 
 
 class UndoEnded(Event):

@@ -62,6 +62,12 @@ def stopped(c: Any, e: ev.PartStopped) -> None:
 
 
 def begun(c: Any, e: ev.UndoBegun) -> None:
+    for inner in e.takes or ():
+        c.undoing.pop(inner, None)
+        c.timers.pop(f"{inner}:undo_deadline", None)
+    if e.takes:  # a lock that is still there, of a flow that has stopped, is kept for a debt
+        for path in [p for p, h in c.locks.items() if is_under(p, e.target) and not h.undo]:
+            c.locks[path] = changed(c.locks[path], undo=True)
     c.undoing[e.target] = Undoing(e.why, e.cause)
     if e.due_us is not None:
         c.timers[f"{e.target}:undo_deadline"] = e.due_us

@@ -6,7 +6,7 @@ it, it is taken again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from domain import events as ev
@@ -81,10 +81,14 @@ def held_too_long(m: Machine, path: str, node: Node) -> None:
     failures.fail(m, path, error_of("timeout", node.name, "it held the lock too long", path))
 
 
-def let_go(m: Machine, target: str, keep: tuple[str, ...] = ()) -> None:
-    """A part has stopped and settled: nobody in it needs a lock any more."""
+def let_go(m: Machine, target: str, keep: tuple[str, ...] = (), owed: Sequence[str] = ()) -> None:
+    """A part has stopped and settled: nobody in it needs a lock any more, but for a debt.
+
+    `owed`: the parts inside whose undoing is nothing but debts.
+    """
     for path, hold in list(m.c.locks.items()):
-        if is_under(path, target) and not is_kept(path, keep) and not hold.undo:
+        inside = is_under(path, target) and not is_kept(path, keep) and not hold.undo
+        if inside and (hold.fence is None or not _undoes_under(m, path, owed)):
             _release(m, path)
 
 
@@ -184,9 +188,13 @@ def _is_needed_by_another(m: Machine, lock: str, target: str) -> bool:
     return any(is_under(path, lock) for other in others for path in undoing.turn_of(m, other))
 
 
-def _undoes_under(m: Machine, lock: str) -> bool:
-    """Whether something under a lock is left to undo, in a part that undoes itself."""
-    for target, part in m.c.undoing.items():
+def _undoes_under(m: Machine, lock: str, among: Iterable[str] | None = None) -> bool:
+    """Whether something under a lock is left to undo, in a part that undoes itself.
+
+    `among`: the parts that are asked; without it all that undo themselves.
+    """
+    for target in m.c.undoing if among is None else among:
+        part = m.c.undoing[target]
         only = part.cause.get("paths", m.c.entries)  # an undo that the flow asked for
         if any(is_under(p, target) and is_under(p, lock) and p in only for p in m.c.entries):
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from domain import events as ev
@@ -179,16 +180,29 @@ def check_stops(m: Machine) -> None:
         stop = m.c.stops.get(target)
         if stop is None or stop.pending:
             continue
-        undoing_inside = any(is_under(t, target) and not is_kept(t, stop.keep) for t in m.c.undoing)
-        if not undoing_inside and not m.busy(target, stop.keep):
+        inside = [t for t in m.c.undoing if is_under(t, target) and not is_kept(t, stop.keep)]
+        waits = any(not _is_taken(m, target, stop.cause, t) for t in inside)
+        if not waits and not m.busy(target, stop.keep):
             m.emit(ev.PartStopped, target=target)
-            locks.let_go(m, target, stop.keep)
-            _after_stop(m, target, stop.cause)
+            locks.let_go(m, target, stop.keep, inside)
+            _after_stop(m, target, stop.cause, inside)
         else:
             locks.let_settled_go(m, target, stop.keep)
 
 
-def _after_stop(m: Machine, target: str, cause: Json) -> None:
+def _is_taken(m: Machine, target: str, cause: Json, inner: str) -> bool:
+    """Whether a part that stops takes the debts of one inside that undoes itself, and goes on.
+
+    It does where it undoes all itself, and passes debts: these are passed as its own are. Not where
+    a node beside it waits for the end of the inner one, which would then never be told.
+    """
+    if inner == target or not _undoes(m, cause) or not undoing.is_owed(m, inner):
+        return False
+    asked = m.c.undoing[inner].cause["kind"] == targets.UNDO
+    return not asked or not any(True for _ in targets.waiting_for(m, inner))
+
+
+def _after_stop(m: Machine, target: str, cause: Json, owed: Sequence[str]) -> None:
     """The part rests: undo what the cause asks for, then go on."""
     kind = cause["kind"]
     if kind == "fulfil":
@@ -196,7 +210,7 @@ def _after_stop(m: Machine, target: str, cause: Json) -> None:
     elif kind == "forward":
         undoing.open_debt(m, target, "forward", cause["error"])
     elif _undoes(m, cause):
-        undoing.begin(m, target, cause)
+        undoing.begin(m, target, cause, owed)
     else:
         after_undo(m, target, cause)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from domain import events as ev
@@ -12,7 +13,7 @@ from sagas.definition import Node
 
 __all__ = [
     "CUT", "FINISH", "UNDO", "after_cut", "after_undo_node", "enter_cut", "enter_move",
-    "enter_undo", "finish_by_hand", "timer_of",
+    "enter_undo", "finish_by_hand", "timer_of", "waiting_for",
 ]  # fmt: skip
 
 Json = Any
@@ -111,14 +112,20 @@ def enter_undo(m: Machine, path: str, node: Node) -> None:
     undoing.begin(m, target, {"kind": UNDO, "reason": text, "paths": paths})
 
 
-def after_undo_node(m: Machine, target: str) -> None:
-    """What was asked for is undone: the nodes that asked go on."""
-    for path, instance in list(m.c.nodes.items()):
+def waiting_for(m: Machine, target: str) -> Iterator[str]:
+    """The nodes that asked for a part to be undone, and wait for it."""
+    for path, instance in m.c.nodes.items():
         if instance.kind != "block" or instance.branch != UNDOING:
             continue
         node = m.node(path)
         if node.kind == "undo" and path_of(m, path, node.doc["of"]) == target:
-            flow.finish(m, path, node)
+            yield path
+
+
+def after_undo_node(m: Machine, target: str) -> None:
+    """What was asked for is undone: the nodes that asked go on."""
+    for path in list(waiting_for(m, target)):
+        flow.finish(m, path, m.node(path))
     stopping.check_stops(m)
 
 

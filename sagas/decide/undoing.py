@@ -15,15 +15,18 @@ from sagas.definition import Branch, Node
 from sagas.loading import retry_of
 
 __all__ = ["accepted", "advance", "advance_over", "begin", "check_room", "command_again",
-           "deadline_over", "may_enter", "open_debt", "ready", "seal", "turn_of",
+           "deadline_over", "is_owed", "may_enter", "open_debt", "ready", "seal", "turn_of",
            "undo_failed", "undo_retry"]  # fmt: skip
 
 Json = Any
 REVERSE = "reverse"
 
 
-def begin(m: Machine, target: str, cause: Json) -> None:
-    """Undo what the part has done; then go on with what its stop was for."""
+def begin(m: Machine, target: str, cause: Json, takes: Sequence[str] = ()) -> None:
+    """Undo what the part has done; then go on with what its stop was for.
+
+    `takes`: parts inside whose undoing is nothing but debts, and becomes that of this part.
+    """
     if not _under(m, target):
         stopping.after_undo(m, target, cause)
         return
@@ -32,7 +35,8 @@ def begin(m: Machine, target: str, cause: Json) -> None:
     why = {name: error.get(name) for name in ("class", "code", "message", "node")}
     deadline_us = m.d.undo_deadline_us
     due_us = None if deadline_us is None else m.now_us + deadline_us
-    m.emit(ev.UndoBegun, target=target, why=why, cause=cause, due_us=due_us)
+    m.emit(ev.UndoBegun, target=target, why=why, cause=cause, due_us=due_us,
+           takes=list(takes) or None)  # fmt: skip
     advance(m, target)
 
 
@@ -68,6 +72,13 @@ def advance_over(m: Machine, path: str) -> None:
     for target in sorted(m.c.undoing, key=len, reverse=True):
         if target in m.c.undoing and is_under(path, target):
             advance(m, target)
+    if m.d.on_debt == "continue":  # nothing but debts may be left in a part that a stop awaits
+        stopping.check_stops(m)
+
+
+def is_owed(m: Machine, target: str) -> bool:
+    """Whether an undoing is nothing but debts, which a part around it passes (`on_debt`)."""
+    return _is_passed(m, _under(m, target))
 
 
 def check_room(m: Machine, path: str) -> None:

@@ -72,7 +72,7 @@ def does_again_what_an_undo_flow_did() -> Iterator[None]:
 @mutant(promise=5)
 def forgets_to_undo() -> Iterator[None]:
     """Undoing ends at once, with everything as it stands."""
-    with replaced(undoing, "begin", stopping.after_undo):
+    with replaced(undoing, "begin", lambda m, t, cause, _=(): stopping.after_undo(m, t, cause)):
         yield
 
 

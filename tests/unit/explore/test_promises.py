@@ -123,7 +123,9 @@ def test_an_effect_that_is_left_behind_at_the_end_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It undoes nothing: the commitment ends compensated, and what was done stands."""
-    monkeypatch.setattr(undoing, "begin", stopping.after_undo)
+    monkeypatch.setattr(
+        undoing, "begin", lambda m, t, cause, _=(): stopping.after_undo(m, t, cause)
+    )
     result = explore(PAIR, Bounds())
     assert result.broken is not None
     assert said(result) == ["the start", "cancel", "book is done {}"]

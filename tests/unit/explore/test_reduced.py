@@ -222,7 +222,7 @@ def stuck(patch: pytest.MonkeyPatch) -> None:
 
 
 def left_behind(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(undoing, "begin", stopping.after_undo)
+    patch.setattr(undoing, "begin", lambda m, t, cause, _=(): stopping.after_undo(m, t, cause))
 
 
 def not_entered_again(patch: pytest.MonkeyPatch) -> None:
