@@ -13,7 +13,8 @@ __all__ = ["awaited", "may_be_late"]
 
 def may_be_late(c: Commitment, effect: Effect) -> bool:
     """Whether an attempt without an answer may still say done, and that changes anything."""
-    if not effect.unanswered or effect.state in ("started", "done"):
+    is_open = effect.unanswered or effect.doubtful
+    if not is_open or effect.state in ("started", "done"):
         return False
     if effect.kind == "undo" or in_flight(effect):
         return True
