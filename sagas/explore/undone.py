@@ -192,6 +192,8 @@ class UndoOracle:
     def _begun(self, e: ev.UndoBegun, _: int) -> None:
         """An undo that the flow asked for is of what stood then; else it is of all in the part."""
         paths = e.cause.get("paths")
+        if e.takes:  # what is left there is a debt, and from now on of this part
+            self.undoing = [u for u in self.undoing if u[0] not in e.takes]
         self.undoing.append((e.target, None if paths is None else frozenset(paths)))
 
     def _undo_ended(self, e: ev.UndoEnded, _: int) -> None:
