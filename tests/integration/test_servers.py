@@ -1,5 +1,6 @@
 """The tool that starts real servers: killed with -9, they come back with what was acknowledged."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -100,7 +101,10 @@ async def create_topic(bootstrap: str, topic: str) -> None:
     await admin.start()
     try:
         await admin.create_topics([NewTopic(topic, 1, 1)])
-        assert topic in await admin.list_topics()
+        async with asyncio.timeout(BOUND_S):
+            # The controller has made it; a broker under load hears of it a moment later.
+            while topic not in await admin.list_topics():
+                pass
     finally:
         await admin.close()
 
@@ -226,7 +230,8 @@ def test_what_a_leader_started_ends_with_it_even_when_it_has_ended_before() -> N
     with leader.stdout:
         left = int(leader.stdout.readline())
     leader.wait(BOUND_S)
-    assert command_of(left)
+    # While a process becomes another program its command cannot be read.
+    assert wait_until(lambda: bool(command_of(left)), timeout_s=BOUND_S)
     kill_group(leader)
     assert wait_until(lambda: not command_of(left), timeout_s=BOUND_S)
 

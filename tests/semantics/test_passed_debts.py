@@ -1,4 +1,4 @@
-"""A debt is passed wherever it lies: `on_debt: continue` and parts that undo themselves (section 5)."""
+"""A debt is passed wherever it lies: `on_debt: continue`, in parts that undo themselves as well."""
 
 from typing import Any
 

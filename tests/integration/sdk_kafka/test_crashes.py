@@ -27,6 +27,7 @@ from .conftest import Relay, Serve, open_relay, open_topics
 # A client that was giving its broker up when its loop ended leaves the socket to the collector.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:unclosed transport <_SelectorSocketTransport"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket.socket"),
     pytest.mark.filterwarnings("ignore:loop is closed"),
 ]
 
