@@ -173,6 +173,18 @@ def test_so_is_one_that_had_failed_where_the_scope_went_on() -> None:
     given(saga(part, step("z"))).failed("a").late("a").then(offered=["z"], undo=[], debts=[])
 
 
+@pytest.mark.parametrize("ends", [False, True], ids=["before the end", "after the end"])
+def test_so_is_one_in_a_branch_that_was_undone_before_the_block_was_done(ends: bool) -> None:
+    """What was done in time there was undone; what comes later finds a block that keeps all."""
+    first = branch("x", step("b", undo=True), A)
+    part = parallel("part", first, branch("y", step("c")), on_branch="collect", keep=True)
+    story = given(saga(part, step("z"))).done("part/x/b").failed("part/x/a")
+    story.undone("part/x/b").done("part/y/c").then(offered=["z"], undo=[])
+    if ends:
+        story.done("z")
+    story.late("part/x/a").then(undo_commands=["part/x/b"], undo=[], debts=[], held=None)
+
+
 def test_so_is_one_after_the_end() -> None:
     given_up().done("z").late("p[k1]/a").then(status="fulfilled", debts=[])
 

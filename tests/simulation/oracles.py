@@ -46,6 +46,8 @@ class Oracles:
     """Whose next event is the debt of a node."""
     sealed: dict[tuple[UUID, str], bool] = field(default_factory=dict)
     """What is not undone any more; True where a block keeps it, not a pivot."""
+    keeping: set[tuple[UUID, str]] = field(default_factory=set)
+    """Blocks that are done, and keep what is in them: nothing there is undone any more."""
     commanded: dict[str, tuple[str, Json]] = field(default_factory=dict)
     """With which contract and arguments an effect was commanded."""
     paths: dict[str, str] = field(default_factory=dict)
@@ -101,6 +103,8 @@ class Oracles:
             case ev.UndoSealed():
                 keeps = self._node(before, event.node).kind != "step"
                 self.sealed |= {(id_, path): keeps for path in event.dropped}
+            case ev.NodeDone() | ev.NodeRunsOn() if self._keeps(before, event.node):
+                self.keeping.add((id_, event.node))
             case ev.EffectIntended() if event.kind == "undo":
                 return (
                     self._sealed(before, event)
@@ -181,6 +185,10 @@ class Oracles:
             return f"{event.node} is kept, and could be undone" if event.undo is not None else None
         if node.undo is None or event.undo is not None or is_undone or is_undoing:
             return None
+        if entry is None and any(
+            id_ == before.id and is_under(event.node, block) for id_, block in self.keeping
+        ):
+            return None
         if entry is None and (before.is_over or keeps is not None):
             # Nothing is undone after the end, and what an item or round knew is forgotten; with
             # that goes, past a pivot, what could still be undone where it can be read.
@@ -237,6 +245,12 @@ class Oracles:
         definition = self.registry.by_hash(c.definition)
         assert definition is not None
         return definition.node_at(path)
+
+    def _keeps(self, c: Commitment, path: str) -> bool:
+        """Whether a node is a block with `keep`; what is done may be the run of a handler."""
+        definition = self.registry.by_hash(c.definition)
+        found = definition.by_template.get(template_of(path)) if definition else None
+        return isinstance(found, Node) and bool(found.doc.get("keep"))
 
     def _cover(self, before: Commitment, event: Any) -> None:
         node = getattr(event, "node", None)
