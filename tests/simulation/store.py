@@ -68,7 +68,7 @@ class Leases:
     """Tokens that were given in the lost time, or before the copy was put back."""
 
     def doubt(self, offered: Iterable[Dispatch], clock_us: int) -> list[tuple[str, int, str]]:
-        """What is commanded in doubt stands as started."""
+        """The attempts that are commanded in doubt: they stand as started."""
         if clock_us >= self.doubt_until_us:
             return []
         found = [
@@ -76,7 +76,6 @@ class Leases:
             if d.needs_start and d.kind == "do"
             and (d.heard_us is None or d.heard_us <= self.restored_us)
         ]  # fmt: skip
-        self.doubted |= {(d.effect, d.attempt) for d in found}
         return [(d.effect, d.attempt, d.kind) for d in found]
 
 
@@ -154,6 +153,7 @@ class FaultyTransaction:
         self._leases = leases
         self._order = order
         self._started: list[tuple[str, int, str]] = []
+        self._doubted: set[tuple[str, int]] = set()
         self._claims: list[Claim] = []
         self._replied: list[tuple[str, int, str]] = []
         self._is_over = False
@@ -206,11 +206,14 @@ class FaultyTransaction:
         return verdict
 
     def write(self, write: LaneWrite, *, clock_us: int) -> Sequence[LaneBelief]:
-        self._started += self._leases.doubt(write.offered, clock_us)
+        doubted = self._leases.doubt(write.offered, clock_us)
+        self._started += doubted
+        self._doubted |= {(effect, attempt) for effect, attempt, _ in doubted}
         return self._write(lambda: self._inner.write(write, clock_us=clock_us))
 
     def _is_no_doubt(self, row: Dispatch) -> None:
-        if (row.effect, row.attempt) in self._leases.doubted and row.kind == "do":
+        doubted = self._leases.doubted | self._doubted
+        if (row.effect, row.attempt) in doubted and row.kind == "do":
             told = f"{row.contract} {row.effect[:8]} is given out, though it may have happened"
             self._leases.wrong.append(told)
 
@@ -275,6 +278,8 @@ class FaultyTransaction:
 
     def _note(self) -> None:
         self._leases.started.update(self._started)
+        # What was commanded in doubt and rolled back is commanded anew, perhaps in doubt no more.
+        self._leases.doubted |= self._doubted
         self._leases.tokens += self._claims
         self._leases.replied.update(self._replied)
         self._leases.current.update((c.dispatch.effect, c.token) for c in self._claims)
