@@ -6,7 +6,17 @@ from typing import Any
 
 from domain import events as ev
 from domain.folds.parts import arm, close, forget_inside, put
-from domain.state import ITS_TURN, RUN_ON, Instance, Trail, changed, frame_of, is_kept, is_under
+from domain.state import (
+    ITS_TURN,
+    RUN_ON,
+    Instance,
+    Trail,
+    changed,
+    frame_of,
+    is_kept,
+    is_under,
+    undo_run_of,
+)
 
 __all__ = [
     "begin_run", "branch_closed", "done", "entered", "failed", "runs_on", "set_at_once", "skipped",
@@ -71,7 +81,8 @@ def done(c: Any, e: ev.NodeDone) -> None:
         for path in [p for p in data if is_under(p, e.node) and not is_kept(p, on)]:
             del data[path]
     for path in [p for p in c.frames if "[" in p and is_under(p, e.node) and not is_kept(p, on)]:
-        del c.frames[path]  # of items that never began, or were stopped
+        if undo_run_of(path) is None:  # an undo_flow in an item is forgotten when it ends
+            del c.frames[path]  # of items that never began, or were stopped
     if instance is not None and instance.round:
         forget_inside(c, f"{e.node}#{instance.round}")
     if "@" in e.node and frame_of(e.node) == e.node:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from domain.state import RUN_ON, Effect, Instance, Trail, frame_of, in_flight, is_under, undo_run_of
+from domain.state import (
+    RUN_ON,
+    UNDO_RUN,
+    Effect,
+    Instance,
+    Trail,
+    frame_of,
+    in_flight,
+    is_under,
+    undo_run_of,
+)
 
 __all__ = ["arm", "close", "disarm", "forget_inside", "put"]
 
@@ -65,18 +75,26 @@ def forget_inside(c: Any, frame: str) -> None:
     run = undo_run_of(frame)
     if run is not None and run != frame:
         return
-    for data in (c.frames, c.bindings, c.deciders, c.runs, c.queues, c.errors):
-        for path in _under(data, frame):
-            del data[path]
     inside = _under(c.entries, frame)
+    # An undo_flow that is under way in what ran on, or is to be retried, still reads its own.
+    flows = [f"{p}{UNDO_RUN}" for p in inside if c.entries[p].flow and c.entries[p].state != "open"]
+
+    def goes(path: str) -> bool:
+        return not any(is_under(path, flow) for flow in flows)
+
+    for data in (c.frames, c.bindings, c.deciders, c.runs, c.queues, c.errors):
+        for path in filter(goes, _under(data, frame)):
+            del data[path]
     for block in _under(c.item_after, frame):
         if not any(is_under(p, block) for p in inside):
             del c.item_after[block]
-    for path in _under(c.trail, frame):
+    for path in filter(goes, _under(c.trail, frame)):
         if not any(is_under(p, path) for p in inside):
             del c.trail[path]
     there = [
-        (key, f) for key, f in c.effects.items() if frame in f.node and is_under(f.node, frame)
+        (key, f)
+        for key, f in c.effects.items()
+        if frame in f.node and is_under(f.node, frame) and goes(f.node)
     ]
     kept = {c.entries[path].effect for path in inside} if there else set[str]()
     kept |= {k for k, f in there if _may_come_late(f)}

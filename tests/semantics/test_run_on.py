@@ -15,6 +15,7 @@ from tests.semantics.language import (
     saga,
     scope,
     step,
+    undo,
     wait,
 )
 
@@ -330,3 +331,16 @@ def test_a_pivot_in_it_does_not_seal_what_came_behind() -> None:
         .done("sign")
         .then(undo=["y", "p/fast/a"])
     )
+
+
+def test_an_undo_flow_reads_its_item_also_when_that_is_over_before_the_flow() -> None:
+    """An undo takes the list back while an item of it runs on, and ends."""
+    back = [step(name, args={"of": "each.xs.item"}) for name in ("b1", "b2")]
+    trip = scope("trip", step("a"), undo_flow=back)
+    flow = each("xs", trip, step("slow"), join="any", losers="run_on")
+    story = given(saga(scope("part", flow, undo("back", "xs"))), {"id": "acme", "xs": ["p", "q"]})
+    story.done("part/xs[p]/trip/a").done("part/xs[q]/trip/a").done("part/xs[p]/slow")
+    first = "part/xs[q]/trip@0/b1"
+    story.done("part/xs[q]/slow").done(first)
+    story.then(offered=["part/xs[p]/trip@0/b1", "part/xs[q]/trip@0/b2"])
+    story.then(args=[{"of": "p"}, {"of": "q"}], held=None)
