@@ -10,15 +10,14 @@ import orjson
 from domain import events as ev
 from domain.durations import duration_us
 from domain.ids import fact_id
-from domain.state import RUN_ON, is_under
 from sagas import defaults
-from sagas.decide import blocks, endings, exclusive, given, kinds, run_on, undo_flows
+from sagas.decide import blocks, endings, exclusive, given, kept, kinds, undo_flows
 from sagas.decide.machine import Machine, NodeFault, error_of, from_us, join_path, to_us
 from sagas.definition import Flow, Node
 
 __all__ = [
-    "SIMPLE", "bounded", "done", "due_after", "enter", "enter_flow", "finish", "keep_for_good",
-    "over_bound", "rfc3339", "start_flow", "too_large",
+    "SIMPLE", "bounded", "done", "due_after", "enter", "enter_flow", "finish", "over_bound",
+    "rfc3339", "start_flow", "too_large",
 ]  # fmt: skip
 
 Json = Any
@@ -66,26 +65,10 @@ def done(m: Machine, path: str, node: Node) -> None:
 def finish(m: Machine, path: str, node: Node, value: Json = None) -> None:
     """Close a node with what it yields, and go on."""
     value = bounded(path, value)
-    keep_for_good(m, path, node)
+    kept.block_is_over(m, path, node)
     undo_flows.replace(m, path, node)
     m.emit(ev.NodeDone, node=path, value=value)
     done(m, path, node)
-
-
-def keep_for_good(m: Machine, path: str, node: Node) -> None:
-    """`keep: true`: what was done in a block that completes is never undone."""
-    if not node.doc.get("keep"):
-        return
-    instance = m.c.nodes.get(path)
-    later = set(m.c.undoing)
-    if instance is not None and node.doc.get("losers") == RUN_ON:
-        later.update(run_on.still_open(m, path))
-    dropped = [
-        p for p, e in m.c.entries.items()
-        if e.state == "open" and is_under(p, path) and not any(is_under(p, t) for t in later)
-    ]  # fmt: skip
-    if dropped:
-        m.emit(ev.UndoSealed, node=path, dropped=dropped)
 
 
 def bounded(path: str, value: Json) -> Json:

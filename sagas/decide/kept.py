@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+from domain import events as ev
 from domain.state import RUN_ON, UNDO_RUN, is_under, template_of
 from sagas.decide import run_on
 from sagas.decide.machine import Machine
 from sagas.definition import Node
 
-__all__ = ["is_for_good"]
+__all__ = ["block_is_over", "is_for_good", "part_is_over"]
+
+
+def block_is_over(m: Machine, path: str, node: Node) -> None:
+    """`keep: true`: what was done in a block that completes is never undone."""
+    if node.doc.get("keep"):
+        going = run_on.still_open(m, path) if node.doc.get("losers") == RUN_ON else []
+        _seal(m, path, going)
+
+
+def part_is_over(m: Machine, path: str, node: Node) -> None:
+    """The same of what ran on in a block, be it this block that keeps it or one around it."""
+    if node.doc.get("keep") or is_for_good(m, path):
+        _seal(m, path, [])
+
+
+def _seal(m: Machine, path: str, going: list[str]) -> None:
+    """Drop what is done under a block. Not yet in `going`, and whatever else there runs on."""
+    later = {*m.c.undoing, *going, *run_on.all_open(m, path)}
+    dropped = [
+        p for p, e in m.c.entries.items()
+        if e.state == "open" and is_under(p, path) and not any(is_under(p, t) for t in later)
+    ]  # fmt: skip
+    if dropped:
+        m.emit(ev.UndoSealed, node=path, dropped=dropped)
 
 
 def is_for_good(m: Machine, path: str) -> bool:
@@ -40,9 +65,12 @@ def _block_of(part: str) -> tuple[str, str]:
 
 def _is_done(m: Machine, block: str, path: str) -> bool:
     there = m.c.nodes.get(block)
+    if there is not None and there.branch != RUN_ON:
+        return False
+    if any(is_under(path, part) for part in run_on.all_open(m, block)):
+        return False
     if there is not None:
-        on = run_on.still_open(m, block) if there.branch == RUN_ON else [block]
-        return not any(is_under(path, part) for part in on)
+        return True
     trail = m.c.trail.get(block)
     # Forgotten with the round, item or run around it: one that was stopped has undone its entries.
     return trail is None or trail.state == "done"

@@ -11,11 +11,11 @@ from typing import Any
 
 from domain import events as ev
 from domain.state import RUN_ON, is_under
-from sagas.decide import exclusive, failures, flow, for_each, joins
+from sagas.decide import exclusive, failures, flow, for_each, joins, kept
 from sagas.decide.machine import Machine
 from sagas.definition import Flow, Node
 
-__all__ = ["begin", "is_over", "must_wait", "still_open"]
+__all__ = ["all_open", "begin", "is_over", "must_wait", "still_open"]
 
 Json = Any
 ENDING = "ending"
@@ -26,7 +26,7 @@ _ENDS = frozenset({"scope", "lock", "repeat", "for_each"})
 def begin(m: Machine, path: str, node: Node, value: Json) -> None:
     """The block is joined: the flow goes on behind it, and inside it goes on as before."""
     value = flow.bounded(path, value)
-    flow.keep_for_good(m, path, node)
+    kept.block_is_over(m, path, node)
     m.emit(ev.NodeRunsOn, node=path, value=value)
     flow.done(m, path, node)
     if node.kind == "for_each":
@@ -44,9 +44,17 @@ def still_open(m: Machine, path: str) -> list[str]:
     return [joins.target_of(path, node, n) for n in instance.guards if n not in instance.branches]
 
 
+def all_open(m: Machine, base: str) -> list[str]:
+    """The same of all blocks that run on at or under `base`."""
+    if not m.d.has_run_on:
+        return []
+    on = [p for p, there in m.c.nodes.items() if there.branch == RUN_ON and is_under(p, base)]
+    return [part for path in on for part in still_open(m, path)]
+
+
 def is_over(m: Machine, path: str, node: Node) -> bool:
     """After a branch or item of a block that ran on: whether it was the last."""
-    flow.keep_for_good(m, path, node)
+    kept.part_is_over(m, path, node)
     if still_open(m, path):
         return False
     m.emit(ev.NodeDone, node=path)

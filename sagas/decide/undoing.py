@@ -7,7 +7,7 @@ from typing import Any
 
 from domain import events as ev
 from domain.ids import effect_id
-from domain.state import RUN_ON, Entry, in_flight, is_under, item_path, template_of
+from domain.state import Entry, in_flight, is_under, item_path, template_of
 from sagas import defaults
 from sagas.decide import joins, kept, locks, revoking, run_on, stopping, undo_flows
 from sagas.decide.machine import Machine, NodeFault, error_of
@@ -365,10 +365,7 @@ def _came_before(m: Machine, path: str, pivot: str) -> bool:
 
 def _runs_on(m: Machine, path: str, pivot: str) -> bool:
     """Whether an entry lies in a branch or item that still runs on, and the pivot does not."""
-    if not m.d.has_run_on:
-        return False
-    blocks = [b for b, i in m.c.nodes.items() if i.branch == RUN_ON and is_under(path, b)]
-    parts = [part for block in blocks for part in run_on.still_open(m, block)]
+    parts = run_on.all_open(m, "")
     return any(is_under(path, part) and not is_under(pivot, part) for part in parts)
 
 

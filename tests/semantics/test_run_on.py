@@ -307,6 +307,24 @@ def test_keep_keeps_a_branch_when_it_is_over() -> None:
     )
 
 
+def test_a_block_around_keeps_it_when_it_is_over() -> None:
+    """What runs on in a list of a branch outlives the block that keeps what was done."""
+    work = each("xs", step("b", undo=True), step("c", undo=True), join="any", losers="run_on")
+    flow = (parallel("p", branch("x", work), keep=True), step("z"))
+    story = given(saga(*flow), {"id": "acme", "xs": ["i", "j"]})
+    story.done("p/x/xs[i]/b").done("p/x/xs[j]/b").done("p/x/xs[i]/c")
+    story.then(offered=["p/x/xs[j]/c", "z"], undo=["p/x/xs[j]/b"])
+    story.done("p/x/xs[j]/c").then(undo=[])
+
+
+def test_what_outlives_the_block_that_keeps_it_is_undone_until_it_is_over() -> None:
+    work = each("xs", step("b", undo=True), step("c"), join="any", losers="run_on")
+    flow = (parallel("p", branch("x", work), keep=True), step("z"))
+    story = given(saga(*flow), {"id": "acme", "xs": ["i", "j"]})
+    story.done("p/x/xs[i]/b").done("p/x/xs[j]/b").done("p/x/xs[i]/c")
+    story.cancelled().then(offered=["undo p/x/xs[j]/b"])
+
+
 def test_a_pivot_behind_does_not_seal_what_still_runs_on() -> None:
     pivot = step("sign", irreversible="pivot")
     (
