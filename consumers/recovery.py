@@ -86,7 +86,7 @@ def take_carefully(lane: Lane, call: Call) -> bool:
     try:
         lane.take_rows(call, Lot(taken, rows[len(taken) :], len(rows) == limit))
     except (LaneLost, StoreConflict, StoreFailed) as ended:
-        if getattr(ended, "alias", "") != DATA_ERROR:
+        if not isinstance(ended, StoreFailed) or ended.alias != DATA_ERROR:
             lane.survived.note(lanes, tried)
         raise
     return True

@@ -14,11 +14,11 @@ from domain.changing import changed
 from domain.quick import quick
 
 __all__ = [
-    "ENGINE_WORDS", "ITS_TURN", "RUN_ON", "UNDO_RUN",
+    "ENGINE_WORDS", "ITS_TURN", "NO_REPLY", "RUN_ON", "UNDO_RUN",
     "Asked", "Binding", "Child", "Debt", "Effect", "Entry", "Hold", "Instance", "Stop", "Sub",
     "Task", "Trail", "Undoing",
     "binding_paths", "changed", "frame_of", "frames_of", "in_flight", "is_kept", "is_spared",
-    "is_under", "item_path", "template_of", "undo_run_of",
+    "is_under", "item_path", "paths_around", "template_of", "undo_run_of",
 ]  # fmt: skip
 
 Json = Any
@@ -29,6 +29,8 @@ _KEY_MARKS = re.compile(r"[%/#@\[\]\x00-\x1f]")
 
 ITS_TURN = "its_turn"
 """`branch` of a node that waits until another one of its parallel is over; `slot` is its place."""
+NO_REPLY = "no_reply"
+"""The code of the error of an attempt that began and said nothing."""
 RUN_ON = "run_on"
 """`branch` of a block that is done, while some of its branches or items go on."""
 
@@ -341,6 +343,14 @@ def template_of(path: str) -> str:
     if not _is_marked(path):
         return path
     return _INSTANCE.sub("", path)
+
+
+def paths_around(path: str) -> Iterator[str]:
+    """The instance paths of all that a node lies in, the outermost first, without the root."""
+    end = path.find("/")
+    while end >= 0:
+        yield path[:end]
+        end = path.find("/", end + 1)
 
 
 def frame_of(path: str) -> str:

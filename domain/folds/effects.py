@@ -7,7 +7,16 @@ from typing import Any
 from domain import events as ev
 from domain.folds.parts import close, put
 from domain.folds.turns import dispatched
-from domain.state import UNDO_RUN, Effect, Entry, Instance, binding_paths, changed, undo_run_of
+from domain.state import (
+    NO_REPLY,
+    UNDO_RUN,
+    Effect,
+    Entry,
+    Instance,
+    binding_paths,
+    changed,
+    undo_run_of,
+)
 
 __all__ = [
     "attempt_failed", "done", "enter", "failed", "intended", "probed", "retried", "started",
@@ -15,8 +24,6 @@ __all__ = [
 ]  # fmt: skip
 
 Json = Any
-NO_REPLY = "no_reply"
-"""The code of the error of an attempt that began and said nothing."""
 
 
 def intended(c: Any, e: ev.EffectIntended) -> None:

@@ -10,7 +10,7 @@ from domain import messages as msg
 from domain.durations import duration_us
 from domain.ids import approval_digest, approval_id
 from domain.seats import free_seat, missing_seats
-from domain.state import Asked, Binding, Effect, Instance, binding_paths, frames_of
+from domain.state import NO_REPLY, Asked, Binding, Effect, Instance, binding_paths, frames_of
 from sagas import defaults
 from sagas.decide import (
     effects,
@@ -352,7 +352,7 @@ def expired_before_start(m: Machine, path: str, key: str, effect: Effect) -> Non
     """The decision's time passed before anybody started: surely not run; ask anew."""
     if effect.unanswered:  # an earlier attempt may have run: that is not to be asked anew
         text = "the decision expired while an attempt was unanswered"
-        outcomes.for_good(m, key, effect, error_of("timeout", "no_reply", text, path))
+        outcomes.for_good(m, key, effect, error_of("timeout", NO_REPLY, text, path))
         return
     node = m.node(path)
     m.emit(ev.EffectWithdrawn, effect=key, tried=no_answer.tried(m, key, effect))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain import events as ev
-from domain.state import RUN_ON, UNDO_RUN, is_under, template_of
+from domain.state import RUN_ON, UNDO_RUN, is_under, paths_around, template_of
 from sagas.decide import run_on
 from sagas.decide.machine import Machine
 from sagas.definition import Node
@@ -40,9 +40,7 @@ def is_for_good(m: Machine, path: str) -> bool:
 
     Also where an answer tells only then that it was done: what may have happened was kept, too.
     """
-    parts = path.split("/")
-    for count in range(1, len(parts)):
-        part = "/".join(parts[:count])
+    for part in paths_around(path):
         block, round_ = _block_of(part)
         if part.endswith(UNDO_RUN):
             continue

@@ -12,7 +12,7 @@ from typing import Any
 from domain import events as ev
 from domain import messages as msg
 from domain.durations import duration_us
-from domain.state import is_kept, is_under, template_of
+from domain.state import Hold, is_kept, is_under, paths_around, template_of
 from sagas.decide import failures, flow, stopping, undoing
 from sagas.decide.machine import Machine, NodeFault, error_of, join_path
 from sagas.definition import Node
@@ -86,9 +86,8 @@ def let_go(m: Machine, target: str, keep: tuple[str, ...] = (), owed: Sequence[s
 
     `owed`: the parts inside whose undoing is nothing but debts.
     """
-    for path, hold in list(m.c.locks.items()):
-        inside = is_under(path, target) and not is_kept(path, keep) and not hold.undo
-        if inside and (hold.fence is None or not _undoes_under(m, path, owed)):
+    for path, hold in _of_flows(m, target, keep):
+        if hold.fence is None or not _undoes_under(m, path, owed):
             _release(m, path)
 
 
@@ -97,10 +96,17 @@ def let_settled_go(m: Machine, target: str, keep: tuple[str, ...] = ()) -> None:
 
     What has not settled may be an undo, here or in a child, that waits for that very lock.
     """
-    for path, hold in list(m.c.locks.items()):
-        inside = is_under(path, target) and not is_kept(path, keep) and not hold.undo
-        if inside and not m.busy(path) and not _undoes_under(m, path):
+    for path, _ in _of_flows(m, target, keep):
+        if not m.busy(path) and not _undoes_under(m, path):
             _release(m, path)
+
+
+def _of_flows(m: Machine, target: str, keep: tuple[str, ...]) -> list[tuple[str, Hold]]:
+    """The locks in a part that its flow took, not its undoing."""
+    return [
+        (path, hold) for path, hold in m.c.locks.items()
+        if is_under(path, target) and not is_kept(path, keep) and not hold.undo
+    ]  # fmt: skip
 
 
 def let_all_go(m: Machine) -> None:
@@ -135,10 +141,8 @@ def _locks_over(m: Machine, path: str) -> list[str]:
     """The instance paths of the locks around `path`, the outermost first."""
     if not m.d.has_locks:
         return []
-    parts = path.split("/")
     found: list[str] = []
-    for end in range(1, len(parts)):
-        outer = "/".join(parts[:end])
+    for outer in paths_around(path):
         node = m.d.by_template.get(template_of(outer))
         if isinstance(node, Node) and node.kind == "lock":
             found.append(outer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain import events as ev
 from domain import messages as msg
-from domain.state import Effect
+from domain.state import NO_REPLY, Effect
 from sagas.decide import approvals, effects, outcomes, stopping
 from sagas.decide.machine import Machine, error_of
 
@@ -26,7 +26,7 @@ def unanswered(m: Machine, key: str, effect: Effect, reason: str) -> None:
     """The outcome is unknown. R0/R1 run again with the same key; else it is probed or asked."""
     policy = "retry" if effect.kind == "undo" else m.node(effect.node).unknown
     if policy == "retry":
-        error = error_of("timeout", "no_reply", reason, effect.node)
+        error = error_of("timeout", NO_REPLY, reason, effect.node)
         effects.attempt_over(m, key, effect, error, unanswered=True)
     else:
         outcomes.find_out(m, key, effect, reason, policy == "probe")
@@ -58,7 +58,7 @@ def withdrawn(m: Machine, message: msg.Withdrawn) -> None:
     if effect is None or effect.state != "offered":
         return
     if effect.unanswered:  # an earlier attempt may have run: that stays to be undone
-        error = error_of("timeout", "no_reply", "an attempt gave no reply", effect.node)
+        error = error_of("timeout", NO_REPLY, "an attempt gave no reply", effect.node)
         outcomes.for_good(m, message.effect, effect, error, unanswered=True)
     elif effects.is_pivot(m.node(effect.node)):  # commanded again, should the stop be refused
         m.emit(ev.EffectWithdrawn, effect=message.effect)  # it has no undo: nothing is left

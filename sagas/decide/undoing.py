@@ -7,7 +7,7 @@ from typing import Any
 
 from domain import events as ev
 from domain.ids import effect_id
-from domain.state import Entry, in_flight, is_under, item_path, template_of
+from domain.state import Entry, in_flight, is_under, item_path, paths_around, template_of
 from sagas import defaults
 from sagas.decide import joins, kept, locks, revoking, run_on, stopping, undo_flows
 from sagas.decide.machine import Machine, NodeFault, error_of
@@ -155,8 +155,7 @@ def _is_line(m: Machine, base: str) -> bool:
     """Whether a part, or one around it, undoes all in one line: `undo_order: reverse`."""
     if m.d.document.get("undo_order") == REVERSE:
         return True
-    parts = base.split("/")
-    found = (m.d.by_template.get(template_of("/".join(parts[: i + 1]))) for i in range(len(parts)))
+    found = (m.d.by_template.get(template_of(path)) for path in (*paths_around(base), base))
     return any(isinstance(node, Node) and node.doc.get("undo_order") == REVERSE for node in found)
 
 

@@ -14,13 +14,13 @@ from typing import Any
 
 from domain import events as ev
 from domain.events import Event
+from domain.state import template_of
 from sagas.explore.ordering import closure, lines, parallels
 
 __all__ = ["Broken", "Standing", "UndoOracle"]
 
 Json = Any
 UNFINISHED = 1 << 60
-_MARKS = r"[#@]\d+|\[[^\]]*\]"
 
 
 _Undoing = tuple[str, frozenset[str] | None]
@@ -355,7 +355,7 @@ _AFTER_THE_END = (
 @lru_cache(maxsize=4_096)
 def _plain(path: str) -> str:
     """A path without the marks of its instance."""
-    return re.sub(_MARKS, "", path)
+    return template_of(path)
 
 
 def _is_of(path: str, undoing: _Undoing) -> bool:

@@ -206,16 +206,22 @@ def test_more_mail_than_a_transaction_takes_waits_in_the_inbox(place: Place) -> 
     world.close()
 
 
-def test_mail_found_at_the_start_is_tried_singly_and_counted(place: Place) -> None:
-    """It may be why the last owner died: after three tries its stream is parked."""
+def with_mail(place: Place, *companies: str) -> World:
+    """What opens these commitments lies in the inbox, untried."""
     world = World(place, make_core=poisoned_core)
     POISON.clear()
     world.register(sale())
-    for company in ("killer", "calm"):
+    for company in companies:
         POISON.add((company, Open))
         world.publish("applied", company)
     POISON.clear()
     world.rows("DELETE FROM parked_streams")
+    return world
+
+
+def test_mail_found_at_the_start_is_tried_singly_and_counted(place: Place) -> None:
+    """It may be why the last owner died: after three tries its stream is parked."""
+    world = with_mail(place, "killer", "calm")
     world.rows("UPDATE inbox SET tries = 3 WHERE stream = ?", world.id("killer"))
     world.restart()
     world.process()
@@ -227,13 +233,7 @@ def test_mail_found_at_the_start_is_tried_singly_and_counted(place: Place) -> No
 
 def test_a_crash_in_the_middle_leaves_the_try_counted(place: Place) -> None:
     """The count is committed before the message is applied."""
-    world = World(place, make_core=poisoned_core)
-    POISON.clear()
-    POISON.add(("killer", Open))
-    world.register(sale())
-    world.publish("applied", "killer")
-    POISON.clear()
-    world.rows("DELETE FROM parked_streams")
+    world = with_mail(place, "killer")
     world.restart()
     broken = BrokenWorld(world)
     broken.word = b"killer"
@@ -250,13 +250,7 @@ def test_a_crash_in_the_middle_leaves_the_try_counted(place: Place) -> None:
 
 def found_at_the_start(place: Place, ends: list[Exception]) -> World:
     """Mail lies there when the process begins; each try to apply it ends in one of these."""
-    world = World(place, make_core=poisoned_core)
-    POISON.clear()
-    POISON.add(("calm", Open))
-    world.register(sale())
-    world.publish("applied", "calm")
-    POISON.clear()
-    world.rows("DELETE FROM parked_streams")
+    world = with_mail(place, "calm")
     world.restart()
 
     def check(write: LaneWrite) -> None:

@@ -14,7 +14,7 @@ from domain.durations import duration_us
 from domain.ids import effect_id
 from domain.key_stream import KeyStream
 from domain.lock_stream import LockStream
-from domain.state import is_kept, is_under, template_of
+from domain.state import is_kept, is_under, paths_around, template_of
 from domain.throttle_stream import ThrottleStream
 from sagas.decide.undoing import undo_retry
 from sagas.definition import Node
@@ -212,11 +212,8 @@ class Oracles:
         return f"{event.effect[:8]} counts as absent, and nobody said so"
 
     def _locked(self, before: Commitment, event: Any) -> str | None:
-        definition = self.registry.by_hash(before.definition)
-        parts = event.node.split("/")
-        for end in range(1, len(parts)):
-            path = "/".join(parts[:end])
-            node = definition.by_template.get(template_of(path)) if definition else None
+        for path in paths_around(event.node):
+            node = self._found(before, path)
             if isinstance(node, Node) and node.kind == "lock":
                 hold = before.locks.get(path)
                 if hold is None or hold.fence is None:
@@ -237,9 +234,13 @@ class Oracles:
         return None
 
     def _is_beside(self, c: Commitment, path: str) -> bool:
-        definition = self.registry.by_hash(c.definition)
-        found = definition.by_template.get(template_of(path)) if definition else None
+        found = self._found(c, path)
         return not isinstance(found, Node) or found.kind in ("parallel", "for_each", "race")
+
+    def _found(self, c: Commitment, path: str) -> Any:
+        """The node, branch or handler at a path, or None."""
+        definition = self.registry.by_hash(c.definition)
+        return definition.by_template.get(template_of(path)) if definition else None
 
     def _node(self, c: Commitment, path: str) -> Node:
         definition = self.registry.by_hash(c.definition)
@@ -248,8 +249,7 @@ class Oracles:
 
     def _keeps(self, c: Commitment, path: str) -> bool:
         """Whether a node is a block with `keep`; what is done may be the run of a handler."""
-        definition = self.registry.by_hash(c.definition)
-        found = definition.by_template.get(template_of(path)) if definition else None
+        found = self._found(c, path)
         return isinstance(found, Node) and bool(found.doc.get("keep"))
 
     def _cover(self, before: Commitment, event: Any) -> None:
@@ -258,8 +258,7 @@ class Oracles:
             node = before.effects[effect].node
         if node is None:
             return
-        definition = self.registry.by_hash(before.definition)
-        found = definition.by_template.get(template_of(node)) if definition and node else None
+        found = self._found(before, node) if node else None
         kind = found.kind if isinstance(found, Node) else "handler" if found else "root"
         self.covered.add((kind, f"{before.status}:{event.TOPIC}"))
 

@@ -56,7 +56,6 @@ _CURSOR = "INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?, ?, ?)"
 _LANE = "SELECT owner, epoch, head, chain, clock_us FROM lanes WHERE lane = ?"
 _CHECK = "UPDATE lanes SET head = head WHERE lane = ? AND epoch = ? AND head = ?"
 _DEFINITIONS = "SELECT hash, document FROM definitions ORDER BY registered_us, saga, version"
-_TRY_LESS = "UPDATE inbox SET tries = tries - 1 WHERE id = ? AND tries > 0"
 _STREAM = "SELECT stream FROM dispatches WHERE effect = ?"
 _PASS = """
 INSERT INTO inbox (lane, root, tenant, stream, kind, body, accepted_us, tries)
@@ -136,6 +135,8 @@ class SharedStore:
 
     def take_back_tries(self, lanes: Sequence[int], rows: Sequence[int]) -> None:
         """Count a try less of each of these rows of the inbox."""
+        from adapters.sqlite.store import _TRY_LESS
+
         self.connection.executemany(_TRY_LESS, [(row,) for row in rows])
 
     def close(self) -> None:
