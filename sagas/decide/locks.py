@@ -163,13 +163,13 @@ def release_undone(m: Machine) -> None:
 
 
 def give_way(m: Machine, target: str, turn: Sequence[str]) -> None:
-    """Give back what was taken again, while the undoing of a part waits for another lock.
+    """Give back what was taken again, while the undoing of a part waits for a lock or a person.
 
     That is, each lock under which it is nobody's turn and nothing is under way: who waits for one
     lock and sits on another, as two that undo in lines do, may wait crosswise for ever.
     """
     taken = [path for path, hold in m.c.locks.items() if hold.undo and is_under(path, target)]
-    if not taken or not any(_waits(m, path) for path in turn):
+    if not taken or (turn and not any(_waits(m, path) for path in turn)):
         return
     moving = {path for path, entry in m.c.entries.items() if entry.state != "open"}
     needed = {lock for path in moving.union(turn) for lock in _locks_over(m, path)}

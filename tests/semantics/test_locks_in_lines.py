@@ -91,6 +91,18 @@ def test_a_lock_that_only_a_debt_held_is_given_back_while_another_is_awaited() -
     assert f.status("print") == "cancelled cancelled:cancelled"
 
 
+def test_a_line_that_a_debt_holds_keeps_the_lock_of_the_debt_and_no_other() -> None:
+    f = Family(apart(on_the_right("b1")))
+    f.start("print")
+    f.done("a1").done("b1").done("a2").control("print", "cancel")
+    f.done("undo a2").failed("undo b1", "broken")
+    assert (sorted(f.work), free(f, "left"), free(f, "right")) == ([], True, False)
+    f.settle("print")
+    assert (sorted(f.work), free(f, "left"), free(f, "right")) == (["undo a1"], False, True)
+    f.done("undo a1")
+    assert f.status("print") == "cancelled cancelled:cancelled"
+
+
 def test_a_lock_of_a_line_is_given_back_while_a_child_undoes_itself() -> None:
     """The child may wait for a lock that somebody has who waits for this one."""
     kid = saga(on_the_right("k1"), saga="kid")
