@@ -8,7 +8,7 @@ from sagas.decide import run_on
 from sagas.decide.machine import Machine
 from sagas.definition import Node
 
-__all__ = ["block_is_over", "is_for_good", "part_is_over"]
+__all__ = ["block_is_over", "is_for_good", "part_is_over", "round_is_over"]
 
 
 def block_is_over(m: Machine, path: str, node: Node) -> None:
@@ -24,12 +24,18 @@ def part_is_over(m: Machine, path: str, node: Node) -> None:
         _seal(m, path, [])
 
 
-def _seal(m: Machine, path: str, going: list[str]) -> None:
-    """Drop what is done under a block. Not yet in `going`, and whatever else there runs on."""
-    later = {*m.c.undoing, *going, *run_on.all_open(m, path)}
+def round_is_over(m: Machine, path: str, round_: str) -> None:
+    """`keep_rounds`: the same of a round; `path` is that of its repeat."""
+    _seal(m, path, [], round_)
+
+
+def _seal(m: Machine, path: str, going: list[str], part: str = "") -> None:
+    """Drop what is done in a block, or in a part of it. Not yet in `going`, and what runs on."""
+    part = part or path
+    later = {*m.c.undoing, *going, *run_on.all_open(m, part)}
     dropped = [
         p for p, e in m.c.entries.items()
-        if e.state == "open" and is_under(p, path) and not any(is_under(p, t) for t in later)
+        if e.state == "open" and is_under(p, part) and not any(is_under(p, t) for t in later)
     ]  # fmt: skip
     if dropped:
         m.emit(ev.UndoSealed, node=path, dropped=dropped)

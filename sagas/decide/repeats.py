@@ -7,10 +7,9 @@ from typing import Any
 
 from domain import events as ev
 from domain.durations import duration_us
-from domain.state import is_under
 from sagas import defaults
 from sagas.calendars import calendar_of
-from sagas.decide import blocks, flow
+from sagas.decide import blocks, flow, kept
 from sagas.decide.machine import Machine, NodeFault, error_of, from_us, to_us
 from sagas.definition import Node
 from sagas.periods import Rhythm, first_start, next_start
@@ -103,7 +102,5 @@ def round_ended(m: Machine, container: str, node: Node) -> None:
     if "out" in node.x:
         out = flow.bounded(path, m.value(node.x["out"], f"{container}/_", owner=path))
     if node.doc.get("keep_rounds"):
-        dropped = [p for p in m.c.entries if is_under(p, container)]
-        if dropped:
-            m.emit(ev.UndoSealed, node=path, dropped=dropped)
+        kept.round_is_over(m, path, container)
     m.push(turn, path, node, out)

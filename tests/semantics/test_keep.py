@@ -206,6 +206,18 @@ def test_a_late_done_in_a_round_that_keep_rounds_has_dropped_is_kept() -> None:
     story.late("r#1/s/a").then(undo=["r#2/s/a"], undo_commands=[], debts=[])
 
 
+def test_what_is_being_undone_in_a_round_is_not_dropped_by_keep_rounds() -> None:
+    """Its undo was commanded before the round was over; that it fails is a debt as any."""
+    blind = step("a", retry={"attempts": 1}, undo={"when": "attempted"})
+    caught = scope("s", blind, on_failure=[on_failure("*", undo="none")])
+    story = given(saga(repeat("r", caught, step("b"), max=2, keep_rounds=True), step("z")))
+    story.started("a").lost("a").late("a").then(offered=["r#1/b", "undo r#1/s/a"])
+    story.done("b").then(offered=["undo r#1/s/a", "r#2/s/a"], undo=["r#2/s/a", "r#1/s/a"])
+    story.answers("r#1/s/a", "failed", kind="undo", code="no").then(debts=["undo r#1/s/a"])
+    story.control("retry", node="r#1/s/a").then(offered=["r#2/s/a", "undo r#1/s/a"])
+    story.undone("r#1/s/a").then(offered=["r#2/s/a"], undo=["r#2/s/a"], debts=[])
+
+
 def test_a_late_done_in_a_block_that_failed_is_undone_as_any() -> None:
     part = scope("part", A, keep=True)
     whole = scope("s", part, on_failure=[on_failure("business")])
