@@ -257,9 +257,10 @@ def _finish(m: Machine, message: msg.Control) -> _Refusal:
         return "control.evidence", "name what shows it"
     for path in m.c.nodes:
         node = m.d.by_template.get(template_of(path)) if path else None
-        is_kind = isinstance(node, Node) and node.kind in _FINISHED
+        if not isinstance(node, Node) or not path.endswith(node.name):
+            continue  # an item, or the run of an undo_flow, has the template of its block
         is_meant = message.node is not None and _names(path, message.node)
-        if is_kind and is_meant and failures.is_open(m, path):
+        if node.kind in _FINISHED and is_meant and targets.may_stop(m, path):
             targets.finish_by_hand(m, path, message.by, message.evidence, message.result)
             return None
     return "control.target", f"{message.node or 'nothing'} is no open block"

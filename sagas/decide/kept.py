@@ -2,43 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from domain import events as ev
 from domain.state import RUN_ON, UNDO_RUN, is_under, paths_around, template_of
 from sagas.decide import run_on
 from sagas.decide.machine import Machine
 from sagas.definition import Node
 
-__all__ = ["block_is_over", "is_for_good", "part_is_over", "round_is_over"]
+__all__ = ["block_is_over", "is_being_undone", "is_for_good", "part_is_over", "round_is_over"]
 
 
-def block_is_over(m: Machine, path: str, node: Node) -> None:
-    """`keep: true`: what was done in a block that completes is never undone."""
+def block_is_over(m: Machine, path: str, node: Node, going: Sequence[str] = ()) -> None:
+    """`keep: true`: what was done in a block that completes is never undone.
+
+    `going`: its branches or items that run on; what they do is kept once they are over.
+    """
     if node.doc.get("keep"):
-        going = run_on.still_open(m, path) if node.doc.get("losers") == RUN_ON else []
         _seal(m, path, going)
 
 
 def part_is_over(m: Machine, path: str, node: Node) -> None:
     """The same of what ran on in a block, be it this block that keeps it or one around it."""
     if node.doc.get("keep") or is_for_good(m, path):
-        _seal(m, path, [])
+        _seal(m, path, ())
 
 
 def round_is_over(m: Machine, path: str, round_: str) -> None:
     """`keep_rounds`: the same of a round; `path` is that of its repeat."""
-    _seal(m, path, [], round_)
+    _seal(m, path, (), round_)
 
 
-def _seal(m: Machine, path: str, going: list[str], part: str = "") -> None:
+def _seal(m: Machine, path: str, going: Sequence[str], part: str = "") -> None:
     """Drop what is done in a block, or in a part of it. Not yet in `going`, and what runs on."""
     part = part or path
-    later = {*m.c.undoing, *going, *run_on.all_open(m, part)}
+    later = {*going, *run_on.all_open(m, part)}
     dropped = [
         p for p, e in m.c.entries.items()
-        if e.state == "open" and is_under(p, part) and not any(is_under(p, t) for t in later)
+        if e.state == "open" and is_under(p, part) and not is_being_undone(m, p)
+        and not any(is_under(p, t) for t in later)
     ]  # fmt: skip
     if dropped:
         m.emit(ev.UndoSealed, node=path, dropped=dropped)
+
+
+def is_being_undone(m: Machine, path: str) -> bool:
+    """Whether it lies in a part that undoes itself; an `undo` is only of what was done then."""
+    return any(
+        is_under(path, t) and path in part.cause.get("paths", (path,))
+        for t, part in m.c.undoing.items()
+    )  # fmt: skip
 
 
 def is_for_good(m: Machine, path: str) -> bool:

@@ -26,7 +26,7 @@ _ENDS = frozenset({"scope", "lock", "repeat", "for_each"})
 def begin(m: Machine, path: str, node: Node, value: Json) -> None:
     """The block is joined: the flow goes on behind it, and inside it goes on as before."""
     value = flow.bounded(path, value)
-    kept.block_is_over(m, path, node)
+    kept.block_is_over(m, path, node, still_open(m, path))
     m.emit(ev.NodeRunsOn, node=path, value=value)
     flow.done(m, path, node)
     if node.kind == "for_each":

@@ -67,6 +67,7 @@ def request_stop(m: Machine, target: str, cause: Json, keep: tuple[str, ...] = (
         return
     if old is not None:
         drop_run(m, old)
+        cause = _with_error_of(old, cause)
     if cause["kind"] != "fulfil" and _wait_for_pivot(m, target, cause, keep):
         return
     m.prune(target, keep)
@@ -74,6 +75,19 @@ def request_stop(m: Machine, target: str, cause: Json, keep: tuple[str, ...] = (
     _stop_effects(m, target, keep)
     children.stop_children(m, target, keep)
     check_stops(m)
+
+
+def _with_error_of(old: Stop, cause: Json) -> Json:
+    """A failure that waited for a pivot is told with what takes its place.
+
+    It is nobody's any more otherwise, should the stop be refused past the pivot.
+    """
+    first, error = old.cause.get("error"), cause.get("error")
+    if not old.pending or first is None or error is None or first is error:
+        return cause
+    own = {name: value for name, value in first.items() if name != "also"}
+    more = [*error.get("also", []), own, *first.get("also", [])][:ALSO_MAX]
+    return {**cause, "error": {**error, "also": more}}
 
 
 def _wait_for_pivot(m: Machine, target: str, cause: Json, keep: tuple[str, ...]) -> bool:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain import events as ev
-from domain.state import RUN_ON, is_under, item_path
+from domain.state import RUN_ON, Entry, in_flight, is_spared, is_under, item_path
 from sagas.decide import flow, joins, kept, stopping, undo_flows, undoing, waits
 from sagas.decide.machine import Machine, path_of, to_us
 from sagas.definition import Node
 
 __all__ = [
     "CUT", "FINISH", "UNDO", "after_cut", "after_undo_node", "enter_cut", "enter_move",
-    "enter_undo", "finish_by_hand", "timer_of", "waiting_for",
+    "enter_undo", "finish_by_hand", "may_stop", "timer_of", "waiting_for",
 ]  # fmt: skip
 
 Json = Any
@@ -41,7 +41,7 @@ def enter_cut(m: Machine, path: str, node: Node) -> None:
     flow.finish(m, path, node)
     if key is not None:
         _cut_item(m, target, key, cause)
-    elif _is_open(m, target) and stopping.stop_over(m, target) is None:
+    elif may_stop(m, target):
         _stop(m, target, cause)
 
 
@@ -49,6 +49,20 @@ def _is_open(m: Machine, target: str) -> bool:
     """Whether a block is open. One that runs on is done: only its items are open."""
     instance = m.c.nodes.get(target)
     return instance is not None and instance.branch != RUN_ON
+
+
+def may_stop(m: Machine, target: str) -> bool:
+    """Whether a block or item is open, and is not on its way to its end by another stop."""
+    is_free = stopping.stop_over(m, target) is None and not _ends(m, target)
+    return is_free and _is_open(m, target)
+
+
+def _ends(m: Machine, target: str) -> bool:
+    """Whether a part has stopped and is being undone; one that `undo` is of goes on meanwhile."""
+    return any(
+        is_under(target, t) and not is_spared(target, t) and part.cause["kind"] != UNDO
+        for t, part in m.c.undoing.items()
+    )  # fmt: skip
 
 
 def _stop(m: Machine, target: str, cause: Json) -> None:
@@ -65,9 +79,10 @@ def _cut_item(m: Machine, block: str, key: str, cause: Json) -> None:
     if instance is None or key not in instance.guards or key in instance.branches:
         return
     target = item_path(block, key)
-    if target in m.c.nodes:
+    if may_stop(m, target):
         _stop(m, target, {**cause, "block": block, "item": key})
-    elif stopping.stop_over(m, block) is None:  # it has not begun: there is nothing to stop
+    elif target not in m.c.nodes and stopping.stop_over(m, block) is None:
+        # It has not begun: there is nothing to stop.
         joins.closed(m, block, m.node(block), key, joins.CUT)
 
 
@@ -103,13 +118,22 @@ def enter_undo(m: Machine, path: str, node: Node) -> None:
     if target in m.c.undoing:  # another one undoes it already: this one waits for the same end
         m.emit(ev.NodeEntered, node=path, branch=UNDOING)
         return
-    paths = [p for p, e in m.c.entries.items() if e.state == "open" and is_under(p, target)]
+    paths = [
+        p for p, e in m.c.entries.items()
+        if e.state == "open" and is_under(p, target) and not _is_under_way(m, e)
+    ]  # fmt: skip
     if not paths or (_is_open(m, target) and not is_around):
         flow.finish(m, path, node)
         return
     m.emit(ev.NodeEntered, node=path, branch=UNDOING)
     text = f"{node.name} undoes {node.doc['of']}"
     undoing.begin(m, target, {"kind": UNDO, "reason": text, "paths": paths})
+
+
+def _is_under_way(m: Machine, entry: Entry) -> bool:
+    """Whether it is not known yet if it is done; what is undone as attempted is entered before."""
+    effect = m.c.effects.get(entry.effect)
+    return effect is not None and in_flight(effect)
 
 
 def waiting_for(m: Machine, target: str) -> Iterator[str]:

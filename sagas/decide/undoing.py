@@ -339,7 +339,7 @@ def _came_before(m: Machine, path: str, pivot: str) -> bool:
     Where the two part ways in a parallel or for_each, it does so only if the pivot's branch or item
     came after its own; an unfinished beside run never does, nor a branch that still runs on.
     """
-    if path == pivot or any(is_under(path, t) for t in m.c.undoing):
+    if path == pivot or kept.is_being_undone(m, path):
         return False
     if _runs_on(m, path, pivot):
         return False

@@ -46,6 +46,8 @@ class Oracles:
     """Whose next event is the debt of a node."""
     sealed: dict[tuple[UUID, str], bool] = field(default_factory=dict)
     """What is not undone any more; True where a block keeps it, not a pivot."""
+    settled: set[tuple[UUID, str]] = field(default_factory=set)
+    """Of what a person has said that it need not be undone."""
     keeping: set[tuple[UUID, str]] = field(default_factory=set)
     """Blocks that are done, and keep what is in them: nothing there is undone any more."""
     commanded: dict[str, tuple[str, Json]] = field(default_factory=dict)
@@ -72,6 +74,8 @@ class Oracles:
             return fault
         if isinstance(event, ev.CommitmentEnded):
             self.ended.add(id_)
+        if isinstance(event, ev.DebtSettled) and before.debts[event.debt].kind == "undo":
+            self.settled.add((id_, before.debts[event.debt].node))
         self._cover(before, event)
         if (before.paused or before.held is not None) and isinstance(event, _MOVES):
             return f"{before.saga} moves while it rests: {event.TOPIC}"
@@ -189,9 +193,10 @@ class Oracles:
             id_ == before.id and is_under(event.node, block) for id_, block in self.keeping
         ):
             return None
-        if entry is None and (before.is_over or keeps is not None):
+        is_gone = keeps is not None or (before.id, event.node) in self.settled
+        if entry is None and (before.is_over or is_gone):
             # Nothing is undone after the end, and what an item or round knew is forgotten; with
-            # that goes, past a pivot, what could still be undone where it can be read.
+            # that goes, past a pivot or a debt, what could still be undone where it can be read.
             self.owing[before.id] = event.node
             return None
         return f"{event.node} is done, and how to undo it is not written down"

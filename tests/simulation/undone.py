@@ -96,11 +96,11 @@ def _entries(shadow: Shadow) -> list[_Entry]:  # noqa: C901 - one match over a c
             case ev.UndoSealed():
                 for path in event.dropped:
                     close(path, settled=True)
-            case ev.DebtOpened():
+            case ev.DebtOpened() if event.kind in ("undo", "late"):
                 debts[event.debt] = event.node
                 if event.node in open_:
                     open_[event.node].owed = True
-            case ev.DebtSettled():
+            case ev.DebtSettled() if event.debt in debts:
                 close(debts[event.debt], settled=True)
             case _:
                 pass

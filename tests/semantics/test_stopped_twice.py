@@ -1,0 +1,149 @@
+"""What stops, or is done, and is told to stop once more, or is kept or undone meanwhile."""
+
+from tests.semantics.language import (
+    Json,
+    Story,
+    branch,
+    cancel,
+    choose,
+    each,
+    given,
+    on_failure,
+    parallel,
+    saga,
+    scope,
+    step,
+    undo,
+    wait,
+)
+
+SHOWN = {"evidence": "a letter"}
+A = step("a", undo=True)
+
+
+def gives_up_twice(part: Json, *acts: Json) -> Story:
+    """Behind each wait a branch cancels the part beside it."""
+    asking = [branch(f"n{i}", wait(f"w{i}"), act) for i, act in enumerate(acts)]
+    return given(saga(parallel("both", branch("one", part), *asking), step("last")))
+
+
+def test_a_block_that_is_undone_for_a_cancel_is_not_cancelled_again() -> None:
+    (
+        gives_up_twice(scope("part", A, wait("w")), cancel("c0", "part"), cancel("c1", "part"))
+        .done("a")
+        .happens("w0")
+        .happens("w1")
+        .undone("a")
+        .then(offered=["last"])
+    )
+
+
+def test_an_item_that_is_undone_for_a_cancel_is_not_cancelled_again() -> None:
+    acts = [cancel(f"c{i}", "list", item="'x'") for i in range(2)]
+    part = each("list", A, wait("w"), items="['x', 'y']")
+    (
+        gives_up_twice(part, *acts)
+        .done("both/one/list[x]/a")
+        .done("both/one/list[y]/a")
+        .happens("w0")
+        .happens("w1")
+        .undone("both/one/list[x]/a")
+        .happens("w")
+        .then(offered=["last"])
+        .failed("last")
+        .undone("both/one/list[y]/a")
+        .then(status="compensated")
+    )
+
+
+def test_an_operator_finishes_nothing_that_is_being_undone() -> None:
+    (
+        gives_up_twice(scope("part", A, wait("w")), cancel("c0", "part"))
+        .done("a")
+        .happens("w0")
+        .control("finish", node="part", **SHOWN)
+        .then(answer="control.target")
+        .undone("a")
+        .then(offered=["last"])
+    )
+
+
+def test_an_operator_finishes_blocks_and_not_their_items() -> None:
+    (
+        given(saga(each("list", A, items="['x']"), step("last")))
+        .control("finish", node="list[x]", **SHOWN)
+        .then(answer="control.target")
+        .done("a")
+        .then(offered=["last"])
+    )
+
+
+def test_an_operator_finishes_no_block_that_runs_on() -> None:
+    part = parallel("p", branch("fast", A), branch("slow", wait("w")), join="any", losers="run_on")
+    (
+        given(saga(part, step("last")))
+        .done("a")
+        .control("finish", node="p", **SHOWN)
+        .then(answer="control.target", offered=["last"])
+        .done("last")
+        .happens("w")
+        .then(status="fulfilled")
+    )
+
+
+def test_a_block_that_an_operator_finishes_keeps_what_would_have_run_on() -> None:
+    part = parallel(
+        "p", branch("one", A, wait("w")), branch("two", wait("v")), losers="run_on", keep=True
+    )
+    (
+        given(saga(part, step("last")))
+        .done("a")
+        .control("finish", node="p", **SHOWN)
+        .then(undo=[], offered=["last"])
+        .failed("last")
+        .then(status="failed")
+    )
+
+
+def test_what_is_done_while_an_undo_goes_on_is_kept_with_its_block() -> None:
+    part = parallel("p", branch("one", A), branch("two", wait("w"), undo("back", "p")),
+                    branch("three", wait("v"), step("b", undo=True)), join=2,
+                    losers="keep")  # fmt: skip
+    (
+        given(saga(choose("c", branch("yes", part, when="true"), keep=True), step("last")))
+        .done("a")
+        .happens("w")
+        .happens("v")
+        .done("b")
+        .then(offered=["undo c/yes/p/one/a", "last"], undo=["c/yes/p/one/a"])
+        .undone("a")
+        .failed("last")
+        .then(status="compensated")
+    )
+
+
+def test_an_undo_leaves_alone_what_is_not_known_to_be_done() -> None:
+    grab = step("grab", undo={"when": "attempted"})
+    part = parallel("p", branch("one", grab), branch("two", A, undo("back", "p")))
+    (
+        given(saga(part, step("last")))
+        .started("grab")
+        .done("a")
+        .then(offered=["p/one/grab", "undo p/two/a"])
+        .undone("a")
+        .done("grab")
+        .then(offered=["last"], undo=["p/one/grab"])
+    )
+
+
+def test_a_failure_that_waits_for_a_pivot_outlives_a_cancel_that_is_refused() -> None:
+    pay = step("pay", irreversible="pivot")
+    beside = parallel("both", branch("one", pay), branch("two", step("b")))
+    (
+        given(saga(beside, on_failure=[on_failure("business", step("sorry"))]))
+        .started("pay")
+        .failed("b")
+        .cancelled()
+        .done("pay")
+        .then(offered=["sorry"])
+    )
