@@ -5,8 +5,9 @@ vars only by names that stand in the document, when the node with the name in it
 frame (the commitment, a round, an item, a run of a handler) a node is entered once. So when each
 node that names a value is over in the value's frame, or lies in a block that is, nothing reads the
 value again: two states that differ in it alone have the same future. The same holds for decisions
-bound to steps that are over. Of how nodes closed (`trail`), only `done('N')` reads whether, and
-undoing reads when, of parts that hold something to undo. Of a settled effect nothing reads anything
+bound to steps that are over. Of how nodes closed (`trail`), only `done('N')` reads whether, as does
+a late done of a block that keeps it, and undoing reads when, of parts that hold something to undo.
+Of a settled effect nothing reads anything
 once its step is over, unless it can still be undone, is owed, or has an undo on its way.
 
 While the whole commitment stops to be undone nothing begins any more (`search` objects if anything
@@ -32,7 +33,8 @@ from domain.commitment import Commitment
 from domain.state import ITS_TURN, Effect, in_flight, is_kept, is_under, item_path, template_of
 from sagas.definition import Definition, Handler, Node
 from sagas.explore.awaited import may_be_late
-from sagas.explore.undone import parts_of
+from sagas.explore.keeping import keepers
+from sagas.explore.ordering import parts_of
 
 __all__ = ["WHOLE_INPUT", "Alive", "Living", "ends_all", "is_ending"]
 
@@ -60,6 +62,7 @@ class Alive:
         read_whole = any(_WHOLE.search(one) for one in _texts(d.document, skip=_SKIPPED))
         self.is_off = is_off or "undo_flow" in text or read_whole
         self.asked_done = frozenset(_DONE.findall(text.replace('\\"', '"')))
+        self.keepers = keepers(d.document)
         self._always = _words(_own(d.document))
         self._after: dict[tuple[str, str], bool] = {}
         self._readers: dict[str, list[str]] = {}
@@ -271,10 +274,15 @@ class Living:
         names = self._alive.asked_done
         held = frozenset[str]() if self.is_ending else self._held
         for path, trail in self._c.trail.items():
-            if self.is_off or path.rpartition("/")[2] in names:
+            is_asked = path.rpartition("/")[2] in names or self._may_keep(path)
+            if self.is_off or is_asked:
                 yield path, trail.state
             elif path in held:
                 yield path, ""
+
+    def _may_keep(self, path: str) -> bool:
+        """Whether it is asked of a block if it keeps what turns out to be done in it."""
+        return path in self._at_work and template_of(path) in self._alive.keepers
 
 
 def _may_be_done(c: Commitment, effect: Effect) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-__all__ = ["Parallel", "closure", "lines", "parallels"]
+__all__ = ["Parallel", "by_time", "closure", "lines", "parallels", "parting", "parts_of"]
 
 Json = Any
 
@@ -77,3 +79,26 @@ def closure(name: str, direct: dict[str, set[str]]) -> set[str]:
     for before in direct[name]:
         found |= {before} | closure(before, direct)
     return found
+
+
+def by_time(parts: Mapping[str, tuple[int, int]]) -> Sequence[Sequence[str]]:
+    """The parts in their order, and those of one time together."""
+    times: dict[tuple[int, int], list[str]] = {}
+    for part, when in parts.items():
+        times.setdefault(when, []).append(part)
+    return [sorted(times[when]) for when in sorted(times)]
+
+
+def parting(a: str, b: str) -> tuple[str, str, str]:
+    """Where two paths part: the common part, and the next part of each."""
+    left, right = parts_of(a), parts_of(b)
+    common = 0
+    while left[common] == right[common]:
+        common += 1
+    return (left[common - 1] if common else ""), left[common], right[common]
+
+
+@lru_cache(maxsize=4_096)
+def parts_of(path: str) -> Sequence[str]:
+    """All prefixes of a path that are parts: nodes, branches, rounds, and runs as a whole."""
+    return tuple(path[: match.start()] for match in re.finditer(r"(?=[/#\[])|$", path))

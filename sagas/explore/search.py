@@ -277,13 +277,15 @@ class _Search:
         """A step that is done, and has an undo, stands to be undone unless that is done already.
 
         Done late, it may stand as attempted; where nothing is undone any more, a person has a debt.
+        Where a block keeps it, it stays.
         """
         owed = {event.node for event in events if isinstance(event, ev.DebtOpened)}
         for event in events:
             if isinstance(event, ev.EffectDone) and event.kind == "do" and event.undo is None:
                 node = self.d.node_at(event.node)
                 kept = undone.standing.keys() | undone.undone.keys() | owed
-                if node.undo is not None and event.node not in kept:
+                stays = event.node in kept or undone.keeping.keeps(event.node)
+                if node.undo is not None and not stays:
                     raise Broken(f"{event.node} is done, and nothing is kept to undo it")
 
     def _answer_late(

@@ -6,7 +6,6 @@ list was completed last comes from `node.done` and `effect.done`, branches from 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,7 +14,8 @@ from typing import Any
 from domain import events as ev
 from domain.events import Event
 from domain.state import template_of
-from sagas.explore.ordering import closure, lines, parallels
+from sagas.explore.keeping import Keeping
+from sagas.explore.ordering import by_time, closure, lines, parallels, parting, parts_of
 
 __all__ = ["Broken", "Standing", "UndoOracle"]
 
@@ -37,11 +37,15 @@ def _hold(holds: object, message: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Something done that may have to be undone. `version`: when it was entered."""
+    """Something done that may have to be undone. `version`: when it was entered.
+
+    `begun`: its undo was commanded; what is kept, or undone by a flow, in its place comes too late.
+    """
 
     version: int
     done: bool
     is_debt: bool = False
+    begun: bool = False
 
 
 class UndoOracle:
@@ -51,6 +55,7 @@ class UndoOracle:
         self.parallels = parallels(document)
         self.lines = lines(document)
         self.on_debt = document.get("on_debt", "hold")
+        self.keeping = Keeping(document)
         self.standing: dict[str, Standing] = {}
         self.completed: dict[str, int] = {}
         self.undone: dict[str, int] = {}
@@ -71,6 +76,7 @@ class UndoOracle:
         for name in ("standing", "completed", "undone", "debts", "nodes", "begun", "items"):
             setattr(copy, name, dict(getattr(self, name)))
         copy.undoing, copy.stops = list(self.undoing), list(self.stops)
+        copy.keeping = self.keeping.fork()
         return copy
 
     def order(self, coming: Iterable[str] = ()) -> Mapping[str, Sequence[Sequence[str]]]:
@@ -92,11 +98,11 @@ class UndoOracle:
                     lists.setdefault(base, {}).setdefault(part, self._when(part))
                 base = part
         self.standing = standing
-        return {base: _by_time(parts) for base, parts in lists.items() if len(parts) > 1}
+        return {base: by_time(parts) for base, parts in lists.items() if len(parts) > 1}
 
     def are_beside(self, one: str, other: str) -> bool:
         """Whether two nodes part in a parallel or a for_each, so that their undos have no order."""
-        base = _parting(one, other)[0]
+        base = parting(one, other)[0]
         return self._is_beside(base) and not self._in_line(base)
 
     def _is_beside(self, base: str) -> bool:
@@ -104,7 +110,20 @@ class UndoOracle:
 
     def read(self, events: Sequence[Event]) -> None:
         for event in events:
+            self.keeping.read(event)
             self._read(event)
+        if self.ended is None:
+            self._drops_what_is_kept()
+
+    def _drops_what_is_kept(self) -> None:
+        for path, entry in self.standing.items():
+            if not self.keeping.keeps(path) or entry.is_debt or entry.begun:
+                continue
+            undone = any(_is_of(path, part) for part in self.undoing)
+            _hold(
+                undone or self.keeping.is_stopping(path),
+                f"{path} is kept, and still stands to be undone",
+            )
 
     def _read(self, e: Event) -> None:
         version = e.originator_version
@@ -171,7 +190,8 @@ class UndoOracle:
             self.undone[e.node] = self.undone.get(e.node, 0) + 1
             _hold(self.undone[e.node] == 1, f"{e.node} was undone twice")
             return
-        self.completed[e.node] = version
+        if e.undo is not None or e.node not in self.standing:  # else its undo is on its way
+            self.completed[e.node] = version
         if e.undo is not None:
             _hold(e.node not in self.undone, f"{e.node} is entered after it was undone")
             self.standing[e.node] = Standing(version, True)
@@ -187,6 +207,7 @@ class UndoOracle:
 
     def _sealed(self, e: ev.UndoSealed, _: int) -> None:
         for path in e.dropped:
+            _hold(not self.standing[path].begun, f"{path} is dropped while it is undone")
             del self.standing[path]
 
     def _begun(self, e: ev.UndoBegun, _: int) -> None:
@@ -210,7 +231,7 @@ class UndoOracle:
 
     def _debt_retried(self, e: ev.DebtRetried, _: int) -> None:
         node = self.debts[e.debt][1]
-        self.standing[node] = replace(self.standing[node], is_debt=False)
+        self.standing[node] = replace(self.standing[node], is_debt=False, begun=False)
 
     def _debt_settled(self, e: ev.DebtSettled, _: int) -> None:
         kind, node = self.debts[e.debt]
@@ -218,7 +239,9 @@ class UndoOracle:
             del self.standing[node]
 
     def _replaced(self, e: ev.UndoReplaced, version: int) -> None:
-        self.standing = {p: s for p, s in self.standing.items() if not _under(p, e.node)}
+        """What is being undone inside goes on, and comes before the flow."""
+        left = {p: s for p, s in self.standing.items() if s.begun or not _under(p, e.node)}
+        self.standing = left
         self.standing[e.node] = Standing(version, True)
 
     def _revoke_asked(self, e: ev.ChildRevokeAsked | ev.UndoFlowBegun, _: int) -> None:
@@ -258,6 +281,7 @@ class UndoOracle:
             if self._goes_first(other, path) and not passed:
                 how = "" if entry.done else ", which may have happened"
                 raise Broken(f"{path} is undone while {other} stands{how}: that one comes first")
+        self.standing[path] = replace(self.standing[path], begun=True)
 
     def _in_line(self, base: str) -> bool:
         """Whether all in a part is undone in one line, however it was ordered."""
@@ -267,14 +291,18 @@ class UndoOracle:
 
     def _passed(self, other: str, path: str) -> bool:
         """Whether the part of `other`, seen from `path`, is nothing but debts."""
-        if self._in_line(_parting(path, other)[0]):
+        if _under(other, path) or _under(path, other):
             return self.standing[other].is_debt
-        group = _parting(other, path)[1]
+        if self._in_line(parting(path, other)[0]):
+            return self.standing[other].is_debt
+        group = parting(other, path)[1]
         return all(e.is_debt for p, e in self.standing.items() if _under(p, group))
 
     def _goes_first(self, other: str, path: str) -> bool:
         """Whether `other` must be undone before `path`."""
-        base, mine, its = _parting(path, other)
+        if _under(other, path) or _under(path, other):  # what came late to a scope, and its flow
+            return _under(other, path)
+        base, mine, its = parting(path, other)
         if self._in_line(base):
             return self._when(other) > self._when(path)
         if its in self.items.get(base, ()):
@@ -309,14 +337,6 @@ class UndoOracle:
             ):
                 return version
         return None
-
-
-def _by_time(parts: Mapping[str, tuple[int, int]]) -> Sequence[Sequence[str]]:
-    """The parts in their order, and those of one time together."""
-    times: dict[tuple[int, int], list[str]] = {}
-    for part, when in parts.items():
-        times.setdefault(when, []).append(part)
-    return [sorted(times[when]) for when in sorted(times)]
 
 
 _READ: dict[type[Event], str] = {
@@ -366,18 +386,3 @@ def _is_of(path: str, undoing: _Undoing) -> bool:
 
 def _under(path: str, target: str) -> bool:
     return not target or path == target or (path.startswith(target) and path[len(target)] in "/#@[")
-
-
-def _parting(a: str, b: str) -> tuple[str, str, str]:
-    """Where two paths part: the common part, and the next part of each."""
-    left, right = parts_of(a), parts_of(b)
-    common = 0
-    while left[common] == right[common]:
-        common += 1
-    return (left[common - 1] if common else ""), left[common], right[common]
-
-
-@lru_cache(maxsize=4_096)
-def parts_of(path: str) -> Sequence[str]:
-    """All prefixes of a path that are parts: nodes, branches, rounds, and runs as a whole."""
-    return tuple(path[: match.start()] for match in re.finditer(r"(?=[/#\[])|$", path))

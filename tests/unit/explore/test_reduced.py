@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
 from domain.events import EffectRetried
-from sagas.decide import approvals, effects, stopping, undoing
+from sagas.decide import approvals, effects, kept, stopping, undoing
 from sagas.decide.machine import Machine
 from sagas.definition import Contract
 from sagas.explore import NARROW, Bounds, Result, explore
@@ -149,6 +149,27 @@ DEFINITIONS: dict[str, Json] = {
     ),
     "an undo that the flow asks for": saga(step("a", undo=True), undo("back", "a"), step("last")),
     "a child": saga(step("a", undo=True), child("kid"), step("last")),
+    "a late answer in a block that keeps": saga(
+        scope("s", step("a", undo=True), on_failure=[on_failure("*")], keep=True), step("last")
+    ),
+    "rounds that are kept": saga(
+        repeat(
+            "r",
+            parallel("p", *PAIR, join="any", losers="run_on"), step("b", undo=True),
+            max=1, keep_rounds=True, on_max="continue",
+        ),
+        step("last"),
+    ),
+    "a list that keeps what runs on in it": saga(
+        each("e", step("grant", undo=True), items="['p', 'q']", join="any", losers="run_on",
+             keep=True),
+        step("last"),
+    ),
+    "an undo_flow beside an undo under way": saga(
+        scope("s", step("a", undo=True), on_failure=[on_failure("*", step("b"))],
+              undo_flow=[step("u")]),
+        step("last"),
+    ),
 }  # fmt: skip
 
 
@@ -169,6 +190,14 @@ TRIED: dict[str, Json] = {
     "an undo that gives no reply": saga(step("a", undo=True), step("b")),
     "a pivot tried twice": saga(step("a", undo=True), step("b", irreversible="pivot"), step("c")),
     "tried twice, undone as attempted": saga(step("a", undo={"when": "attempted"}), step("b")),
+    "a debt retried beside an undo under way": saga(
+        scope(
+            "s",
+            step("a", undo={"when": "attempted"}),
+            handlers=[handler("h", "rings", step("b", undo=True))],
+        ),
+        on_debt="continue",
+    ),
     "a handler tried beside a step": saga(
         scope("s", step("a", undo=True), handlers=[handler("h", "rings", step("b"))])
     ),
@@ -234,6 +263,10 @@ def not_entered_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Machine, "emit", forgetful)
 
 
+def unkept(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(kept, "block_is_over", lambda *_: None)
+
+
 RETRIED: Json = {
     "risk": "R1", "unknown": "probe", "probe": True, "retry": {"attempts": 2, "first": "1s"},
 }  # fmt: skip
@@ -256,6 +289,9 @@ PLANTED: dict[str, tuple[Plant, Json, str]] = {
         "without a decision",
     ),
     "a seat left empty": (half_seated, saga(parallel("p", *PAIR), PAID), "without a decision"),
+    "a block that keeps nothing": (
+        unkept, saga(scope("s", step("a", undo=True), keep=True), step("c")), "a is kept"
+    ),
     "a stop without end": (stuck, DEFINITIONS["branches"], "nothing moves it"),
     "nothing undone": (left_behind, DEFINITIONS["items"], "stand"),
     "a second attempt forgotten": (
