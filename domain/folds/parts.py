@@ -70,7 +70,8 @@ def forget_inside(c: Any, frame: str) -> None:
 
     When a part closed is kept as long as something in it may be undone: that is the order. An
     effect that may yet turn out to have happened is remembered, so that it can be undone, and with
-    it that it was undone unseen. All that is bounded as the state is (`STATE_BYTES_MAX`).
+    it that it was undone unseen, and which blocks around it were not done: these keep nothing. All
+    that is bounded as the state is (`STATE_BYTES_MAX`).
     """
     run = undo_run_of(frame)
     if run is not None and run != frame:
@@ -88,19 +89,24 @@ def forget_inside(c: Any, frame: str) -> None:
     for block in _under(c.item_after, frame):
         if not any(is_under(p, block) for p in inside):
             del c.item_after[block]
-    for path in filter(goes, _under(c.trail, frame)):
-        if not any(is_under(p, path) for p in inside):
-            del c.trail[path]
     there = [
         (key, f)
         for key, f in c.effects.items()
         if frame in f.node and is_under(f.node, frame) and goes(f.node)
     ]
-    kept = {c.entries[path].effect for path in inside} if there else set[str]()
-    kept |= {k for k, f in there if _may_come_late(f)}
+    late = {k: f.node for k, f in there if _may_come_late(f)}
+    for path in filter(goes, _under(c.trail, frame)):
+        asked = c.trail[path].state != "done" and any(_is_inside(n, path) for n in late.values())
+        if not asked and not any(is_under(p, path) for p in inside):
+            del c.trail[path]
+    kept = {*late, *(c.entries[path].effect for path in inside)} if there else set[str]()
     for key, effect in there:
         if key not in kept and effect.undoes not in kept:
             del c.effects[key]
+
+
+def _is_inside(node: str, block: str) -> bool:
+    return node != block and is_under(node, block)
 
 
 def _may_come_late(effect: Effect) -> bool:

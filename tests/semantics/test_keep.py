@@ -225,6 +225,16 @@ def test_a_late_done_in_a_block_that_failed_is_undone_as_any() -> None:
     story.then(offered=["z", "undo s/part/a"])
 
 
+def test_a_late_done_in_a_block_that_failed_in_an_item_that_is_over_is_a_debt() -> None:
+    """The block was never done, so it keeps nothing; what was owed there has been settled."""
+    part = scope("s", step("a", undo=True, retry={"attempts": 1}), keep=True)
+    whole = each("e", part, items="['p', 'q']", on_item="collect")
+    story = given(saga(whole, step("z"))).started("e[p]/s/a").lost("e[p]/s/a")
+    story.answers("e[p]/s/a", "failed", kind="undo", code="no")
+    story.control("settle", node="e[p]/s/a", outcome="done", evidence="a letter").then(debts=[])
+    story.late("e[p]/s/a").then(offered=["e[q]/s/a"], debts=["late e[p]/s/a"], held=None)
+
+
 def test_a_late_done_beside_what_still_runs_on_is_kept() -> None:
     blind = step("a", retry={"attempts": 1}, undo={"args": {"who": "'x'"}, "when": "attempted"})
     caught = scope("s", blind, on_failure=[on_failure("*", undo="none")])
