@@ -7,8 +7,8 @@ node that names a value is over in the value's frame, or lies in a block that is
 value again: two states that differ in it alone have the same future. The same holds for decisions
 bound to steps that are over. Of how nodes closed (`trail`), only `done('N')` reads whether, as does
 a late done of a block that keeps it, and undoing reads when, of parts that hold something to undo.
-Of a settled effect nothing reads anything
-once its step is over, unless it can still be undone, is owed, or has an undo on its way.
+Of a settled effect nothing reads anything once its step is over, unless it can still be undone, is
+owed, or has an undo on its way.
 
 While the whole commitment stops to be undone nothing begins any more (`search` objects if anything
 does). Only what is in flight, or may be done late, still reads: arguments of the undo that it makes

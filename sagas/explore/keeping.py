@@ -1,7 +1,7 @@
 """What a definition keeps: which parts of a run are never undone any more, read from the log alone.
 
-A block with `keep` keeps what is done in it once it is done itself, and what runs on in it once that
-is over; a repeat with `keep_rounds` keeps each round that is over.
+A block with `keep` keeps what is done in it once it is done itself, and what runs on in it once
+that is over; a repeat with `keep_rounds` keeps each round that is over.
 """
 
 from __future__ import annotations
