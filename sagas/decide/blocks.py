@@ -9,6 +9,7 @@ from domain.durations import duration_us
 from domain.state import is_under
 from sagas.decide import (
     endings,
+    failures,
     flow,
     for_each,
     joins,
@@ -32,6 +33,10 @@ Json = Any
 
 def flow_ended(m: Machine, container: str, ended: Flow) -> None:
     """The last node of a flow is done: tell its owner, once nothing in it runs on."""
+    block = failures.block_path(ended, container)
+    if block and block not in m.c.nodes and ended.role != "undo":
+        locks.let_settled_go(m, block)  # it has failed, and stops when a pivot in it is settled
+        return
     if run_on.must_wait(m, container, ended):
         return
     owner = ended.owner

@@ -47,6 +47,8 @@ def enter_parallel(m: Machine, path: str, node: Node) -> None:
 
 def closed(m: Machine, path: str, node: Node, name: str, outcome: str, out: Json = None) -> None:
     """A branch or item is over (done, failed, skipped, undone or stopped): what follows from it."""
+    if path not in m.c.nodes:  # it has failed, and stops when a pivot in it is settled
+        return
     is_list = node.kind == "for_each"
     if is_list:
         m.emit(ev.ItemClosed, node=path, item=name, outcome=outcome, out=out)

@@ -10,15 +10,19 @@ from sagas.decide import run_on
 from sagas.decide.machine import Machine
 from sagas.definition import Node
 
-__all__ = ["block_is_over", "is_being_undone", "is_for_good", "part_is_over", "round_is_over"]
+__all__ = [
+    "block_is_over", "is_being_undone", "is_for_good", "part_has_stopped", "part_is_over",
+    "round_is_over",
+]  # fmt: skip
 
 
 def block_is_over(m: Machine, path: str, node: Node, going: Sequence[str] = ()) -> None:
     """`keep: true`: what was done in a block that completes is never undone.
 
+    With `keep_rounds` nor is what a round had done that has not come to its own end.
     `going`: its branches or items that run on; what they do is kept once they are over.
     """
-    if node.doc.get("keep"):
+    if node.doc.get("keep") or node.doc.get("keep_rounds"):
         _seal(m, path, going)
 
 
@@ -59,6 +63,25 @@ def is_for_good(m: Machine, path: str) -> bool:
 
     Also where an answer tells only then that it was done: what may have happened was kept, too.
     """
+    return _keeper(m, path) is not None
+
+
+def part_has_stopped(m: Machine, target: str) -> None:
+    """What ran on in a block that keeps it is over, too, where a part stops and undoes nothing."""
+    if not m.d.has_run_on:
+        return
+    found: dict[str, list[str]] = {}
+    for path, entry in m.c.entries.items():
+        if entry.state == "open" and is_under(path, target) and not is_being_undone(m, path):
+            block = _keeper(m, path)
+            if block is not None:
+                found.setdefault(block, []).append(path)
+    for block, dropped in found.items():
+        m.emit(ev.UndoSealed, node=block, dropped=dropped)
+
+
+def _keeper(m: Machine, path: str) -> str | None:
+    """The outermost block around a node that keeps what was done there."""
     for part in paths_around(path):
         block, round_ = _block_of(part)
         if part.endswith(UNDO_RUN):
@@ -67,10 +90,10 @@ def is_for_good(m: Machine, path: str) -> bool:
         if not isinstance(node, Node):
             continue
         if node.doc.get("keep") and _is_done(m, block, path):
-            return True
+            return block
         if node.doc.get("keep_rounds") and _is_past(m, block, round_):
-            return True
-    return False
+            return block
+    return None
 
 
 def _block_of(part: str) -> tuple[str, str]:
@@ -89,7 +112,7 @@ def _is_done(m: Machine, block: str, path: str) -> bool:
     if there is not None:
         return True
     trail = m.c.trail.get(block)
-    # Forgotten with the round, item or run around it: one that was stopped has undone its entries.
+    # Forgotten with the round, item or run around it, where that was done.
     return trail is None or trail.state == "done"
 
 

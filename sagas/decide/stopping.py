@@ -15,6 +15,7 @@ from sagas.decide import (
     failures,
     flow,
     joins,
+    kept,
     locks,
     outcomes,
     targets,
@@ -226,6 +227,7 @@ def _after_stop(m: Machine, target: str, cause: Json, owed: Sequence[str]) -> No
     elif _undoes(m, cause):
         undoing.begin(m, target, cause, owed)
     else:
+        kept.part_has_stopped(m, target)
         after_undo(m, target, cause)
 
 

@@ -8,8 +8,10 @@ from tests.semantics.language import (
     choose,
     each,
     given,
+    lock,
     on_failure,
     parallel,
+    repeat,
     saga,
     scope,
     step,
@@ -105,6 +107,28 @@ def test_a_block_that_an_operator_finishes_keeps_what_would_have_run_on() -> Non
     )
 
 
+def test_what_ran_on_in_a_block_that_keeps_it_is_kept_when_a_block_around_is_finished() -> None:
+    slow = branch("slow", step("b", undo=True), wait("w"))
+    part = parallel("p", branch("fast", A), slow, join="any", losers="run_on", keep=True)
+    (
+        given(saga(scope("s", part, wait("v")), step("last")))
+        .done("a")
+        .done("b")
+        .then(undo=["s/p/slow/b"])
+        .control("finish", node="s", **SHOWN)
+        .then(undo=[], offered=["last"])
+    )
+
+
+def test_a_round_in_which_its_repeat_is_finished_is_kept_with_the_rounds() -> None:
+    (
+        given(saga(repeat("r", A, wait("w"), max=2, keep_rounds=True), step("last")))
+        .done("a")
+        .control("finish", node="r", **SHOWN)
+        .then(undo=[], offered=["last"])
+    )
+
+
 def test_what_is_done_while_an_undo_goes_on_is_kept_with_its_block() -> None:
     part = parallel("p", branch("one", A), branch("two", wait("w"), undo("back", "p")),
                     branch("three", wait("v"), step("b", undo=True)), join=2,
@@ -145,5 +169,39 @@ def test_a_failure_that_waits_for_a_pivot_outlives_a_cancel_that_is_refused() ->
         .failed("b")
         .cancelled()
         .done("pay")
+        .then(offered=["sorry"])
+    )
+
+
+def failed_around_a_pivot(beside: Json) -> Story:
+    """A parallel is over its time, while a pivot in it is in flight, and something beside that."""
+    pay = step("pay", irreversible="pivot")
+    part = parallel("p", branch("one", pay), branch("two", beside), within="1h")
+    return given(saga(part, on_failure=[on_failure("timeout", step("sorry"))])).started("pay")
+
+
+def test_a_flow_ends_in_a_block_that_failed_and_waits_for_a_pivot() -> None:
+    story = failed_around_a_pivot(scope("s", wait("w"))).after("2h").happens("w")
+    story.then(offered=["p/one/pay"]).done("pay").then(offered=["sorry"])
+
+
+def test_a_lock_whose_flow_ends_goes_on_though_its_failure_waits_for_a_pivot() -> None:
+    story = failed_around_a_pivot(lock("held", wait("w"), max_hold="10m")).after("15m")
+    assert story.w.now.locks
+    story.happens("w").then(offered=["p/one/pay"])
+    assert not story.w.now.locks
+    story.done("pay").then(offered=["sorry"])
+
+
+def test_an_item_ends_in_a_block_that_failed_and_waits_for_a_pivot() -> None:
+    part = each("list", step("pay", irreversible="pivot"), items="['x', 'y']", within="1h")
+    (
+        given(saga(part, on_failure=[on_failure("timeout", step("sorry"))]))
+        .started("list[x]/pay")
+        .started("list[y]/pay")
+        .after("2h")
+        .done("list[x]/pay")
+        .then(offered=["list[y]/pay"])
+        .done("list[y]/pay")
         .then(offered=["sorry"])
     )
