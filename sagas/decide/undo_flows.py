@@ -87,8 +87,9 @@ def failed(m: Machine, path: str, error: Json) -> bool:
     run = undo_run_of(path)
     if run is None:
         return False
-    if run not in m.c.nodes:
-        return True  # that it was a debt has been told
+    if run not in m.c.nodes:  # that it was a debt has been told; what stops may wait for it
+        stopping.check_stops(m)
+        return True
     scope = run.removesuffix(UNDO_RUN)
     m.prune(run)
     _let_go(m, run)
