@@ -252,6 +252,9 @@ class UndoOracle:
             self.standing.pop(e.node, None)
             self.undone[e.node] = self.undone.get(e.node, 0) + 1
             _hold(self.undone[e.node] == 1, f"{e.node} was undone twice")
+        elif e.node in self.standing and ("undo", e.node) in self.debts.values():
+            # Asked again, and refused again: it is the same debt.
+            self.standing[e.node] = replace(self.standing[e.node], is_debt=True)
 
     def _over(self, e: ev.CommitmentEnded, _: int) -> None:
         self.ended = e.status

@@ -205,3 +205,11 @@ def test_an_item_ends_in_a_block_that_failed_and_waits_for_a_pivot() -> None:
         .done("list[y]/pay")
         .then(offered=["sorry"])
     )
+
+
+def test_a_join_that_cannot_be_met_for_several_reasons_is_one_debt() -> None:
+    part = parallel("p", branch("one", step("a")), branch("two", step("b"), after=["one"]), join=2,
+                    on_branch="collect")  # fmt: skip
+    story = given(saga(step("pay", irreversible="pivot"), part, step("last")))
+    story.done("pay").failed("a").then(debts=["forward p"])
+    story.control("settle", node="p", **SHOWN).then(offered=["last"], debts=[])

@@ -57,3 +57,14 @@ def test_an_undo_that_the_flow_asks_for_is_of_what_stood_then() -> None:
     story = say.given(say.saga(say.scope("part", *flow)))
     story.done("a").undone("a").done("b").undone("b").then(status="compensated")
     UndoOracle(story.w.d.document).read(story.w.events)
+
+
+def test_a_debt_that_is_tried_again_in_vain_is_passed_as_before() -> None:
+    kids = [say.child(name) | {"on_undo": "revoke"} for name in ("d", "e")]
+    story = say.given(say.saga(A, *kids, say.step("z"), on_debt="continue")).done("a")
+    story.kid("d", "fulfilled").kid("e", "fulfilled").failed("z")
+    story.w.kid_undoes("e", "refused")
+    story.control("retry", node="e")
+    story.w.kid_undoes("e", "refused")
+    story.w.kid_undoes("d")
+    UndoOracle(story.undone("a").w.d.document).read(story.w.events)
