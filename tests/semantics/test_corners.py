@@ -10,6 +10,7 @@ from tests.semantics.language import (
     branch,
     child,
     each,
+    fail,
     given,
     handler,
     on_failure,
@@ -73,6 +74,16 @@ def test_a_step_of_an_undo_flow_in_backoff_ends_when_its_time_to_undo_is_over() 
     story.answers("give_back", "transient", code="busy").then(offered=[])
     story.after("1h").then(debts=["undo trip"], status="in_debt", offered=[])
     story.control("settle", **SEEN_TO).then(status="compensated")
+
+
+def test_what_comes_of_a_step_whose_undo_flow_was_too_late_is_waited_for_at_the_end() -> None:
+    trip = scope("trip", step("book"), undo_flow=[step("back")])
+    sorry = on_failure("business", step("sorry"), undo="all")
+    story = given(saga(trip, fail("no", "no"), on_failure=[sorry], undo_deadline="1h"))
+    story.done("book").started("trip@0/back").after("2h").then(debts=["undo trip"])
+    story.control("settle", node="trip", outcome="done", evidence="a letter")
+    story.done("sorry").then(status="open", offered=["trip@0/back"])
+    story.failed("trip@0/back", "no").then(status="fulfilled", debts=[])
 
 
 def test_what_is_done_and_cannot_be_undone_is_a_debt_and_fails_its_part() -> None:

@@ -396,13 +396,3 @@ def test_in_a_round_that_is_over_it_is_a_debt() -> None:
     story = given(saga(repeat("r", part, max=2), step("last"))).started("book").lost("book")
     story.done("pay").late("r#1/trip/s/book")
     story.then(debts=["late r#1/trip/s/book"], undo=["r#1/trip"], undo_commands=[])
-
-
-def test_what_comes_of_a_step_whose_undo_flow_was_too_late_is_waited_for_at_the_end() -> None:
-    trip = scope("trip", step("book"), undo_flow=[step("back")])
-    sorry = on_failure("business", step("sorry"), undo="all")
-    story = given(saga(trip, fail("no", "no"), on_failure=[sorry], undo_deadline="1h"))
-    story.done("book").started("trip@0/back").after("2h").then(debts=["undo trip"])
-    story.control("settle", node="trip", outcome="done", evidence="a letter")
-    story.done("sorry").then(status="open", offered=["trip@0/back"])
-    story.failed("trip@0/back", "no").then(status="fulfilled", debts=[])
