@@ -12,23 +12,22 @@ from domain.durations import duration_us
 from domain.ids import action_digest, effect_id, jitter
 from domain.state import Effect, Entry, frames_of
 from sagas import defaults
-from sagas.decide import approvals, flow, given, no_answer, outcomes, stopping, turns, undoing
+from sagas.decide import (
+    approvals,
+    flow,
+    given,
+    no_answer,
+    outcomes,
+    sealing,
+    stopping,
+    turns,
+    undoing,
+)  # fmt: skip
 from sagas.decide.machine import Machine, NodeFault, error_of
 from sagas.definition import Node
 
-__all__ = [
-    "action_of",
-    "answered",
-    "attempt_over",
-    "command",
-    "does_not_fit",
-    "enter_step",
-    "is_pivot",
-    "retry_due",
-    "settle_done",
-    "started",
-    "undo_entry",
-]  # fmt: skip
+__all__ = ["action_of", "answered", "attempt_over", "command", "does_not_fit", "enter_step",
+           "is_pivot", "retry_due", "settle_done", "started", "undo_entry"]  # fmt: skip
 
 Json = Any
 _duration_us = lru_cache(maxsize=4_096)(duration_us)
@@ -302,7 +301,7 @@ def _is_forgotten(m: Machine, path: str, *, surely: bool) -> bool:
 def _go_on(m: Machine, path: str, node: Node, pivot: bool) -> None:
     stops = False
     if pivot:
-        undoing.seal(m, path)
+        sealing.seal(m, path)
         stops = stopping.resolve_pivot(m, path)
     if stopping.stop_over(m, path) is not None:
         stopping.check_stops(m)

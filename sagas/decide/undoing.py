@@ -9,14 +9,14 @@ from domain import events as ev
 from domain.ids import effect_id
 from domain.state import Entry, in_flight, is_under, item_path, paths_around, template_of
 from sagas import defaults
-from sagas.decide import joins, kept, locks, revoking, run_on, stopping, undo_flows
+from sagas.decide import joins, kept, locks, revoking, stopping, undo_flows
 from sagas.decide.machine import Machine, NodeFault, error_of
 from sagas.definition import Branch, Node
 from sagas.loading import retry_of
 
-__all__ = ["accepted", "advance", "advance_over", "begin", "check_room", "command_again",
-           "deadline_over", "is_owed", "may_enter", "open_debt", "ready", "seal", "turn_of",
-           "undo_failed", "undo_retry"]  # fmt: skip
+__all__ = ["accepted", "advance", "advance_over", "begin", "behind", "branches_before",
+           "check_room", "command_again", "deadline_over", "is_owed", "may_enter", "open_debt",
+           "ready", "turn_of", "undo_failed", "undo_retry"]  # fmt: skip
 
 Json = Any
 REVERSE = "reverse"
@@ -58,7 +58,7 @@ def advance(m: Machine, target: str) -> None:
         m.emit(ev.UndoEnded, target=target)
         stopping.after_undo(m, target, undoing.cause)
         return
-    turn = ready(m, target, entries)
+    turn = turn_of(m, target)
     locks.give_way(m, target, turn)
     flows = [path for path in turn if m.c.entries[path].flow]
     # Of what is put on the agenda the last moves first: the flows of scopes begin in their order.
@@ -118,8 +118,17 @@ def may_enter(m: Machine, path: str) -> bool:
 
 
 def turn_of(m: Machine, target: str) -> list[str]:
-    """The entries of a part that undoes itself whose turn it is, commanded or not."""
-    return ready(m, target, _under(m, target))
+    """The entries of a part that undoes itself whose turn it is, commanded or not.
+
+    What another part undoes as well waits for its turn there, too.
+    """
+    found = ready(m, target, _under(m, target))
+    for other in m.c.undoing:
+        theirs = {} if other == target else _under(m, other)
+        if not theirs.keys().isdisjoint(found):
+            turn = ready(m, other, theirs)
+            found = [path for path in found if path in turn or path not in theirs]
+    return found
 
 
 def ready(m: Machine, base: str, entries: Mapping[str, Entry]) -> list[str]:
@@ -213,7 +222,7 @@ def _beside(
     for branch in block.branches:
         group = targets[branch.name]
         if group in groups and not _is_passed(m, groups[group]):
-            waiting |= _before(block.branches, branch)
+            waiting |= branches_before(block.branches, branch)
     found: list[str] = []
     for branch in block.branches:
         group = targets[branch.name]
@@ -231,7 +240,7 @@ def _items_beside(
     waiting: set[str] = set()
     for group, entries in groups.items():
         if group in after and not _is_passed(m, entries):
-            waiting |= _behind(after, group)
+            waiting |= behind(after, group)
     width = block.doc.get("width", defaults.ITEMS_WIDTH_MAX)
     under_way: list[str] = []
     to_come: list[tuple[int, list[str]]] = []
@@ -248,12 +257,12 @@ def _items_beside(
     return under_way + [path for _, paths in to_come[: max(width, 0)] for path in paths]
 
 
-def _before(branches: Iterable[Branch], branch: Branch) -> set[str]:
+def branches_before(branches: Iterable[Branch], branch: Branch) -> set[str]:
     """The branches that a branch came after, directly or not."""
-    return _behind({b.name: b.after for b in branches}, branch.name)
+    return behind({b.name: b.after for b in branches}, branch.name)
 
 
-def _behind(after: Mapping[str, Sequence[str]], name: str) -> set[str]:
+def behind(after: Mapping[str, Sequence[str]], name: str) -> set[str]:
     """What a branch or item came after, directly or not."""
     found: set[str] = set()
     todo = list(after.get(name, ()))
@@ -288,7 +297,7 @@ def command_again(m: Machine, path: str, why: Json) -> None:
     )  # fmt: skip
 
 
-# --- failing, sealing, debts -----------------------------------------------------------------
+# --- failing, debts -----------------------------------------------------------------
 
 
 def undo_failed(m: Machine, path: str, key: str, error: Json) -> None:
@@ -324,64 +333,6 @@ def open_debt(m: Machine, path: str, kind: str, error: Json, effect: str | None 
         ev.DebtOpened, debt=f"{str(m.c.id)[:8]}-{number}", node=path, kind=kind, error=error,
         owner=owner, due_us=m.now_us + m.d.debt_due_us, effect=effect,
     )  # fmt: skip
-
-
-def seal(m: Machine, path: str) -> None:
-    """A pivot is done: what came before it in its own and all enclosing lists is never undone."""
-    dropped = [p for p, e in m.c.entries.items() if e.state == "open" and _came_before(m, p, path)]
-    if dropped:
-        m.emit(ev.UndoSealed, node=path, dropped=dropped)
-
-
-def _came_before(m: Machine, path: str, pivot: str) -> bool:
-    """Whether an entry stands before the pivot.
-
-    Where the two part ways in a parallel or for_each, it does so only if the pivot's branch or item
-    came after its own; an unfinished beside run never does, nor a branch that still runs on.
-    """
-    if path == pivot or kept.is_being_undone(m, path):
-        return False
-    if _runs_on(m, path, pivot):
-        return False
-    a, b = path.split("/"), pivot.split("/")
-    common = 0
-    while common < min(len(a), len(b)) and a[common] == b[common]:
-        common += 1
-    base = "/".join(a[:common])
-    own = "/".join(a[: common + 1])
-    if "@" in a[common] and own in m.c.nodes:
-        return False
-    its = "/".join(b[: common + 1])
-    if "[" in a[common] and own[: own.rfind("[")] == its[: its.rfind("[")]:
-        return _item_before(m, own, its)
-    block = m.d.by_template.get(template_of(base)) if base else m.d.root
-    if not isinstance(block, Node) or block.kind != "parallel":
-        return not _follows(m, own, its)
-    by_target = {joins.branch_target(base, branch): branch for branch in block.branches}
-    mine, other = by_target[own], by_target[its]
-    return mine.name in _before(block.branches, other)
-
-
-def _runs_on(m: Machine, path: str, pivot: str) -> bool:
-    """Whether an entry lies in a branch or item that still runs on, and the pivot does not."""
-    parts = run_on.all_open(m, "")
-    return any(is_under(path, part) and not is_under(pivot, part) for part in parts)
-
-
-def _follows(m: Machine, own: str, its: str) -> bool:
-    """Whether one part stands behind the other in a list, where a pivot in that one ran on."""
-    mine, other = (m.d.by_template.get(template_of(path)) for path in (own, its))
-    if not isinstance(mine, Node) or not isinstance(other, Node):
-        return False
-    return mine.parent is other.parent and mine.index > other.index
-
-
-def _item_before(m: Machine, mine: str, its: str) -> bool:
-    """Whether one item of a for_each came, directly or not, before another."""
-    block = mine[: mine.rfind("[")]
-    after = {item_path(block, key): [item_path(block, k) for k in before]
-             for key, before in m.c.item_after.get(block, {}).items()}  # fmt: skip
-    return mine in _behind(after, its)
 
 
 def accepted(node: Node) -> bool:

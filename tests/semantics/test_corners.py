@@ -6,6 +6,7 @@ import pytest
 
 from sagas import defaults
 from tests.semantics.language import (
+    Story,
     approve,
     branch,
     child,
@@ -92,6 +93,30 @@ def test_what_is_done_and_cannot_be_undone_is_a_debt_and_fails_its_part() -> Non
     part = scope("s", once, on_failure=[on_failure("internal", wait("w"))])
     story = given(saga(part)).done("a", {"m": 1})
     story.then(debts=["late s/a"], waits=["event", "debt"])
+
+
+def two_undo_one_branch() -> Story:
+    """An undo of the block is under way when the branch in which it was asked for fails."""
+    asks = branch("asks", step("a", undo=True), step("b", undo=True), undo("back", "p"))
+    inner = parallel("q", asks, branch("y", wait("w")), join="any", losers="keep")
+    one = branch("one", inner, step("c", undo=True), step("z"))
+    story = given(saga(parallel("p", one, branch("two", wait("v")), on_branch="collect")))
+    story.done("a").done("b").then(offered=["undo p/one/q/asks/b"])
+    return story.happens("w").done("c").failed("z")
+
+
+def test_what_two_parts_undo_is_undone_when_it_is_its_turn_in_both() -> None:
+    story = two_undo_one_branch().undone("b").then(offered=["undo p/one/c"])
+    story.undone("c").then(offered=["undo p/one/q/asks/a"])
+    story.undone("a").happens("v").then(status="fulfilled")
+
+
+def test_a_debt_that_is_tried_again_waits_for_a_later_one_of_another_part() -> None:
+    story = two_undo_one_branch().failed("b", "no").failed("c", "no")
+    story.control("retry", node="p/one/q/asks/b").then(offered=[], status="in_debt")
+    story.control("retry", node="p/one/q/asks/b").then(answer="control.target", offered=[])
+    story.control("settle", node="p/one/c", **SEEN_TO).then(offered=["undo p/one/q/asks/b"])
+    story.undone("b").undone("a").happens("v").then(status="fulfilled")
 
 
 # --- events ------------------------------------------------------------------------------------
