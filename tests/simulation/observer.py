@@ -24,8 +24,8 @@ from domain.streams import us_of
 from tests.simulation.books import Books
 from tests.simulation.bounds import beyond
 from tests.simulation.fleet import Fleet
-from tests.simulation.gates import Gates
-from tests.simulation.oracles import Oracles, unmet
+from tests.simulation.judge import RESTS, Judge, Violation, goes_on, hold, timers_have_fired
+from tests.simulation.oracles import unmet
 from tests.simulation.store import Leases
 
 __all__ = ["Observer", "Shadow", "Violation", "plain", "same"]
@@ -39,20 +39,6 @@ WHERE lane = ? AND position > ? ORDER BY position
 _LANES = "SELECT lane, head, chain, clock_us FROM lanes ORDER BY lane"
 _DISPATCHES = "SELECT effect, stream, kind, attempt, state FROM dispatches"
 _WAKE = "SELECT due_us FROM timers WHERE stream = ?"
-_RESTS = ("paused", "held")
-
-
-class Violation(AssertionError):
-    """An invariant does not hold. `name` is that of the invariant."""
-
-    def __init__(self, name: str, detail: str) -> None:
-        super().__init__(f"{name}: {detail}")
-        self.name = name
-        self.detail = detail
-
-    def __reduce__(self) -> tuple[type[Violation], tuple[str, str]]:
-        """So that another process can hand it over."""
-        return Violation, (self.name, self.detail)
 
 
 @dataclass(slots=True)
@@ -71,11 +57,6 @@ def plain(state: Any) -> bytes:
     return orjson.dumps(snapshot_of(state).state, default=str, option=orjson.OPT_NON_STR_KEYS)
 
 
-def _raise(name: str, fault: str | None) -> None:
-    if fault is not None:
-        raise Violation(name, fault)
-
-
 def same(one: Any, other: Any) -> bool:
     """Whether two states are equal; as bytes where one came by way of a snapshot."""
     a, b = ({k: v for k, v in vars(s).items() if k[0] != "_"} for s in (one, other))
@@ -91,14 +72,14 @@ class Observer:
         self.topics: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
         self.trace: deque[str | _Line] = deque(maxlen=TRACE_MAX)
-        self.gates = Gates()
-        self.oracles = Oracles(registry, leases, books)
+        self.judge = Judge(registry, leases, books)
+        self.oracles = self.judge.oracles
+        self.gates = self.judge.gates
         self.positions: dict[int, int] = {}
         self._chains: dict[int, bytes] = {}
         self._clocks_us: dict[int, int] = {}
         self._leases = leases
         self._mapper = event_mapper()
-        self._taken: set[tuple[str, ...]] = set()
         self._known: dict[str, Commitment] = {}
         self._seen: tuple[sqlite3.Connection | None, int] = None, 0
         self._waiting: list[asyncio.Future[None]] = []
@@ -125,8 +106,8 @@ class Observer:
 
     def step(self, engine: Fleet) -> None:
         """Take in what was committed since. Raises Violation."""
-        _raise("decides alike", engine.unlike)
-        _raise("mail in order", engine.overtaken)
+        hold("decides alike", engine.unlike)
+        hold("mail in order", engine.overtaken)
         db = engine.connection
         # Everybody writes by way of this connection: with its count nothing has changed.
         if self._seen[0] is db and self._seen[1] == db.total_changes:
@@ -171,9 +152,9 @@ class Observer:
         self.trace.append(_Line(position, id_, version, topic, event))
         self.topics[topic] += 1
         if isinstance(shadow.state, Commitment):
-            self._judge(id_, shadow.state, event, at_us)
+            self.judge.see(id_, shadow.state, event, at_us)
         elif isinstance(event, ev.CommitmentOpened):
-            _raise("one run", self.oracles.opened(id_, event))
+            hold("one run", self.oracles.opened(id_, event))
         shadow.state = event.mutate(shadow.state)
         shadow.version, shadow.at_us = version, at_us
         shadow.hash = event_hash(prev, stream, version, topic, state)
@@ -182,41 +163,6 @@ class Observer:
         chain = self._chains.get(lane, GENESIS)
         self._chains[lane] = lane_chain(chain, position, shadow.hash)
         return id_
-
-    def _judge(self, id_: UUID, before: Commitment, event: Any, at_us: int) -> None:
-        """What an event may never say, by the state before it."""
-        if before.is_over and isinstance(event, (ev.EffectIntended, ev.EffectRetried)):
-            raise Violation("ends", f"{id_} commands {event.effect[:8]} after its end")
-        match event:
-            case ev.TimerFired() if event.due_us > at_us:
-                raise Violation("timers", f"{event.timer} of {event.node} fired early")
-            case ev.TimerFired() if before.timers.get(f"{event.node}:{event.timer}") is None:
-                raise Violation("timers", f"{event.timer} of {event.node} was not armed")
-            case ev.EventTaken() if not event.peek:
-                key = (before.tenant, before.saga, before.key, event.key, str(event.position))
-                if key in self._taken:
-                    raise Violation("events once", f"{before.saga} {before.key} took {key} twice")
-                self._taken.add(key)
-            case ev.EffectUnknown():
-                self._was_started(before, event)
-            case ev.AttemptFailed() if event.unanswered:
-                self._was_started(before, event)
-            case ev.EffectIntended() | ev.EffectRetried():
-                _no_second_attempt(before, event)
-            case ev.EffectDone() if event.kind == "undo":
-                if before.effects[event.effect].state == "done":
-                    raise Violation("undone once", f"{event.node} is undone twice")
-            case _:
-                pass
-        _raise("gates", self.gates.see(id_, event, at_us))
-        _raise("rules", self.oracles.see(id_, before, event))
-
-    def _was_started(self, before: Commitment, event: Any) -> None:
-        effect = before.effects[event.effect]
-        attempts = {event.attempt, *effect.unanswered}
-        if not any((event.effect, n, effect.kind) in self._leases.started for n in attempts):
-            detail = f"{effect.node} attempt {event.attempt}"
-            raise Violation("unknown only from started", detail)
 
     # --- the streams that changed --------------------------------------------------------------
 
@@ -232,11 +178,11 @@ class Observer:
             if isinstance(shadow.state, Commitment):
                 self._known[str(id_)] = shadow.state
                 self.statuses[shadow.state.status] += 1
-                _timers_have_fired(shadow.state)
+                timers_have_fired(shadow.state)
                 definition = engine.registry.by_hash(shadow.state.definition)
-                _raise("bounds", beyond(definition, shadow.state))
+                hold("bounds", beyond(definition, shadow.state))
                 _will_wake(engine, shadow.state)
-        _raise("children", self.oracles.missing({str(id_) for id_ in self.streams}))
+        hold("children", self.oracles.missing({str(id_) for id_ in self.streams}))
         self.dispatches(engine, changed)
 
     def dispatches(self, engine: Fleet, changed: dict[UUID, None]) -> None:
@@ -256,69 +202,29 @@ class Observer:
         waiting = {UUID(bytes=stream) for (stream,) in db.execute("SELECT stream FROM inbox")}
         if not waiting:
             self._meets(changed)
-        _raise("stops", self.oracles.started_after_stop())
+        hold("stops", self.oracles.started_after_stop())
         for id_ in changed:
             c = self.streams[id_].state
             # What became of a row may still be on its way to the stream.
             is_told = id_ not in waiting
-            if isinstance(c, Commitment) and c.status not in _RESTS and is_told:
-                _goes_on(c, rows.get(id_, {}))
+            if isinstance(c, Commitment) and c.status not in RESTS and is_told:
+                goes_on(c, rows.get(id_, {}))
 
     def _meets(self, changed: dict[UUID, None]) -> None:
         """With no mail under way, what is kept and what waits for it have met."""
         now_us = max(self._clocks_us.values())
         states = [self.streams[id_].state for id_ in changed]
-        _raise("meets", unmet(states, self._known, now_us))
-
-
-def _no_second_attempt(before: Commitment, event: Any) -> None:
-    """No R2 or R3 has two attempts of which one is unsettled."""
-    old = before.effects.get(event.effect)
-    if old is None or getattr(event, "kind", "do") != "do" or old.kind != "do":
-        return
-    risky = old.classes is not None and old.classes["R"] in ("R2", "R3")
-    if risky and (old.state == "unknown" or old.unanswered or old.state == "started"):
-        detail = f"{old.node} is commanded again while attempt {old.attempt} is {old.state}"
-        raise Violation("no second attempt", detail)
-
-
-def _timers_have_fired(c: Commitment) -> None:
-    if c.status in _RESTS or c.is_over:
-        return
-    late = [name for name, due_us in c.timers.items() if due_us <= c.clock_us]
-    if late:
-        raise Violation("timers", f"{c.saga} {c.key}: {late} were due and did not fire")
+        hold("meets", unmet(states, self._known, now_us))
 
 
 def _will_wake(engine: Fleet, c: Commitment) -> None:
     """The row of timers wakes it no later than its first timer, or than it was last tried."""
-    if c.status in _RESTS or c.is_over or not c.timers:
+    if c.status in RESTS or c.is_over or not c.timers:
         return
     row = engine.connection.execute(_WAKE, (c.id.bytes,)).fetchone()
     latest_us = max(min(c.timers.values()), c.clock_us) + IDLE_WAKE_US
     if row is None or row[0] > latest_us:
         raise Violation("wake-ups", f"{c.saga} {c.key} sleeps beyond {min(c.timers)}")
-
-
-def _goes_on(c: Commitment, rows: dict[str, tuple[str, int, str]]) -> None:
-    """Every command in flight has its row, and a commitment that is open has what moves it."""
-    for key, effect in c.effects.items():
-        if effect.state in ("offered", "started") and key not in rows:
-            raise Violation("dispatches", f"{effect.node} is {effect.state} without a row")
-        is_probed = key in rows or f"{effect.node}:probe_retry" in c.timers
-        if effect.state == "unknown" and effect.next == "probe" and not is_probed:
-            raise Violation("dispatches", f"{effect.node} is to be probed without a row")
-        names = (f"{effect.node}:{name}" for name in ("retry", "undo_retry", "hours"))
-        waits = effect.node in c.places or any(name in c.timers for name in names)
-        if effect.state == "backoff" and not waits:
-            raise Violation("wake-ups", f"{effect.node} waits for a retry without a timer")
-    asks = any(e.state == "unknown" and e.next == "ask" for e in c.effects.values())
-    asked = any(n.asked is not None and n.branch is None for n in c.nodes.values())
-    # The streams of children, locks and throttles answer every question once.
-    others = c.children or any(hold.fence is None for hold in c.locks.values()) or c.places
-    others = others or any(e.child and e.state == "undoing" for e in c.entries.values())
-    if not (c.is_over or c.timers or rows or c.subs or c.debts or asks or asked or others):
-        raise Violation("wake-ups", f"{c.saga} {c.key} is {c.status} and nothing will move it")
 
 
 @dataclass(frozen=True, slots=True)
