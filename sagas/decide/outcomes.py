@@ -208,7 +208,15 @@ def contradict(m: Machine, key: str, effect: Effect, detail: str) -> None:
 
 
 def done_after_giving_up(m: Machine, key: str, path: str, node: Node) -> None:
-    """A done that nobody waited for any more is undone while undoing, else it is a debt."""
+    """A done that nobody waited for any more is undone while undoing, else it is a debt.
+
+    A step whose undo_flow was given up may have been in flight still: what stops goes on then.
+    """
+    _undo_late(m, key, path, node)
+    stopping.check_stops(m)
+
+
+def _undo_late(m: Machine, key: str, path: str, node: Node) -> None:
     error = error_of("contradicted", "late_done", "done after it was given up", path)
     undo = m.c.effects.get(effect_id(m.c.id, path, "undo"))
     if undo is not None and undo.state == "done":

@@ -7,6 +7,7 @@ from tests.semantics.language import (
     cancel,
     choose,
     each,
+    fail,
     given,
     lock,
     on_failure,
@@ -213,3 +214,13 @@ def test_a_join_that_cannot_be_met_for_several_reasons_is_one_debt() -> None:
     story = given(saga(step("pay", irreversible="pivot"), part, step("last")))
     story.done("pay").failed("a").then(debts=["forward p"])
     story.control("settle", node="p", **SHOWN).then(offered=["last"], debts=[])
+
+
+def test_a_step_whose_undo_flow_was_given_up_and_that_is_done_lets_a_stop_go_on() -> None:
+    trip = scope("trip", step("book"), undo_flow=[step("back")])
+    sorry = on_failure("business", step("sorry"), undo="all")
+    story = given(saga(trip, fail("no", "no"), on_failure=[sorry], undo_deadline="1h"))
+    story.done("book").started("trip@0/back").after("2h")
+    story.control("settle", node="trip", outcome="done", **SHOWN)
+    story.done("sorry").then(status="open", offered=["trip@0/back"])
+    story.done("trip@0/back").then(status="fulfilled")
