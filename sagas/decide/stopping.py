@@ -28,6 +28,8 @@ __all__ = ["after_undo", "also", "check_stops", "drop_run", "request_stop", "res
            "stop_over"]  # fmt: skip
 
 Json = Any
+_REFUSED = ("cancel", targets.CUT)
+"""Stops that are refused once a pivot in their part is done."""
 
 
 def stop_over(m: Machine, path: str) -> str | None:
@@ -67,7 +69,10 @@ def request_stop(m: Machine, target: str, cause: Json, keep: tuple[str, ...] = (
             also(m, target, cause["error"])
         return
     if old is not None:
-        drop_run(m, old)
+        if _outlives(m, old, cause):
+            cause = {**cause, "over": old.cause}
+        else:
+            drop_run(m, old)
         cause = _with_error_of(old, cause)
     if cause["kind"] != "fulfil" and _wait_for_pivot(m, target, cause, keep):
         return
@@ -76,6 +81,12 @@ def request_stop(m: Machine, target: str, cause: Json, keep: tuple[str, ...] = (
     _stop_effects(m, target, keep)
     children.stop_children(m, target, keep)
     check_stops(m)
+
+
+def _outlives(m: Machine, old: Stop, cause: Json) -> bool:
+    """Whether an interrupt comes to pass after all, should what takes its place be refused."""
+    is_late = old.cause["kind"] == "interrupt" and _handler(m, old.cause).after_pivot
+    return old.pending and is_late and cause["kind"] in _REFUSED
 
 
 def _with_error_of(old: Stop, cause: Json) -> Json:
@@ -134,7 +145,7 @@ def _stop_effects(m: Machine, target: str, keep: tuple[str, ...]) -> None:
 
 def drop_run(m: Machine, stop: Stop) -> None:
     """The run of an interrupt that does not come to pass."""
-    run = stop.cause.get("run")
+    run = stop.cause.get("over", stop.cause).get("run")
     if run in m.c.nodes:
         m.emit(ev.NodesStopped, nodes=[run])
 
@@ -154,12 +165,16 @@ def resolve_pivot(m: Machine, path: str, error: Json = None) -> bool:
             continue
         if _past_pivot(m, target, stop):
             m.emit(ev.PartStopped, target=target, refused=True)
-            _all_goes_on(m, target, stop)
-            continue
-        if error is not None:
-            also(m, target, error)
-            stop = m.c.stops[target]
-        m.emit(ev.PartStopped, target=target)
+            over = stop.cause.get("over")
+            if over is None or stop.cause.get("error", {}).get("also"):
+                _all_goes_on(m, target, stop)
+                continue
+            stop = Stop(over, (over["run"],))
+        else:
+            if error is not None:
+                also(m, target, error)
+                stop = m.c.stops[target]
+            m.emit(ev.PartStopped, target=target)
         went = went or not is_kept(path, stop.keep)
         request_stop(m, target, stop.cause, stop.keep)
     return went
@@ -183,7 +198,7 @@ def _past_pivot(m: Machine, target: str, stop: Stop) -> bool:
         return False
     if stop.cause["kind"] == "interrupt":
         return not _handler(m, stop.cause).after_pivot
-    return stop.cause["kind"] in ("cancel", targets.CUT)
+    return stop.cause["kind"] in _REFUSED
 
 
 # --- ending ----------------------------------------------------------------------------------
@@ -258,10 +273,9 @@ def _handler(m: Machine, cause: Json) -> Handler:
 
 def after_undo(m: Machine, target: str, cause: Json) -> None:
     """What a stopped (and undone) part was stopped for."""
-    if cause["kind"] == targets.UNDO:  # nothing was stopped for it
-        targets.after_undo_node(m, target)
-        return
-    if _outer_stop(m, target):
+    targets.after_undo_node(m, target)
+    is_asked = cause["kind"] == targets.UNDO  # nothing was stopped for it
+    if is_asked or _outer_stop(m, target):
         check_stops(m)
         return
     kind = cause["kind"]

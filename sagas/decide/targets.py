@@ -147,10 +147,9 @@ def waiting_for(m: Machine, target: str) -> Iterator[str]:
 
 
 def after_undo_node(m: Machine, target: str) -> None:
-    """What was asked for is undone: the nodes that asked go on."""
+    """A part is undone, for whatever reason: the nodes that asked for it go on."""
     for path in list(waiting_for(m, target)):
         flow.finish(m, path, m.node(path))
-    stopping.check_stops(m)
 
 
 # --- move ----------------------------------------------------------------------------------------
