@@ -14,11 +14,11 @@ from domain.changing import changed
 from domain.quick import quick
 
 __all__ = [
-    "ENGINE_WORDS", "ITS_TURN", "NO_REPLY", "RUN_ON", "UNDO_RUN",
+    "ENGINE_WORDS", "ITS_TURN", "NO_REPLY", "RESTING", "RUN_ON", "UNDO_RUN",
     "Asked", "Binding", "Child", "Debt", "Effect", "Entry", "Hold", "Instance", "Stop", "Sub",
     "Task", "Trail", "Undoing",
     "binding_paths", "changed", "frame_of", "frames_of", "in_flight", "is_kept", "is_spared",
-    "is_under", "item_path", "paths_around", "template_of", "undo_run_of",
+    "is_under", "item_path", "paths_around", "round_of", "template_of", "undo_run_of",
 ]  # fmt: skip
 
 Json = Any
@@ -104,12 +104,21 @@ class Instance:
     slot: int = 0
 
 
+RESTING = "resting"
+"""The branch of a repeat whose round is over, while the next one is not due."""
+
+
+def round_of(instance: Instance) -> int:
+    """The round a repeat is in: those before it are over."""
+    return instance.round + (instance.branch == RESTING)
+
+
 HOURS = "hours"
 TURN = "turn"
 """The branches of a step that is not dispatched yet: its calendar is closed, or others go first."""
 
 ENGINE_WORDS = frozenset(
-    {HOURS, ITS_TURN, RUN_ON, TURN, "closed", "joined", "open", "queued", "resting"}
+    {HOURS, ITS_TURN, RUN_ON, TURN, "closed", "joined", "open", "queued", RESTING}
 )
 """What the engine writes as `branch`: no branch of a definition is called so."""
 
@@ -127,13 +136,17 @@ class Place:
 @quick
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """How a node closed: done, skipped, failed or stopped. `version` orders completions."""
+    """How a node closed: done, skipped, failed or stopped. `version` orders completions.
+
+    `round` is the one a repeat was in when it closed and was not done, see `round_of`.
+    """
 
     state: str
     version: int
     at_us: int
     took_us: int
     attempt: int = 0
+    round: int = 0
 
 
 @quick

@@ -14,6 +14,7 @@ from domain.state import (
     frame_of,
     in_flight,
     is_under,
+    round_of,
     undo_run_of,
 )
 
@@ -44,7 +45,8 @@ def close(c: Any, node: str, state: str, version: int, attempt: int = 0) -> Inst
     if instance is not None and instance.branch == RUN_ON:
         return instance
     since_us = instance.since_us if instance else c.clock_us
-    c.trail[node] = Trail(state, version, c.clock_us, c.clock_us - since_us, attempt)
+    number = round_of(instance) if instance and state != "done" else 0
+    c.trail[node] = Trail(state, version, c.clock_us, c.clock_us - since_us, attempt, number)
     disarm(c, node)
     c.subs.pop(node, None)
     c.places.pop(node, None)

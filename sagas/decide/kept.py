@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain import events as ev
-from domain.state import RUN_ON, UNDO_RUN, is_under, paths_around, template_of
+from domain.state import RUN_ON, UNDO_RUN, is_under, paths_around, round_of, template_of
 from sagas.decide import run_on
 from sagas.decide.machine import Machine
 from sagas.definition import Node
@@ -117,7 +117,9 @@ def _is_done(m: Machine, block: str, path: str) -> bool:
 
 
 def _is_past(m: Machine, repeat: str, round_: str) -> bool:
-    there = m.c.nodes.get(repeat)
+    there, trail = m.c.nodes.get(repeat), m.c.trail.get(repeat)
     if there is not None:
-        return str(there.round) != round_
+        return str(round_of(there)) != round_
+    if trail is not None and trail.round:  # what stopped was the last one: it was not over
+        return str(trail.round) != round_
     return _is_done(m, repeat, repeat)

@@ -7,6 +7,7 @@ from typing import Any
 
 from domain import events as ev
 from domain.durations import duration_us
+from domain.state import RESTING
 from sagas import defaults
 from sagas.calendars import calendar_of
 from sagas.decide import blocks, flow, kept
@@ -69,7 +70,7 @@ def _begin_round(m: Machine, path: str, node: Node) -> None:
     due_us = to_us(start)
     if due_us > m.now_us:
         flow.due_after(m, path, due_us - m.now_us)
-        m.emit(ev.NodeEntered, node=path, branch="resting", slot=slot, timers={"round": due_us})
+        m.emit(ev.NodeEntered, node=path, branch=RESTING, slot=slot, timers={"round": due_us})
     else:
         enter_round(m, path, node, slot)
 

@@ -276,7 +276,7 @@ class Living:
         for path, trail in self._c.trail.items():
             is_asked = path.rpartition("/")[2] in names or self._may_keep(path)
             if self.is_off or is_asked:
-                yield path, trail.state
+                yield path, f"{trail.state} {trail.round}" if trail.round else trail.state
             elif path in held:
                 yield path, ""
 

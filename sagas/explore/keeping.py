@@ -11,7 +11,7 @@ from typing import Any
 
 from domain import events as ev
 from domain.events import Event
-from domain.state import is_kept, is_under, item_path, template_of
+from domain.state import RESTING, is_kept, is_under, item_path, template_of
 
 __all__ = ["Keeping", "keepers"]
 
@@ -99,6 +99,8 @@ class Keeping:
     def _entered(self, e: ev.NodeEntered) -> None:
         if e.round is not None and template_of(e.node) in self._repeats:
             self._round = {**self._round, e.node: e.round}
+        elif e.branch == RESTING:
+            self._round = {**self._round, e.node: self._round.get(e.node, 0) + 1}
         if e.guards is not None:
             self._is_open(e.node, *(f"{e.node}/{name}" for name in e.guards))
 

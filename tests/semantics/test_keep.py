@@ -11,6 +11,7 @@ from tests.semantics.language import (
     fail,
     finish,
     given,
+    handler,
     lock,
     on_failure,
     parallel,
@@ -204,6 +205,24 @@ def test_a_late_done_in_a_round_that_keep_rounds_has_dropped_is_kept() -> None:
     story = given(saga(repeat("r", caught, step("b"), max=2, keep_rounds=True), step("z")))
     story.started("a").lost("a").after("1m").started("a").lost("a").done("b")
     story.late("r#1/s/a").then(undo=["r#2/s/a"], undo_commands=[], debts=[])
+
+
+def test_a_late_done_in_a_round_that_was_over_when_its_repeat_stopped_is_kept() -> None:
+    blind = step("a", retry={"attempts": 1}, undo={"when": "attempted"})
+    caught = scope("s", blind, on_failure=[on_failure("*", undo="none")])
+    rounds = repeat("r", caught, step("b"), max=2, keep_rounds=True)
+    ends = handler("ends", "poke", step("c"), mode="interrupt", undo="none")
+    story = given(saga(rounds, handlers=[ends]))
+    story.started("a").lost("a").done("b").started("r#2/s/a").happens("poke")
+    story.late("r#1/s/a").then(undo=["r#2/s/a"], debts=[])
+
+
+def test_a_late_done_in_a_round_that_is_over_is_kept_before_the_next_one_is_due() -> None:
+    blind = step("a", retry={"attempts": 1}, undo={"when": "attempted"})
+    caught = scope("s", blind, on_failure=[on_failure("*", undo="none")])
+    rounds = repeat("r", caught, step("b"), max=2, keep_rounds=True, every={"period": "1d"})
+    story = given(saga(rounds)).started("a").lost("a").done("b").then(offered=[], undo=[])
+    story.late("r#1/s/a").then(undo=[], undo_commands=[], debts=[])
 
 
 def test_what_is_being_undone_in_a_round_is_not_dropped_by_keep_rounds() -> None:
