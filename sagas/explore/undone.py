@@ -280,7 +280,7 @@ class UndoOracle:
         for other, entry in self.standing.items():
             if other == path or not _is_of(other, innermost):
                 continue
-            passed = self.on_debt == "continue" and self._passed(other, path)
+            passed = self.on_debt == "continue" and self._passed(other, path, innermost)
             if self._goes_first(other, path) and not passed:
                 how = "" if entry.done else ", which may have happened"
                 raise Broken(f"{path} is undone while {other} stands{how}: that one comes first")
@@ -292,14 +292,15 @@ class UndoOracle:
             _plain(part) in self.lines for part in ("", *parts_of(base))
         )
 
-    def _passed(self, other: str, path: str) -> bool:
-        """Whether the part of `other`, seen from `path`, is nothing but debts."""
+    def _passed(self, other: str, path: str, undoing: _Undoing) -> bool:
+        """Whether the part of `other`, seen from `path`, is nothing but debts to that undoing."""
         if _under(other, path) or _under(path, other):
             return self.standing[other].is_debt
         if self._in_line(parting(path, other)[0]):
             return self.standing[other].is_debt
         group = parting(other, path)[1]
-        return all(e.is_debt for p, e in self.standing.items() if _under(p, group))
+        inside = (p for p in self.standing if _under(p, group) and _is_of(p, undoing))
+        return all(self.standing[p].is_debt for p in inside)
 
     def _goes_first(self, other: str, path: str) -> bool:
         """Whether `other` must be undone before `path`."""

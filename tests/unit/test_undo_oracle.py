@@ -68,3 +68,13 @@ def test_a_debt_that_is_tried_again_in_vain_is_passed_as_before() -> None:
     story.w.kid_undoes("e", "refused")
     story.w.kid_undoes("d")
     UndoOracle(story.undone("a").w.d.document).read(story.w.events)
+
+
+def test_a_debt_is_passed_beside_what_was_done_after_an_undo_was_asked_for() -> None:
+    """That is nothing to the undo, which is of what was done then."""
+    inner = say.parallel("q", say.branch("u", B, say.undo("back", "p")), say.branch("v", C))
+    part = say.parallel("p", say.branch("x", A), say.branch("y", inner, after=["x"]))
+    story = say.given(say.saga(part, say.step("z"), on_debt="continue"))
+    story.done("a").done("b").done("c")
+    story.answers("b", "failed", kind="undo", code="no").then(offered=["undo p/x/a"])
+    UndoOracle(story.w.d.document).read(story.w.events)
