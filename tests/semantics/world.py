@@ -73,8 +73,11 @@ def from_snapshot(c: Commitment) -> Commitment:
 class World:
     """Runs one commitment. `dispatches` is the desk: what is offered or started, by effect."""
 
-    def __init__(self, document: dict[str, Json], payload: Json = None, key: str = "acme") -> None:
-        self.d: Definition = load(document, "hash")
+    def __init__(
+        self, document: dict[str, Json] | Definition, payload: Json = None, key: str = "acme"
+    ) -> None:
+        is_loaded = isinstance(document, Definition)
+        self.d: Definition = document if is_loaded else load(document, "hash")
         self.id = commitment_id("north", self.d.saga, key, 1)
         self.now_us = START_US
         self.c: Commitment | None = None
