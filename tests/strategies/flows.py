@@ -6,6 +6,8 @@ any of them. Expressions never err.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
@@ -23,9 +25,19 @@ MORNINGS = {
 ONE_TRY = {"attempts": 2, "first": "1s", "jitter": 0}
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How large and how deep a definition may be, and of which blocks; more of some: more often."""
+
+    nodes_max: int = NODES_MAX
+    depth_max: int = DEPTH_MAX
+    blocks: Sequence[str] = ()
+
+
 class _Names:
-    def __init__(self) -> None:
+    def __init__(self, shape: Shape) -> None:
         self.count = 0
+        self._shape = shape
 
     def next(self, letter: str) -> str:
         self.count += 1
@@ -33,13 +45,19 @@ class _Names:
 
     @property
     def is_used_up(self) -> bool:
-        return self.count >= NODES_MAX
+        return self.count >= self._shape.nodes_max
+
+    def blocks(self, depth: int) -> Sequence[Any]:
+        """What may stand at a depth beside single nodes."""
+        if depth >= self._shape.depth_max or self.is_used_up:
+            return ()
+        return [_NAMED[name] for name in self._shape.blocks] or _BLOCKS
 
 
 @st.composite
-def documents(draw: st.DrawFn) -> Json:
+def documents(draw: st.DrawFn, shape: Shape = Shape()) -> Json:
     """A definition: a flow of a few nodes, perhaps with handlers, debts that hold or are passed."""
-    names = _Names()
+    names = _Names(shape)
     members: dict[str, Json] = {"on_debt": draw(st.sampled_from(["hold", "continue"]))}
     if draw(st.integers(0, 9)) == 0:
         members["undo_order"] = "reverse"
@@ -65,10 +83,9 @@ def _flow(draw: st.DrawFn, names: _Names, depth: int, least: int = 1) -> list[Js
 
 
 def _node(draw: st.DrawFn, names: _Names, depth: int) -> Json:
-    blocks = () if depth >= DEPTH_MAX or names.is_used_up else _BLOCKS
-    make = draw(st.sampled_from([_step, _step, _step, _step, _leaf, _child, *blocks]))
+    make = draw(st.sampled_from([_step] * 4 + [_leaf, _child, *names.blocks(depth)]))
     node: Json = make(draw, names, depth)
-    if node["node"] in _KEEPING and draw(st.integers(0, 7)) == 0:
+    if node["node"] in KEEPING and draw(st.integers(0, 7)) == 0:
         node["keep"] = True
     if node["node"] in _LINED and draw(st.integers(0, 5)) == 0:
         node["undo_order"] = "reverse"
@@ -245,5 +262,6 @@ def _race(draw: st.DrawFn, names: _Names, depth: int) -> Json:
 
 
 _LINED = frozenset({"parallel", "for_each", "scope"})
-_KEEPING = frozenset({"choose", "race", "parallel", "repeat", "for_each", "scope", "lock"})
+KEEPING = frozenset({"choose", "race", "parallel", "repeat", "for_each", "scope", "lock"})
 _BLOCKS = (_parallel, _parallel, _scope, _scope, _repeat, _each, _choose, _race, _gated, _lock)
+_NAMED = {make.__name__.lstrip("_"): make for make in _BLOCKS}
