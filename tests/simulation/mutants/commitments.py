@@ -14,6 +14,7 @@ from sagas.decide import (
     locks,
     no_answer,
     outcomes,
+    sealing,
     stopping,
     timers,
     undo_flows,
@@ -107,7 +108,7 @@ def passes_a_failed_undo() -> Iterator[None]:
 @mutant(promise=5)
 def seals_nothing() -> Iterator[None]:
     """After a pivot what came before it can still be undone, and cancelled."""
-    with replaced(undoing, "seal", lambda m, path: None), \
+    with replaced(sealing, "seal", lambda m, path: None), \
          replaced(stopping, "_past_pivot", lambda *_: False):  # fmt: skip
         yield
 
