@@ -1,0 +1,1 @@
+"""Walks: one commitment of a drawn definition, moved at random through decide alone."""
