@@ -97,10 +97,9 @@ class Keeping:
     # --- events ------------------------------------------------------------------------------
 
     def _entered(self, e: ev.NodeEntered) -> None:
-        if e.round is not None and template_of(e.node) in self._repeats:
-            self._round = {**self._round, e.node: e.round}
-        elif e.branch == RESTING:
-            self._round = {**self._round, e.node: self._round.get(e.node, 0) + 1}
+        if template_of(e.node) in self._repeats:
+            past = self._round.get(e.node, 0) + (e.branch == RESTING)
+            self._round = {**self._round, e.node: past if e.round is None else e.round}
         if e.guards is not None:
             self._is_open(e.node, *(f"{e.node}/{name}" for name in e.guards))
 

@@ -62,6 +62,8 @@ class UndoOracle:
         self.debts: dict[str, tuple[str, str]] = {}
         self.undoing: list[_Undoing] = []
         self.ended: str | None = None
+        self.caught: int | None = None
+        self.clauses: Sequence[Json] = document.get("on_failure", ())
         self.nodes: dict[str, str] = {}
         self.begun: dict[str, int] = {}
         self.stops: list[tuple[int, str, tuple[str, ...]]] = []
@@ -154,8 +156,13 @@ class UndoOracle:
             known[f"{e.node}[{key}]"] = {f"{e.node}[{k}]" for k in closure(key, direct)}
 
     def _stopping(self, e: ev.PartStopping, version: int) -> None:
-        if not e.pending:
-            self.stops.append((version, e.target, tuple(e.keep or ())))
+        if e.pending:
+            return
+        self.stops.append((version, e.target, tuple(e.keep or ())))
+        if not e.target:
+            clause = e.cause.get("clause")
+            undone = clause is not None and self.clauses[clause].get("undo", "all") == "all"
+            self.caught = None if clause is None else version if undone else 0
 
     def _intended(self, e: ev.EffectIntended, version: int) -> None:
         self.nodes[e.effect] = e.node
@@ -259,10 +266,10 @@ class UndoOracle:
     def _over(self, e: ev.CommitmentEnded, _: int) -> None:
         self.ended = e.status
         if e.status in ("compensated", "failed", "cancelled"):
-            _hold(
-                not self.standing,
-                f"it is {e.status}, and what is not undone stands: {', '.join(self.standing)}",
-            )
+            # A cancel that was caught ends so, too, and what its clause has done stays.
+            since = UNFINISHED if self.caught is None or e.status != "cancelled" else self.caught
+            left = [p for p, entry in self.standing.items() if entry.version < since]
+            _hold(not left, f"it is {e.status}, and what is not undone stands: {', '.join(left)}")
 
     def _may_be_gone(self, e: ev.EffectWithdrawn | ev.EffectProbed, _: int) -> None:
         if e.answer != "absent" if isinstance(e, ev.EffectProbed) else e.tried:

@@ -78,3 +78,25 @@ def test_a_debt_is_passed_beside_what_was_done_after_an_undo_was_asked_for() -> 
     story.done("a").done("b").done("c")
     story.answers("b", "failed", kind="undo", code="no").then(offered=["undo p/x/a"])
     UndoOracle(story.w.d.document).read(story.w.events)
+
+
+def test_what_is_done_after_a_cancel_was_caught_stays_and_what_was_done_before_does_not() -> None:
+    for undone, seen in (("all", "none"), ("none", "all")):
+        clause = say.on_failure("cancelled", B, undo=undone)
+        document = say.saga(A, say.wait("w"), on_failure=[clause])
+        story = say.given(document).done("a").cancelled()
+        story = story.undone("a").done("b") if undone == "all" else story.done("b")
+        UndoOracle(document).read(story.then(status="cancelled").w.events)
+        document["on_failure"][0]["undo"] = seen
+        if seen == "all":
+            with pytest.raises(AssertionError, match="what is not undone stands: a"):
+                UndoOracle(document).read(story.w.events)
+
+
+def test_a_round_that_is_over_keeps_nothing_unless_its_repeat_says_so() -> None:
+    document = say.saga(say.repeat("r", A, max=2, every={"period": "1h"}))
+    story = say.given(document).done("a")
+    UndoOracle(document).read(story.w.events)
+    document["flow"][0]["keep_rounds"] = True
+    with pytest.raises(AssertionError, match="is kept, and still stands"):
+        UndoOracle(document).read(story.w.events)
