@@ -35,12 +35,24 @@ def check_undone(definition: Definition | None, shadow: Shadow, *, in_order: boo
     entries = _entries(shadow)
     c = shadow.state
     if c.status in ("compensated", "cancelled", "failed"):
+        since = _caught(definition, shadow) if c.status == "cancelled" else None
         for entry in entries:
-            if entry.done is None and not entry.settled:
+            stays = since is not None and entry.came > since
+            if entry.done is None and not entry.settled and not stays:
                 detail = f"{c.saga} {c.key} is {c.status}, and {entry.path} stands"
                 raise Violation("undone", detail)
     if in_order:
         _in_order(definition, entries, c)
+
+
+def _caught(definition: Definition, shadow: Shadow) -> int | None:
+    """From when on what is done stays, though it ends cancelled: a clause had caught the cancel."""
+    stops = [e for _, e in shadow.events
+             if isinstance(e, ev.PartStopping) and not e.target and not e.pending]  # fmt: skip
+    index = stops[-1].cause.get("clause") if stops else None
+    if index is None:
+        return None
+    return stops[-1].originator_version if definition.root.clauses[index].undo == "all" else 0
 
 
 def _entries(shadow: Shadow) -> list[_Entry]:  # noqa: C901 - one match over a closed set

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from sagas.loading import load
 from tests.semantics import language as say
+from tests.simulation.undone import check_undone
 from tests.strategies.undo_oracle import UndoOracle
 
 Json = Any
@@ -80,6 +83,11 @@ def test_a_debt_is_passed_beside_what_was_done_after_an_undo_was_asked_for() -> 
     UndoOracle(story.w.d.document).read(story.w.events)
 
 
+def whole(story: say.Story) -> Any:
+    """A commitment that is over, as the simulator holds it."""
+    return SimpleNamespace(state=story.w.now, events=list(enumerate(story.w.events)))
+
+
 def test_what_is_done_after_a_cancel_was_caught_stays_and_what_was_done_before_does_not() -> None:
     for undone, seen in (("all", "none"), ("none", "all")):
         clause = say.on_failure("cancelled", B, undo=undone)
@@ -87,10 +95,13 @@ def test_what_is_done_after_a_cancel_was_caught_stays_and_what_was_done_before_d
         story = say.given(document).done("a").cancelled()
         story = story.undone("a").done("b") if undone == "all" else story.done("b")
         UndoOracle(document).read(story.then(status="cancelled").w.events)
+        check_undone(story.w.d, whole(story))
         document["on_failure"][0]["undo"] = seen
         if seen == "all":
             with pytest.raises(AssertionError, match="what is not undone stands: a"):
                 UndoOracle(document).read(story.w.events)
+            with pytest.raises(AssertionError, match="is cancelled, and a stands"):
+                check_undone(load(document, "hash"), whole(story))
 
 
 def test_a_round_that_is_over_keeps_nothing_unless_its_repeat_says_so() -> None:
