@@ -4,6 +4,7 @@ PY := .venv/bin/python
 # Only the standard library: these servers start before anything is installed.
 SERVERS = $(or $(PYTHON),python3) -m tools.servers
 SEEDS ?= 50
+WALKS ?= 10000
 # More for pytest, say: make test ARGS="-k lanes -x"
 ARGS ?=
 # Of the engine that demo and loans start: embedded, postgres or kafka.
@@ -13,8 +14,8 @@ SHAPE ?= embedded
 CORE = tests/unit tests/semantics tests/replay tests/patterns tests/simulation
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev loans servers servers-down test simulate mutants chaos lint types \
-	imports check bench coverage mutation lock clean
+.PHONY: help setup demo dev loans servers servers-down test simulate walks mutants chaos lint \
+	types imports check bench coverage mutation lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +44,9 @@ test: setup  ## all tests
 
 simulate: setup  ## seeded simulation on every core: make simulate SEEDS=50
 	@$(PY) -m tests.simulation --seeds $(SEEDS) --jobs 0 $(ARGS)
+
+walks: setup  ## one commitment at a time through decide alone: make walks WALKS=10000
+	@$(PY) -m tests.simulation.walks --walks $(WALKS) --jobs 0 $(ARGS)
 
 mutants: setup  ## breakages of the engine, each hunted until seen: make mutants ARGS="--seeds 40"
 	@$(PY) -m tests.simulation.mutants $(ARGS)

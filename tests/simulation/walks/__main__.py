@@ -46,7 +46,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.walks")
     parser.add_argument("--walks", type=int, default=10_000, help="how many")
     parser.add_argument("--from", type=int, dest="first",
-                        help="the number of the first definition; without it a fresh one")  # fmt: skip
+                        help="the number of the first definition; else a fresh one")  # fmt: skip
     parser.add_argument("--seconds", type=float, help="no more after so long")
     parser.add_argument("--jobs", type=int, default=1, help="processes; 0: one for each core")
     parser.add_argument("--walk", help="only this one, as a failure prints it: 17.3")

@@ -1,4 +1,4 @@
-"""How a walk ends, and what must hold then: nothing stands, nothing is kept, nothing is forgotten."""
+"""How a walk ends, and what must hold then: nothing stands, nothing is open, all is known."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def _told(number: int) -> str:
 
 @pytest.mark.parametrize("number", FIXED)
 def test_whatever_happens_in_whatever_order_breaks_no_invariant(number: int) -> None:
-    """Late and lost answers, locks that others have, operators, revoking: the record stays right."""
+    """Late and lost answers, rivals for locks, operators, revoking: the record stays right."""
     told = _told(number)
     assert not told, told
 

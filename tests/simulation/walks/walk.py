@@ -32,7 +32,7 @@ SAID_LATE = ("done", "done", "done", "failed", "transient")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a walk. `made` are the numbers of the moves that were made, `without` left out."""
+    """What became of a walk. `made` are the numbers of its moves, `without` those left out."""
 
     definition: int
     number: int
