@@ -6,6 +6,7 @@ from typing import Any
 
 from domain import events as ev
 from domain import messages as msg
+from domain.ids import effect_id
 from domain.state import Debt, Stop, is_under, template_of
 from sagas import defaults
 from sagas.decide import (
@@ -178,6 +179,8 @@ def _retry_debt(m: Machine, number: str, debt: Debt, message: msg.Control) -> _R
         node = m.node(debt.node)
         if node.kind in _BLOCKS or not failures.goes_on(m, debt.node, node):
             return "control.target", "a block is settled with a result, not retried"
+        if effect_id(m.c.id, debt.node, "undo") in m.c.effects:  # one key cannot do it once more
+            return "control.target", "its undo has begun: it is settled with a result, not retried"
         m.emit(ev.DebtSettled, debt=number, how="retry", reason=message.reason)
         m.push(flow.enter, debt.node, node)
         return None

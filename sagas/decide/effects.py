@@ -240,7 +240,7 @@ def settle_done(
     node = m.node(path)
     sent = outcomes.result_digest(result)  # a repetition is told by what was sent
     result = given.complete(path, node.filler, result)
-    is_open = path in m.c.nodes or outcomes.forward_debt(m, path)
+    is_open = path in m.c.nodes or outcomes.forward_debt(m, path, node)
     pivot = is_pivot(node)
     undo, fault = _entry_of_done(m, path, node, result)
     m.emit(

@@ -249,8 +249,10 @@ def _is_to_undo(node: Node) -> bool:
     return is_external and not undoing.accepted(node)
 
 
-def forward_debt(m: Machine, path: str) -> bool:
-    """Whether the flow waits at a failed node past a pivot."""
+def forward_debt(m: Machine, path: str, node: Node) -> bool:
+    """Whether the flow waits at a failed node past a pivot; not where all around it is over."""
+    if m.c.is_over or not failures.goes_on(m, path, node):
+        return False
     return any(d.kind == "forward" and d.node == path for d in m.c.debts.values())
 
 

@@ -9,6 +9,7 @@ from tests.semantics.language import (
     each,
     fail,
     given,
+    handler,
     lock,
     on_failure,
     parallel,
@@ -224,3 +225,28 @@ def test_a_step_whose_undo_flow_was_given_up_and_that_is_done_lets_a_stop_go_on(
     story.control("settle", node="trip", outcome="done", **SHOWN)
     story.done("sorry").then(status="open", offered=["trip@0/back"])
     story.done("trip@0/back").then(status="fulfilled")
+
+
+# --- past a pivot ------------------------------------------------------------------------------
+
+
+def test_a_step_that_failed_past_a_pivot_and_is_undone_is_not_retried() -> None:
+    """The same key has been done and undone: commanded again, nothing would happen."""
+    once = step("a", undo={"when": "attempted"}, retry={"attempts": 1})
+    back = handler("ask", "poke", once)
+    pivot = step("sign", irreversible="pivot", why="signed")
+    story = given(saga(pivot, step("z"), handlers=[back])).started("sign").happens("poke")
+    story.control("cancel").started("a").lost("a").late("a").then(offered=["sign", "undo ask@1/a"])
+    story.done("sign").undone("a").then(debts=["forward ask@1/a"])
+    story.control("retry", node="ask@1/a").then(answer="control.target", offered=["z"])
+
+
+def test_what_is_done_late_in_a_block_that_is_over_goes_on_nowhere() -> None:
+    """It had failed past a pivot, and so did the block around it, which a person settled."""
+    pivot = step("sign", irreversible="pivot", why="signed")
+    part = scope("s", step("a", undo=True, retry={"attempts": 1}), step("b"))
+    part["deadline"] = {"after": "1h"}
+    for behind in ([], [step("z")]):
+        story = given(saga(pivot, part, *behind)).done("sign").started("a").lost("a").after("2h")
+        story.control("settle", node="s", **SHOWN)
+        story.late("a").then(offered=["z", "undo s/a"] if behind else [], held=None)
