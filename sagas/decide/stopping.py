@@ -235,14 +235,15 @@ def _is_taken(m: Machine, target: str, cause: Json, inner: str) -> bool:
 def _after_stop(m: Machine, target: str, cause: Json, owed: Sequence[str]) -> None:
     """The part rests: undo what the cause asks for, then go on."""
     kind = cause["kind"]
+    if _undoes(m, cause):
+        undoing.begin(m, target, cause, owed)
+        return
+    kept.part_has_stopped(m, target)
     if kind == "fulfil":
         endings.fulfilled(m, cause.get("result"))
     elif kind == "forward":
         undoing.open_debt(m, target, "forward", cause["error"])
-    elif _undoes(m, cause):
-        undoing.begin(m, target, cause, owed)
     else:
-        kept.part_has_stopped(m, target)
         after_undo(m, target, cause)
 
 

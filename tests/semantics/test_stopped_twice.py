@@ -250,3 +250,12 @@ def test_what_is_done_late_in_a_block_that_is_over_goes_on_nowhere() -> None:
         story = given(saga(pivot, part, *behind)).done("sign").started("a").lost("a").after("2h")
         story.control("settle", node="s", **SHOWN)
         story.late("a").then(offered=["z", "undo s/a"] if behind else [], held=None)
+
+
+def test_what_ran_on_in_a_kept_block_is_kept_when_its_part_fails_past_a_pivot() -> None:
+    pivot = step("sign", irreversible="pivot", why="signed")
+    ran = branch("y", step("c", undo=True), wait("w"))
+    both = parallel("p", branch("x", A), ran, join="any", losers="run_on", keep=True)
+    part = scope("s", both, wait("v")) | {"deadline": {"after": "1h"}}
+    story = given(saga(pivot, part)).done("sign").done("a").done("c").then(undo=["s/p/y/c"])
+    story.after("2h").then(undo=[], debts=["forward s"])
