@@ -234,7 +234,7 @@ def test_a_step_that_failed_past_a_pivot_and_is_undone_is_not_retried() -> None:
     """The same key has been done and undone: commanded again, nothing would happen."""
     once = step("a", undo={"when": "attempted"}, retry={"attempts": 1})
     back = handler("ask", "poke", once)
-    pivot = step("sign", irreversible="pivot", why="signed")
+    pivot = step("sign", irreversible="pivot")
     story = given(saga(pivot, step("z"), handlers=[back])).started("sign").happens("poke")
     story.control("cancel").started("a").lost("a").late("a").then(offered=["sign", "undo ask@1/a"])
     story.done("sign").undone("a").then(debts=["forward ask@1/a"])
@@ -243,7 +243,7 @@ def test_a_step_that_failed_past_a_pivot_and_is_undone_is_not_retried() -> None:
 
 def test_what_is_done_late_in_a_block_that_is_over_goes_on_nowhere() -> None:
     """It had failed past a pivot, and so did the block around it, which a person settled."""
-    pivot = step("sign", irreversible="pivot", why="signed")
+    pivot = step("sign", irreversible="pivot")
     part = scope("s", step("a", undo=True, retry={"attempts": 1}), step("b"))
     part["deadline"] = {"after": "1h"}
     for behind in ([], [step("z")]):
@@ -253,7 +253,7 @@ def test_what_is_done_late_in_a_block_that_is_over_goes_on_nowhere() -> None:
 
 
 def test_what_ran_on_in_a_kept_block_is_kept_when_its_part_fails_past_a_pivot() -> None:
-    pivot = step("sign", irreversible="pivot", why="signed")
+    pivot = step("sign", irreversible="pivot")
     ran = branch("y", step("c", undo=True), wait("w"))
     both = parallel("p", branch("x", A), ran, join="any", losers="run_on", keep=True)
     part = scope("s", both, wait("v")) | {"deadline": {"after": "1h"}}
