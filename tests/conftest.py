@@ -1,6 +1,7 @@
 """What every tier shares: no settings of the machine leak in, no deadline depends on its load."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -10,6 +11,11 @@ pytest_plugins = ["tests.servers"]
 # A time limit for each example would fail on a busy machine; pytest's timeout bounds the whole.
 settings.register_profile("troth", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "troth"))
+
+# A shell starts what it puts into the background with Ctrl+C ignored, and every child inherits
+# that: what a test starts and interrupts would not hear of it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
