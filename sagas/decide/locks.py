@@ -86,8 +86,9 @@ def let_go(m: Machine, target: str, keep: tuple[str, ...] = (), owed: Sequence[s
 
     `owed`: the parts inside whose undoing is nothing but debts.
     """
+    around = [t for t in m.c.undoing if t != target and is_under(target, t)]
     for path, hold in _of_flows(m, target, keep):
-        if hold.fence is None or not _undoes_under(m, path, owed):
+        if hold.fence is None or not _undoes_under(m, path, [*owed, *around]):
             _release(m, path)
 
 
@@ -156,10 +157,16 @@ def _go_on_undoing(m: Machine, lock: str) -> None:
 
 
 def release_undone(m: Machine) -> None:
-    """Give back what was taken again to undo, once nothing under it is left to undo."""
-    for lock in [path for path, hold in m.c.locks.items() if hold.undo]:
+    """Give back what is held to undo alone, once nothing under it is left to undo."""
+    over = [path for path, hold in m.c.locks.items() if hold.undo or not _runs(m, path)]
+    for lock in over:
         if not _undoes_under(m, lock):
             _release(m, lock)
+
+
+def _runs(m: Machine, lock: str) -> bool:
+    """Whether the flow of a lock is on, or what stopped in it has not settled."""
+    return lock in m.c.nodes or m.busy(lock)
 
 
 def give_way(m: Machine, target: str, turn: Sequence[str]) -> None:

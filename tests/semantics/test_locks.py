@@ -16,6 +16,7 @@ from tests.semantics.language import (
     scope,
     sleep,
     step,
+    undo,
     wait,
 )
 
@@ -329,3 +330,17 @@ def test_a_late_done_is_undone_under_the_lock_though_its_flow_is_over_meanwhile(
     story.undone("cut").then(offered=["ship"])
     assert story.w.now.locks == {}
     story.failed("ship").then(offered=["undo held/fold"]).undone("fold").then(status="compensated")
+
+
+def test_a_part_that_stops_keeps_its_lock_while_an_undo_around_it_undoes_there() -> None:
+    held = lock("held", step("cut", undo=True), step("fold", undo=True), max_hold="1h")
+    both = parallel(
+        "both", branch("a", sleep("rest", "2h"), undo("back", "both")), branch("b", held),
+        on_branch="collect",
+    )  # fmt: skip
+    story = given(saga(both)).done("cut").started("fold").after("1h").after("1h")
+    story.then(offered=["both/b/held/fold", "undo both/b/held/cut"])
+    story.failed("fold").then(offered=["undo both/b/held/cut"])
+    assert story.w.now.locks["both/b/held"].fence == 1, "nobody else has it meanwhile"
+    story.undone("cut").then(status="fulfilled")
+    assert story.w.now.locks == {}
