@@ -38,6 +38,8 @@ def turn(m: Machine, path: str, node: Node, out: Json) -> None:
         return
     if instance.round >= node.doc.get("max", defaults.ROUNDS_MAX):
         if node.doc.get("on_max", "fail") == "fail" and ("until" in node.x or "while" in node.x):
+            if node.doc.get("keep_rounds"):  # the last one is over as any, though this fails
+                m.emit(ev.NodeEntered, node=path, branch=RESTING)
             text = f"{instance.round} rounds are done"
             raise NodeFault(path, error_of("business", "repeat.max", text, path))
         _complete_repeat(m, path, node, out)

@@ -225,6 +225,27 @@ def test_a_late_done_in_a_round_that_is_over_is_kept_before_the_next_one_is_due(
     story.late("r#1/s/a").then(undo=[], undo_commands=[], debts=[])
 
 
+def last_round(**members: Json) -> Json:
+    """One round, which is over though nobody knows of `a` whether it happened."""
+    blind = step("a", retry={"attempts": 1}, undo={"when": "attempted"})
+    caught = scope("s", blind, on_failure=[on_failure("*", undo="none")])
+    inside = caught, step("b", undo=True)
+    return repeat("r", *inside, max=1, until="false", keep_rounds=True, **members)
+
+
+@pytest.mark.parametrize("on_max", ["fail", "continue"])
+def test_a_late_done_in_the_last_round_is_kept_whatever_on_max_says(on_max: str) -> None:
+    whole = scope("t", last_round(on_max=on_max), on_failure=[on_failure("*")])
+    story = given(saga(whole, step("z"))).started("a").lost("a").done("b").then(offered=["z"])
+    story.late("t/r#1/s/a").then(offered=["z"], undo=[], undo_commands=[], debts=[])
+
+
+def test_so_is_one_after_the_end_that_the_last_round_brought() -> None:
+    story = given(saga(last_round())).started("a").lost("a").done("b")
+    story.then(status="failed", error="business:repeat.max", undo_commands=[])
+    story.late("r#1/s/a").then(status="failed", undo=[], debts=[])
+
+
 def test_what_is_being_undone_in_a_round_is_not_dropped_by_keep_rounds() -> None:
     """Its undo was commanded before the round was over; that it fails is a debt as any."""
     blind = step("a", retry={"attempts": 1}, undo={"when": "attempted"})
