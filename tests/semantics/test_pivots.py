@@ -240,6 +240,26 @@ def test_the_deadline_of_the_root_past_a_pivot_waits_for_a_person() -> None:
     )
 
 
+def test_a_block_that_is_settled_past_a_pivot_keeps_what_is_done_in_it_as_any_that_is_done() -> (
+    None
+):
+    part = scope("s", step("a", undo=True), wait("w"), deadline={"after": "1d"}, keep=True)
+    document = saga(pivot(), part, step("b", undo=True), step("z"))
+    story = (
+        given(document).done("pay").done("s/a").after("1d").then(debts=["forward s"], undo=["s/a"])
+    )
+    story.control("settle", node="s", evidence=["letter"]).then(offered=["b"], undo=[])
+
+
+def test_the_undo_flow_of_a_scope_that_is_settled_past_a_pivot_stands_for_what_is_in_it() -> None:
+    inner = step("a", undo=True), wait("w")
+    part = scope("s", *inner, deadline={"after": "1d"}, undo_flow=[step("u")])
+    whole = scope("t", part, step("b"), on_failure=[on_failure("business", step("c"), undo="all")])
+    story = given(saga(pivot(), whole)).done("pay").done("t/s/a").after("1d")
+    story.then(debts=["forward t/s"]).control("settle", node="t/s", evidence=["letter"])
+    story.then(offered=["t/b"], undo=["t/s"]).failed("t/b").then(offered=["t/s@0/u"])
+
+
 def test_a_block_that_fails_past_a_pivot_stops_inside_and_is_settled_with_a_result() -> None:
     document = saga(pivot(), scope("s", wait("w"), deadline={"after": "1d"}), step("z"))
     (
