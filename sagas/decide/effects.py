@@ -285,14 +285,13 @@ def _as_written(entry: Entry) -> Json:
 def _is_forgotten(m: Machine, path: str, *, surely: bool) -> bool:
     """Whether a round, item or run around the node is over, with all that it had yielded.
 
-    Of a repeat that was stopped the last round is not; which one that was is not told.
+    Of a repeat that was stopped the last round is not.
     """
     for frame in frames_of(path)[:-1]:
         block, _, number = frame.rpartition("#")
         there, past = m.c.nodes.get(block), m.c.trail.get(block)
         is_now = there is not None and str(there.round) == number
-        stopped = there is None and past is not None and past.state != "done"
-        was_last = stopped and number.isdigit()
+        was_last = there is None and past is not None and str(past.round) == number
         if not is_now and frame not in m.c.frames and not (surely and was_last):
             return True
     return False

@@ -129,6 +129,21 @@ def test_a_late_done_before_a_pivot_of_its_item_is_a_debt_when_the_item_is_over(
     story.then(at=["p[k2]/s/a"]).late("p[k1]/s/a").then(debts=["late p[k1]/s/a"], held=None)
 
 
+@pytest.mark.parametrize("what", ["results.p.n", "'x'"])
+def test_a_late_done_in_a_round_before_the_one_in_which_its_repeat_stopped_is_a_debt(
+    what: str,
+) -> None:
+    """A person had settled its undo; that round is forgotten, and what is beside it goes on."""
+    blind = step("a", undo={"args": {"x": what}, "when": "attempted"}, retry={"attempts": 1})
+    caught = scope("s", blind, on_failure=[on_failure("*")])
+    rounds = repeat("r", step("p"), caught, step("b"), max=2)
+    whole = scope("t", rounds, on_failure=[on_failure("*", undo="none")])
+    story = given(saga(whole, step("z"))).done("p", {"n": 1}).started("a").lost("a")
+    story.answers("a", "failed", kind="undo", code="no").control("settle", node="a", **SHOWN)
+    story.done("b").failed("t/r#2/p").then(offered=["z"], debts=[])
+    story.late("a").then(offered=["z"], undo=[], debts=["late t/r#1/s/a"], held=None)
+
+
 def test_after_the_end_it_is_a_debt_too() -> None:
     story = over_and_forgotten(CAUGHT, PAY, after=("pay",)).done("a").done("pay").done("b")
     story.done("z").then(status="fulfilled").late("r#1/s/a").then(debts=["late r#1/s/a"])
