@@ -24,8 +24,8 @@ from sagas.decide import (
 from sagas.decide.machine import Machine, container_of
 from sagas.definition import Clause, Handler, Node
 
-__all__ = ["after_undo", "also", "check_stops", "drop_run", "request_stop", "resolve_pivot",
-           "stop_over"]  # fmt: skip
+__all__ = ["after_undo", "also", "check_stops", "drop_run", "is_the_end", "request_stop",
+           "resolve_pivot", "stop_over"]  # fmt: skip
 
 Json = Any
 _REFUSED = ("cancel", targets.CUT)
@@ -206,6 +206,7 @@ def _past_pivot(m: Machine, target: str, stop: Stop) -> bool:
 
 def check_stops(m: Machine) -> None:
     """Go on with every stopping part in which nothing is in flight any more."""
+    undoing.end_settled(m)
     for target in sorted(m.c.stops, key=len, reverse=True):
         stop = m.c.stops.get(target)
         if stop is None or stop.pending:
@@ -298,6 +299,11 @@ def after_undo(m: Machine, target: str, cause: Json) -> None:
         flow.finish(m, target, m.node(target), {"expired": True})
     else:
         endings.finish_root(m, cause)
+
+
+def is_the_end(cause: Json) -> bool:
+    """Whether a commitment that stopped for this ends as soon as it is undone."""
+    return "clause" not in cause and cause["kind"] in ("failure", "cancel", "revoke")
 
 
 def _branch_over(m: Machine, cause: Json) -> None:

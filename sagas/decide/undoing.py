@@ -15,8 +15,8 @@ from sagas.definition import Branch, Node
 from sagas.loading import retry_of
 
 __all__ = ["accepted", "advance", "advance_over", "begin", "behind", "branches_before",
-           "check_room", "command_again", "deadline_over", "is_owed", "may_enter", "open_debt",
-           "ready", "turn_of", "undo_failed", "undo_retry"]  # fmt: skip
+           "check_room", "command_again", "deadline_over", "end_settled", "is_owed", "may_enter",
+           "open_debt", "ready", "turn_of", "undo_failed", "undo_retry"]  # fmt: skip
 
 Json = Any
 REVERSE = "reverse"
@@ -55,6 +55,8 @@ def advance(m: Machine, target: str) -> None:
     locks.release_undone(m)
     if not entries:
         undoing = m.c.undoing[target]
+        if not target and stopping.is_the_end(undoing.cause) and m.busy(""):
+            return  # a person saw to what a step of an undo_flow, in flight, was to undo
         m.emit(ev.UndoEnded, target=target)
         stopping.after_undo(m, target, undoing.cause)
         return
@@ -74,6 +76,12 @@ def advance_over(m: Machine, path: str) -> None:
             advance(m, target)
     if m.d.on_debt == "continue":  # nothing but debts may be left in a part that a stop awaits
         stopping.check_stops(m)
+
+
+def end_settled(m: Machine) -> None:
+    """End the undoing of all, if nothing is left to undo and it waited for a step in flight."""
+    if "" in m.c.undoing and not _under(m, ""):
+        advance(m, "")
 
 
 def is_owed(m: Machine, target: str) -> bool:

@@ -87,6 +87,14 @@ def test_what_comes_of_a_step_whose_undo_flow_was_too_late_is_waited_for_at_the_
     story.failed("trip@0/back", "no").then(status="fulfilled", debts=[])
 
 
+def test_a_step_of_an_undo_flow_is_waited_for_though_a_person_saw_to_what_it_undoes() -> None:
+    trip = scope("trip", step("book"), undo_flow=[step("back")])
+    story = given(saga(trip, step("z"), undo_deadline="1h")).done("book").failed("z")
+    story.started("trip@0/back").after("1h").then(debts=["undo trip"], status="in_debt")
+    story.control("settle", **SEEN_TO).then(status="compensating", offered=["trip@0/back"])
+    story.failed("trip@0/back", "no").then(status="compensated", debts=[])
+
+
 def test_what_is_done_and_cannot_be_undone_is_a_debt_and_fails_its_part() -> None:
     """The arguments of its undo read what the result does not have."""
     once = step("a", undo={"args": {"what": "result.n"}})
