@@ -239,6 +239,7 @@ def test_a_step_that_failed_past_a_pivot_and_is_undone_is_not_retried() -> None:
     story.control("cancel").started("a").lost("a").late("a").then(offered=["sign", "undo ask@1/a"])
     story.done("sign").undone("a").then(debts=["forward ask@1/a"])
     story.control("retry", node="ask@1/a").then(answer="control.target", offered=["z"])
+    story.control("settle", node="ask@1/a", **SHOWN).then(debts=[], offered=["z"])
 
 
 def test_what_is_done_late_in_a_block_that_is_over_goes_on_nowhere() -> None:
