@@ -10,7 +10,7 @@ from sagas.definition import Definition, Node
 from tests.simulation.judge import Violation
 from tests.simulation.observer import Shadow
 
-__all__ = ["check_undone"]
+__all__ = ["check_undone", "stays_since"]
 
 Json = Any
 
@@ -35,7 +35,7 @@ def check_undone(definition: Definition | None, shadow: Shadow, *, in_order: boo
     entries = _entries(shadow)
     c = shadow.state
     if c.status in ("compensated", "cancelled", "failed"):
-        since = _caught(definition, shadow) if c.status == "cancelled" else None
+        since = stays_since(definition, shadow)
         for entry in entries:
             stays = since is not None and entry.came > since
             if entry.done is None and not entry.settled and not stays:
@@ -45,8 +45,10 @@ def check_undone(definition: Definition | None, shadow: Shadow, *, in_order: boo
         _in_order(definition, entries, c)
 
 
-def _caught(definition: Definition, shadow: Shadow) -> int | None:
+def stays_since(definition: Definition, shadow: Shadow) -> int | None:
     """From when on what is done stays, though it ends cancelled: a clause had caught the cancel."""
+    if shadow.state.status != "cancelled":
+        return None
     stops = [e for _, e in shadow.events
              if isinstance(e, ev.PartStopping) and not e.target and not e.pending]  # fmt: skip
     index = stops[-1].cause.get("clause") if stops else None

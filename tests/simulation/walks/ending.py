@@ -9,7 +9,7 @@ from domain.state import in_flight, is_under
 from tests.semantics.world import fold, from_snapshot, state_of
 from tests.simulation.judge import Violation
 from tests.simulation.observer import Shadow
-from tests.simulation.undone import check_undone
+from tests.simulation.undone import check_undone, stays_since
 from tests.simulation.walks.people import People
 from tests.simulation.walks.town import Town
 from tests.simulation.walks.workers import Workers
@@ -100,9 +100,10 @@ def check_end(town: Town, workers: Workers) -> None:
         raise Violation("versions", "they have gaps")
     events = [(0, event) for event in town.events]
     # The oracle of undoing has judged the order, which is more than one list after the other here.
-    check_undone(town.d, Shadow(state=c, events=events), in_order=False)
+    shadow = Shadow(state=c, events=events)
+    check_undone(town.d, shadow, in_order=False)
     _nothing_is_open(town)
-    _nothing_stands(town)
+    _nothing_stands(town, stays_since(town.d, shadow))
     _all_is_known(town, workers)
 
 
@@ -124,8 +125,11 @@ def _nothing_is_open(town: Town) -> None:
             raise Violation("ends", "a key still offers events to it")
 
 
-def _nothing_stands(town: Town) -> None:
-    """What was done and could be undone is undone, sealed, owed or replaced, or all went well."""
+def _nothing_stands(town: Town, since: int | None) -> None:
+    """What was done and could be undone is undone, sealed, owed or replaced, or all went well.
+
+    `since` then what is done stays: in a clause of the root that caught the cancel.
+    """
     if town.now.status == "fulfilled":
         return
     undo = town.watch.undo
@@ -135,7 +139,8 @@ def _nothing_stands(town: Town) -> None:
     for event in town.events:
         match event:
             case ev.EffectDone() if event.kind == "do" and event.undo:
-                done.add(event.node)
+                if since is None or event.originator_version <= since:
+                    done.add(event.node)
             case ev.UndoSealed():
                 gone |= {*event.dropped}
             case ev.UndoReplaced():

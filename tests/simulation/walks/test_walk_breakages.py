@@ -12,7 +12,7 @@ QUICK = (
     "decides_in_the_state_itself", "undoes_in_forward_order", "commands_an_undo_again",
     "forgets_to_undo", "passes_a_failed_undo", "goes_on_before_all_is_settled",
     "drops_a_done_that_comes_late", "believes_a_probe_that_cannot_tell",
-    "ignores_an_expired_decision",
+    "commands_without_an_approval",
     "releases_a_lock_before_all_is_settled",
 )  # fmt: skip
 """Each is seen by one of the first hundred walks; docs/simulation.md says by which."""
