@@ -56,7 +56,7 @@ def fail(m: Machine, path: str, error: Json) -> None:
     over = stopping.stop_over(m, path)
     if over is not None:
         stopping.also(m, over, error)
-        if path in m.c.nodes:  # pragma: no cover - what stops is closed, or closes with its reply
+        if path in m.c.nodes:  # a stop that waits for a pivot leaves it open
             m.emit(ev.NodeFailed, node=path, error=error)
         stopping.check_stops(m)
         return

@@ -48,7 +48,7 @@ def also(m: Machine, target: str, error: Json) -> None:
     """A failure while stopping is told with the one that caused the stop."""
     stop = m.c.stops[target]
     first = stop.cause.get("error")
-    if first is None or first.get("node") == error["node"]:
+    if first is None or all(first.get(name) == error[name] for name in ("node", "class")):
         return
     if error not in first.get("also", []):
         more = [*first.get("also", []), error][:ALSO_MAX]

@@ -329,3 +329,13 @@ def test_a_pivot_that_is_told_to_stop_and_did_not_happen_lets_the_cancel_go_on()
         .answers("pay", "not_done")
         .then(offered=["undo a"])
     )
+
+
+def test_a_deadline_that_passed_while_a_cancel_waited_for_a_pivot_is_not_lost() -> None:
+    runs_on = parallel(
+        "p", branch("a", step("a")), branch("b", pivot(within="30d")),
+        join="any", losers="run_on",
+    )  # fmt: skip
+    story = given(saga(runs_on, deadline={"after": "5h"})).started("pay").cancelled().done("a")
+    story.after("5h").done("pay").then(status="in_debt", debts=["forward "])
+    story.control("settle", node="", outcome="done", evidence="a letter").then(status="fulfilled")
