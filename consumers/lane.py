@@ -293,8 +293,8 @@ class Lane:
         sent_on = any(mail.stream not in parked and batch.owns(mail.stream) for mail in write.inbox)
         self._has_mail = done.has_mail or sent_on or bool(write.released_streams)
         call.is_due_done = call.is_due_done or (takes_due and not done.has_due)
-        for id_, tenant, reason, detail in write.parked_streams:
-            call.note("stream_parked", stream=str(id_), tenant=tenant, reason=reason, detail=detail)
+        for parked_stream in write.parked_streams:
+            recovery.tell_parked(call, *parked_stream)
         for action, what in batch.notes:
             call.note(action, **what)
         call.served(done.served)

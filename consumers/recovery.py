@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from consumers.call import Call
 from consumers.jobs import told
@@ -31,7 +32,7 @@ from domain.ports import (
 if TYPE_CHECKING:
     from consumers.lane import Lane
 
-__all__ = ["DATA_ERROR", "set_aside", "take_carefully"]
+__all__ = ["DATA_ERROR", "set_aside", "take_carefully", "tell_parked"]
 
 DATA_ERROR = "store.failed"
 """The database refused what was written: the round is halved until the culprit stands alone."""
@@ -100,7 +101,7 @@ def set_aside(lane: Lane, call: Call, suspect: Suspect, failed: StoreFailed) -> 
         parked = (suspect.stream, suspect.tenant, failed.alias, failed.detail)
         lane.write_alone(LaneWrite(parked_streams=[parked]))
         lane.park(suspect.stream)
-        call.note("stream_parked", stream=str(suspect.stream), reason=failed.alias)
+        tell_parked(call, *parked)
     elif row.tries + 1 < lane.limits.tries_max:
         lane.write_alone(LaneWrite(inbox_tried=[row.id]))
     else:
@@ -114,8 +115,13 @@ def _give_up(lane: Lane, call: Call, row: InboxRow, alias: str, detail: str) -> 
         parked = (stream, tenant, alias, detail)
         lane.write_alone(LaneWrite(parked_streams=[parked], inbox_tried=[row.id]))
         lane.park(stream)
-        call.note("stream_parked", stream=str(stream), tenant=tenant, reason=alias)
+        tell_parked(call, *parked)
         return
     answer = PassedAnswer(row.item.asker, row.item.ask, told(refusal(alias, detail)))
     lane.write_alone(LaneWrite(inbox_done=[row.id], answers=[answer]))
     call.note("request_given_up", tenant=row.item.tenant, reason=alias, detail=detail)
+
+
+def tell_parked(call: Call, stream: UUID, tenant: str, reason: str, detail: str) -> None:
+    """Note that a stream waits for a person, and why."""
+    call.note("stream_parked", stream=str(stream), tenant=tenant, reason=reason, detail=detail)

@@ -199,7 +199,9 @@ class World:
         for machine in machines:
             machine.claim_wait_s = HEALED_CLAIM_WAIT_S
             machine.restart()
-        await asyncio.wait(told)
+        while (await asyncio.wait(told, timeout=HEALING_S[0]))[1]:
+            for people in self.crowds.values():  # a story may wait for what is parked
+                await people.release_parked()
         for story in told:
             story.result()
         await self._heal()
