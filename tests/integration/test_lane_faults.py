@@ -283,10 +283,12 @@ def test_mail_over_which_the_lane_is_lost_every_time_is_set_aside_in_the_end(pla
     """It may take longer than the lane is ours, and others wait behind it."""
     ends: list[Exception] = [LaneLost("epoch 2")] * 99
     world = found_at_the_start(place, ends)
-    for _ in range(SURVIVED_MAX + world.limits.tries_max):
-        world.process()
+    tries_max = world.limits.tries_max
+    notes = [note for _ in range(SURVIVED_MAX + tries_max) for note in world.process().notes]
     assert world.lane.parked == (world.id("calm"),)
-    assert len(ends) == 99 - SURVIVED_MAX - world.limits.tries_max
+    told = [what["detail"] for action, what in notes if action == "stream_parked"]
+    assert told == [f"tried {tries_max} times without an end"]
+    assert len(ends) == 99 - SURVIVED_MAX - tries_max
     ends.clear()
     world.control("release", world.id("calm"))
     assert world.step("calm")["step"] == "create"
