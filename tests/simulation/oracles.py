@@ -55,6 +55,7 @@ class Oracles:
     paths: dict[str, str] = field(default_factory=dict)
     """Where a do that was commanded stands."""
     told_done: set[str] = field(default_factory=set)
+    said_absent: set[str] = field(default_factory=set)
     """Of which a done has been recorded as such."""
     children: set[str] = field(default_factory=set)
     """Who runs, by what a parent recorded since it was looked into."""
@@ -96,6 +97,7 @@ class Oracles:
             case ev.EffectLate() if event.outcome == "done":
                 return self._noted(before, event)
             case ev.EffectProbed() if event.answer == "absent":
+                self.said_absent.add(event.effect)
                 return self._was_absent(event)
             case ev.PartStopped() if not event.refused:
                 return _at_rest(before, event)
@@ -169,6 +171,8 @@ class Oracles:
         path = self.paths.get(event.effect)
         if path is None or event.effect in self.told_done:
             # What was done in a part that is over is forgotten, and told again by a repeat.
+            return None
+        if event.effect in self.said_absent:  # a person or a probe was wrong
             return None
         node = self._node(before, path)
         is_let_be = node.doc.get("irreversible") == "accepted"

@@ -57,6 +57,7 @@ WAITS_S = (60.0, 300.0, 900.0, 900.0)
 LONG_WAITS_S = (900.0, 6 * 3600.0, 6 * 3600.0)
 """How long a claim waits for work: each that ends empty costs as much as a decision."""
 HEALED_CLAIM_WAIT_S = 48 * 3600.0
+LAST_WORDS_S = 60
 HEALING_S = (*(20.0,) * 60, *(600.0,) * 60, *(6 * 3600.0,) * 20, *(86_400.0,) * 150)
 """How long is waited each time between looking what only persons can do; 155 days in all."""
 
@@ -207,7 +208,15 @@ class World:
         await self._heal()
         for machine in machines:
             machine.stop()
-        await asyncio.sleep(1)
+        for _ in range(LAST_WORDS_S):
+            await asyncio.sleep(1)
+            if self._is_quiet():
+                return
+
+    def _is_quiet(self) -> bool:
+        """Whether nothing is on its way: machines that stop send what they still have to tell."""
+        left = self.engine.connection.execute("SELECT 1 FROM inbox LIMIT 1").fetchone()
+        return left is None and (self.traffic is None or self.traffic.settle())
 
     def _outside(self, pace: float) -> None:
         """People, at their pace: the longer it all takes, the longer they take."""
