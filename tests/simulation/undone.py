@@ -18,11 +18,12 @@ Json = Any
 class _Entry:
     """What could be undone: when it came, and when its undo was commanded and done."""
 
-    __slots__ = ("asked", "came", "done", "owed", "path", "settled")
+    __slots__ = ("asked", "came", "done", "listed", "owed", "path", "settled")
 
     def __init__(self, path: str, came: int) -> None:
         self.path = path
         self.came = came
+        self.listed: int | None = None  # when an `undo` of the flow named it among what stood then
         self.asked: int | None = None
         self.done: int | None = None
         self.settled = False
@@ -112,6 +113,10 @@ def _entries(shadow: Shadow) -> list[_Entry]:  # noqa: C901 - one match over a c
             case ev.UndoSealed():
                 for path in event.dropped:
                     close(path, settled=True)
+            case ev.UndoBegun():
+                for path in event.cause.get("paths", ()):
+                    if path in open_:
+                        open_[path].listed = open_[path].listed or version
             case ev.DebtOpened() if event.kind in ("undo", "late"):
                 debts[event.debt] = event.node
                 if event.node in open_:
@@ -132,7 +137,8 @@ def _in_order(definition: Definition, entries: list[_Entry], c: Any) -> None:
         for last in entries:
             if first.asked is None or last.asked is None or first.came >= last.came:
                 continue
-            if _beside(definition, first.path, last.path) or last.came > first.asked:
+            since = first.listed or first.asked
+            if _beside(definition, first.path, last.path) or last.came > since:
                 continue
             if not _one_after_the_other(first.path, last.path):
                 continue
