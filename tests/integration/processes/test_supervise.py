@@ -5,6 +5,7 @@ import signal
 import socket
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from tests.integration.processes.world import LANES, TAKEOVER_MAX_S, Child, Site, Speaker, until
 from tools.servers import free_port
@@ -74,10 +75,14 @@ def test_each_process_has_an_address_of_its_own(here: Site) -> None:
     first = _two_free_ports()
     parent = here.start("work", "--processes", "2", "--listen", f"127.0.0.1:{first}")
     until(lambda: is_shared_by(here, 2))
-    for port in (first, first + 1):
-        with Speaker(f"http://127.0.0.1:{port}", here.keys) as speaker:
-            assert len(speaker.http.get("/readyz").json()["lanes"]) == LANES // 2
+    for port in (first, first + 1):  # lanes are given up one after the other
+        until(lambda port=port: len(_lanes_at(here, port)) == LANES // 2)
     assert parent.end() == 0
+
+
+def _lanes_at(here: Site, port: int) -> list[Any]:
+    with Speaker(f"http://127.0.0.1:{port}", here.keys) as speaker:
+        return speaker.http.get("/readyz").json()["lanes"]
 
 
 def _two_free_ports() -> int:
