@@ -29,7 +29,7 @@ _log = structlog.get_logger("server")
 
 
 def bind(listen: str) -> socket.socket:
-    """A bound socket of `HOST:PORT`, so that a port in use is known before anything else starts.
+    """A listening socket of `HOST:PORT`: a port in use is known before anything else starts.
 
     Raises Refusal: TR710 for a port in use, TR714 for an address that is not this machine's.
     """
@@ -39,6 +39,8 @@ def bind(listen: str) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        # Until one of them listens, several sockets can be bound to a port.
+        bound.listen(BACKLOG)
         bound.set_inheritable(False)
         return bound
     except OSError as error:

@@ -104,9 +104,18 @@ class Engine(Child):
     keys: dict[str, str]
 
     async def start(self) -> None:
-        if self.process is None:
-            self.command += ["--listen", _free_address()]
-        await Child.start(self)
+        if self.process is not None:
+            await Child.start(self)  # where it was: its address is known to others
+            return
+        command, address = self.command, _free_address()
+        self.command = [*command, "--listen", address]
+        try:
+            await Child.start(self)
+        except RunFailed:
+            if _is_free(address):
+                raise  # it was something else
+            self.command = [*command, "--listen", _free_address()]  # somebody was faster
+            await Child.start(self)
 
     async def _ready(self) -> None:
         assert self.process is not None
@@ -182,14 +191,26 @@ def _environment(settings: Mapping[str, str]) -> dict[str, str]:
 def _free_address() -> str:
     """The default address, or a free port when that one is taken."""
     for port in (PORT, 0):
-        with socket.socket() as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                tried.bind((HOST, port))
-            except OSError:
-                continue
-            return f"{HOST}:{tried.getsockname()[1]}"
+        address = _to_be_had(port)
+        if address is not None:
+            return address
     raise RunFailed(f"no port of {HOST} is free")
+
+
+def _is_free(address: str) -> bool:
+    return _to_be_had(int(address.rpartition(":")[2])) is not None
+
+
+def _to_be_had(port: int) -> str | None:
+    """The address if it can be had now, of port 0 any; None where it is taken."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((HOST, port))
+            tried.listen()
+        except OSError:
+            return None
+        return f"{HOST}:{tried.getsockname()[1]}"
 
 
 def _how(code: int) -> str:
