@@ -134,13 +134,16 @@ def _guarded(read: str) -> str:
 def _known(found: Walk, place: Place) -> tuple[frozenset[Fact], frozenset[Fact]]:
     """What is sure and maybe; what a decision binds reads only what is known when it is asked."""
     sure, maybe = place.state.sure, place.state.maybe
-    if place.node is not None and place.member.startswith("args."):
-        for approve in _covering(place.node):
+    node, member = place.node, place.member
+    if node is not None and (member.startswith("args.") or member in ("items", "key")):
+        for approve in _covering(node):
             sure &= found.before[approve].sure | frozenset(yields(approve))
             maybe = sure
     return sure, maybe
 
 
 def _covering(node: Node) -> Iterator[Node]:
-    if node.contract is not None and node.contract.gated:
+    """The approves around a gated step, or around a list that holds one: it names the items."""
+    inner = (node, *node.inside())
+    if any(part.contract is not None and part.contract.gated for part in inner):
         yield from (flow.owner for flow in node.above() if flow.owner.kind == "approve")
