@@ -28,6 +28,16 @@ def enter_repeat(m: Machine, path: str, node: Node) -> None:
 
 def turn(m: Machine, path: str, node: Node, out: Json) -> None:
     """Begin the next round, or complete."""
+    try:
+        _turn(m, path, node, out)
+    except NodeFault as fault:
+        # The last round is over as any, though its repeat fails.
+        if fault.path == path and m.c.nodes[path].round and node.doc.get("keep_rounds"):
+            m.emit(ev.NodeEntered, node=path, branch=RESTING)
+        raise
+
+
+def _turn(m: Machine, path: str, node: Node, out: Json) -> None:
     instance = m.c.nodes[path]
     inner = f"{path}#{instance.round}/_" if instance.round else path
     over = ("while" in node.x and not m.truth(node.x["while"], path)) or (
@@ -38,8 +48,6 @@ def turn(m: Machine, path: str, node: Node, out: Json) -> None:
         return
     if instance.round >= node.doc.get("max", defaults.ROUNDS_MAX):
         if node.doc.get("on_max", "fail") == "fail" and ("until" in node.x or "while" in node.x):
-            if node.doc.get("keep_rounds"):  # the last one is over as any, though this fails
-                m.emit(ev.NodeEntered, node=path, branch=RESTING)
             text = f"{instance.round} rounds are done"
             raise NodeFault(path, error_of("business", "repeat.max", text, path))
         _complete_repeat(m, path, node, out)

@@ -225,12 +225,12 @@ def test_a_late_done_in_a_round_that_is_over_is_kept_before_the_next_one_is_due(
     story.late("r#1/s/a").then(undo=[], undo_commands=[], debts=[])
 
 
-def last_round(**members: Json) -> Json:
+def last_round(until: str = "false", **members: Json) -> Json:
     """One round, which is over though nobody knows of `a` whether it happened."""
     blind = step("a", retry={"attempts": 1}, undo={"when": "attempted"})
     caught = scope("s", blind, on_failure=[on_failure("*", undo="none")])
     inside = caught, step("b", undo=True)
-    return repeat("r", *inside, max=1, until="false", keep_rounds=True, **members)
+    return repeat("r", *inside, max=1, until=until, keep_rounds=True, **members)
 
 
 @pytest.mark.parametrize("on_max", ["fail", "continue"])
@@ -238,6 +238,14 @@ def test_a_late_done_in_the_last_round_is_kept_whatever_on_max_says(on_max: str)
     whole = scope("t", last_round(on_max=on_max), on_failure=[on_failure("*")])
     story = given(saga(whole, step("z"))).started("a").lost("a").done("b").then(offered=["z"])
     story.late("t/r#1/s/a").then(offered=["z"], undo=[], undo_commands=[], debts=[])
+
+
+def test_so_is_one_where_nobody_can_tell_whether_another_round_follows() -> None:
+    """The round is over all the same: what it did in time is kept, too."""
+    story = given(saga(last_round("1 / input.n > 1")), {"id": "acme", "n": 0})
+    story.started("a").lost("a").done("b").then(status="held", held="r", undo=[])
+    story.cancelled().then(status="cancelled", undo_commands=[])
+    story.late("r#1/s/a").then(status="cancelled", undo=[], debts=[])
 
 
 def test_so_is_one_after_the_end_that_the_last_round_brought() -> None:
