@@ -304,6 +304,8 @@ def _go_on(m: Machine, path: str, node: Node, pivot: bool) -> None:
         stops = stopping.resolve_pivot(m, path)
     if stopping.stop_over(m, path) is not None:
         stopping.check_stops(m)
+    elif not stops and pivot and m.agenda:  # what failed while a stop waited for it stands first
+        m.push_behind(flow.done, path, node)
     elif not stops:
         flow.done(m, path, node)
 

@@ -129,6 +129,11 @@ class Machine:
         self.agenda.append((move, args, path, self.pushed))
         self.pushed += 1
 
+    def push_behind(self, move: Callable[..., None], path: str, *args: Any) -> None:
+        """The same, behind all that lies there already."""
+        self.agenda.insert(0, (move, args, path, self.pushed))
+        self.pushed += 1
+
     def prune(self, target: str, keep: tuple[str, ...] = ()) -> None:
         """Take every move of a part that stops off the agenda."""
         self.agenda = [

@@ -339,3 +339,13 @@ def test_a_deadline_that_passed_while_a_cancel_waited_for_a_pivot_is_not_lost() 
     story = given(saga(runs_on, deadline={"after": "5h"})).started("pay").cancelled().done("a")
     story.after("5h").done("pay").then(status="in_debt", debts=["forward "])
     story.control("settle", node="", outcome="done", evidence="a letter").then(status="fulfilled")
+
+
+def test_nor_is_one_where_the_pivot_was_the_last_step() -> None:
+    """As without the cancel: what was late is not fulfilled by itself."""
+    for after in ((), (step("z"),)):
+        story = given(saga(pivot(within="30d"), *after, deadline={"after": "5h"}))
+        story.started("pay").cancelled().after("5h").done("pay")
+        story.then(status="in_debt", debts=["forward "], offered=[])
+        story.control("settle", node="", outcome="done", evidence="a letter")
+        story.then(status="fulfilled")
