@@ -132,6 +132,8 @@ def _is_another(target: Node, held: Node, other: Node) -> bool:
     """Whether undoing `target` takes the lock of `other`, while it is held by `held`."""
     if other is target:
         return other is not held
+    if any(flow.owner is other for flow in target.above()):
+        return other is not held and undoes(target)
     flows = list(other.above())
     place = next((i for i, flow in enumerate(flows) if flow.owner is target), None)
     if place is None:
