@@ -16,7 +16,6 @@ from sagas.decide import (
     failures,
     flow,
     given,
-    kept,
     outcomes,
     stopping,
     targets,
@@ -244,10 +243,7 @@ def _settle_forward(m: Machine, path: str, result: Json) -> None:
     if node.parent is None:
         endings.fulfil(m, result)
     elif failures.goes_on(m, path, node):
-        kept.block_is_over(m, path, node)
-        undo_flows.replace(m, path, node)
-        m.emit(ev.NodeDone, node=path, value=given.complete(path, node.filler, result))
-        flow.done(m, path, node)
+        flow.finish(m, path, node, given.complete(path, node.filler, result))
 
 
 _FINISHED = frozenset({

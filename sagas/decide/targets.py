@@ -7,7 +7,7 @@ from typing import Any
 
 from domain import events as ev
 from domain.state import RUN_ON, Entry, in_flight, is_spared, is_under, item_path
-from sagas.decide import flow, joins, kept, stopping, undo_flows, undoing, waits
+from sagas.decide import flow, joins, stopping, undoing, waits
 from sagas.decide.machine import Machine, path_of, to_us
 from sagas.definition import Node
 
@@ -100,10 +100,9 @@ def after_cut(m: Machine, target: str, cause: Json) -> None:
         return
     value = cause.get("value")
     if cause["kind"] == FINISH and (target in m.c.nodes or value is not None):
-        kept.block_is_over(m, target, m.node(target))
-        undo_flows.replace(m, target, m.node(target))
-        m.emit(ev.NodeDone, node=target, value=value)
-    elif target in m.c.nodes:
+        flow.finish(m, target, m.node(target), value)
+        return
+    if target in m.c.nodes:
         m.emit(ev.NodesStopped, nodes=[target])
     flow.done(m, target, m.node(target))
 
