@@ -6,14 +6,14 @@ that is over; a repeat with `keep_rounds` keeps each round that is over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from domain import events as ev
 from domain.events import Event
 from domain.state import RESTING, is_kept, is_under, item_path, template_of
 
-__all__ = ["Keeping", "keepers"]
+__all__ = ["Keeping", "items_added", "keepers"]
 
 Json = Any
 KEEPS = ("keep", "keep_rounds")
@@ -39,6 +39,14 @@ def _saying(holder: Mapping[str, Json], word: str, base: str = "") -> Iterator[s
 
 def _below(base: str, part: Mapping[str, Json]) -> str:
     return f"{base}/{part['name']}".lstrip("/") if "name" in part else base
+
+
+def items_added(e: ev.ItemsAdded | ev.UpdateAccepted) -> Iterator[tuple[str, Sequence[Json]]]:
+    """The list that an event adds to, with what it adds; an update may add nothing."""
+    if isinstance(e, ev.ItemsAdded):
+        yield e.node, e.items
+    elif e.adds is not None:
+        yield e.adds["node"], e.adds["items"]
 
 
 class Keeping:
@@ -103,8 +111,9 @@ class Keeping:
         if e.guards is not None:
             self._is_open(e.node, *(f"{e.node}/{name}" for name in e.guards))
 
-    def _added(self, e: ev.ItemsAdded) -> None:
-        self._is_open(e.node, *(item_path(e.node, item["key"]) for item in e.items))
+    def _added(self, e: ev.ItemsAdded | ev.UpdateAccepted) -> None:
+        for node, items in items_added(e):
+            self._is_open(node, *(item_path(node, item["key"]) for item in items))
 
     def _is_open(self, block: str, *parts: str) -> None:
         self._open = {**self._open, block: self._open.get(block, frozenset()).union(parts)}
@@ -144,6 +153,7 @@ class Keeping:
 _READ: dict[type[Event], str] = {
     ev.NodeEntered: "_entered",
     ev.ItemsAdded: "_added",
+    ev.UpdateAccepted: "_added",
     ev.BranchClosed: "_branch_closed",
     ev.ItemClosed: "_item_closed",
     ev.NodeRunsOn: "_runs",

@@ -14,7 +14,7 @@ from typing import Any
 from domain import events as ev
 from domain.events import Event
 from domain.state import template_of
-from sagas.explore.keeping import Keeping
+from sagas.explore.keeping import Keeping, items_added
 from sagas.explore.ordering import by_time, closure, lines, parallels, parting, parts_of
 
 __all__ = ["Broken", "Standing", "UndoOracle"]
@@ -148,12 +148,13 @@ class UndoOracle:
         self.completed[e.node] = version
         self.ran_on |= {e.node}
 
-    def _items(self, e: ev.ItemsAdded, _: int) -> None:
+    def _items(self, e: ev.ItemsAdded | ev.UpdateAccepted, _: int) -> None:
         """Which items an item follows, directly or not, by their paths."""
-        known = self.items[e.node] = dict(self.items.get(e.node, {}))
-        direct = {item["key"]: set[str](item.get("after", ())) for item in e.items}
-        for key in direct:
-            known[f"{e.node}[{key}]"] = {f"{e.node}[{k}]" for k in closure(key, direct)}
+        for node, items in items_added(e):
+            known = self.items[node] = dict(self.items.get(node, {}))
+            direct = {item["key"]: set[str](item.get("after", ())) for item in items}
+            for key in direct:
+                known[f"{node}[{key}]"] = {f"{node}[{k}]" for k in closure(key, direct)}
 
     def _stopping(self, e: ev.PartStopping, version: int) -> None:
         if e.pending:
@@ -339,13 +340,8 @@ class UndoOracle:
     def _stopped(self, group: str) -> int | None:
         """When a block that was never done stopped: the first stop of a part around it."""
         for version, target, keep in self.stops:
-            if version < self.begun[group]:
-                continue
-            if (
-                group != target
-                and _under(group, target)
-                and not any(_under(group, k) for k in keep)
-            ):
+            inside = group != target and _under(group, target)
+            if version >= self.begun[group] and inside and not any(_under(group, k) for k in keep):
                 return version
         return None
 
@@ -356,6 +352,7 @@ _READ: dict[type[Event], str] = {
     ev.NodeRunsOn: "_runs_on",
     ev.PartStopping: "_stopping",
     ev.ItemsAdded: "_items",
+    ev.UpdateAccepted: "_items",
     ev.ChildOpened: "_child",
     ev.ChildEnded: "_child",
     ev.EffectIntended: "_intended",

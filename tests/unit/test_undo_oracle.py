@@ -111,3 +111,11 @@ def test_a_round_that_is_over_keeps_nothing_unless_its_repeat_says_so() -> None:
     document["flow"][0]["keep_rounds"] = True
     with pytest.raises(AssertionError, match="is kept, and still stands"):
         UndoOracle(document).read(story.w.events)
+
+
+def test_items_that_an_update_adds_are_undone_beside_the_others() -> None:
+    more = say.update("more", add={"to": "p", "items": "['k2']", "close": "false"})
+    items = say.each("p", A, open=True, within="1d", items="['k1']")
+    story = say.given(say.saga(items, updates=[more])).done("a").asks("more").done("a").cancelled()
+    story.then(undo_commands=["p[k2]/a", "p[k1]/a"])
+    UndoOracle(story.w.d.document).read(story.w.events)
