@@ -119,6 +119,7 @@ def _forward(m: Machine, path: str, error: Json) -> None:
     if not path or _has_inside(m, path):
         stopping.request_stop(m, path, {"kind": "forward", "error": error, "block": path})
     else:
+        m.prune(path)  # a block that has just been entered begins nothing
         undoing.open_debt(m, path, "forward", error)
 
 

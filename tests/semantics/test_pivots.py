@@ -349,3 +349,10 @@ def test_nor_is_one_where_the_pivot_was_the_last_step() -> None:
         story.then(status="in_debt", debts=["forward "], offered=[])
         story.control("settle", node="", outcome="done", evidence="a letter")
         story.then(status="fulfilled")
+
+
+def test_a_scope_that_fails_as_it_is_entered_past_a_pivot_begins_nothing() -> None:
+    own = {"n": {"schema": {"type": "integer"}, "initial": 1}}
+    story = given(saga(pivot(), scope("s", step("a"), **{"while": "vars.n < 1"}), vars=own))
+    story.done("pay").then(status="in_debt", debts=["forward s"], offered=[])
+    story.control("settle", node="s", outcome="done", evidence="a letter").then(status="fulfilled")
