@@ -124,8 +124,9 @@ def _forward(m: Machine, path: str, error: Json) -> None:
 
 
 def _has_inside(m: Machine, path: str) -> bool:
-    """Whether something in a block is open, or in flight."""
-    return m.busy(path) or any(p != path and is_under(p, path) for p in m.c.nodes)
+    """Whether something in a block is open, or in flight; of handlers, whether they listen."""
+    inside = any(p != path and is_under(p, path) for data in (m.c.nodes, m.c.subs) for p in data)
+    return m.busy(path) or inside
 
 
 # --- who catches -----------------------------------------------------------------------------

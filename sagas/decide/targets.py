@@ -53,8 +53,11 @@ def _is_open(m: Machine, target: str) -> bool:
 
 def may_stop(m: Machine, target: str) -> bool:
     """Whether a block or item is open, and is not on its way to its end by another stop."""
-    is_free = stopping.stop_over(m, target) is None and not _ends(m, target)
-    return is_free and _is_open(m, target)
+    return _is_free(m, target) and _is_open(m, target)
+
+
+def _is_free(m: Machine, target: str) -> bool:
+    return stopping.stop_over(m, target) is None and not _ends(m, target)
 
 
 def _ends(m: Machine, target: str) -> bool:
@@ -81,7 +84,7 @@ def _cut_item(m: Machine, block: str, key: str, cause: Json) -> None:
     target = item_path(block, key)
     if may_stop(m, target):
         _stop(m, target, {**cause, "block": block, "item": key})
-    elif target not in m.c.nodes and stopping.stop_over(m, block) is None:
+    elif target not in m.c.nodes and _is_free(m, block):
         # It has not begun: there is nothing to stop.
         joins.closed(m, block, m.node(block), key, joins.CUT)
 

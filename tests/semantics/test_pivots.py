@@ -356,3 +356,11 @@ def test_a_scope_that_fails_as_it_is_entered_past_a_pivot_begins_nothing() -> No
     story = given(saga(pivot(), scope("s", step("a"), **{"while": "vars.n < 1"}), vars=own))
     story.done("pay").then(status="in_debt", debts=["forward s"], offered=[])
     story.control("settle", node="s", outcome="done", evidence="a letter").then(status="fulfilled")
+
+
+def test_the_handlers_of_a_scope_that_failed_past_a_pivot_listen_no_more() -> None:
+    own = {"n": {"schema": {"type": "integer"}, "initial": 0}}
+    poked = handler("poked", "poke", step("b"), mode="beside", max=2)
+    part = scope("s", step("a"), handlers=[poked], **{"while": "!done('a')"})
+    story = given(saga(pivot(), part, vars=own)).done("pay").done("a")
+    story.then(status="in_debt", debts=["forward s"]).happens("poke").then(offered=[])

@@ -8,6 +8,7 @@ from tests.semantics.language import (
     choose,
     each,
     fail,
+    finish,
     given,
     handler,
     lock,
@@ -58,6 +59,17 @@ def test_an_item_that_is_undone_for_a_cancel_is_not_cancelled_again() -> None:
         .undone("both/one/list[y]/a")
         .then(status="compensated")
     )
+
+
+def test_an_item_of_a_list_that_is_undone_for_a_cancel_is_not_finished() -> None:
+    """Nor does the one begin that comes after it."""
+    items = each("p", A, after="each.p.key == 'k2' ? ['k1'] : []")
+    acts = wait("w0"), cancel("gone", "p"), wait("w1"), finish("enough", "p", item="'k1'")
+    both = parallel("both", branch("list", items), branch("acts", *acts))
+    story = given(saga(both, step("z")), {"id": "acme", "xs": ["k1", "k2"]})
+    story.started("a").happens("w0").done("a")
+    story.then(offered=["undo both/list/p[k1]/a"]).happens("w1")
+    story.then(offered=["undo both/list/p[k1]/a"]).undone("a").then(offered=["z"])
 
 
 def test_an_operator_finishes_nothing_that_is_being_undone() -> None:
