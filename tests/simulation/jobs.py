@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from tests.simulation.options import Options
+from tests.simulation.parent import end_with_parent
 from tests.simulation.shrink import shrunk
 from tests.simulation.world import Outcome, run_seed
 
@@ -27,14 +28,15 @@ def lived(seeds: Sequence[int], options: Options, *, whole: bool, jobs: int) -> 
             yield _live(seed, options, whole)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _collect_seldom) as pool:
+    with ProcessPoolExecutor(jobs, context, _begin) as pool:
         for future in as_completed([pool.submit(_live, seed, options, whole) for seed in seeds]):
             yield future.result()
 
 
-def _collect_seldom() -> None:
+def _begin() -> None:
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, GC_MIDDLE, GC_OLD)
+    end_with_parent()
 
 
 def _live(seed: int, options: Options, whole: bool) -> Outcome:

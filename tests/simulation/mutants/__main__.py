@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import count, islice
 
 from tests.simulation.mutants import MUTANTS, Caught, hunt, seeds
+from tests.simulation.parent import end_with_parent
 
 WORLDS = 200
 FEW = 10
@@ -75,7 +76,7 @@ def _hunted(names: list[str], asked: argparse.Namespace) -> Iterator[tuple[str, 
         return
     # Forked: what the processes know, and their order of sets, is that of this one.
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(asked.jobs, mp_context=context) as pool:
+    with ProcessPoolExecutor(asked.jobs, context, end_with_parent) as pool:
         hunts = {pool.submit(_hunt, n, tried): n for n, tried in zip(names, ranges, strict=True)}
         yield from ((hunts[done], done.result()) for done in as_completed(hunts))
 

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
 
+from tests.simulation.parent import end_with_parent
 from tests.simulation.walks.drawn import drawn
 from tests.simulation.walks.shrink import shrunk
 from tests.simulation.walks.walk import Outcome, walked
@@ -93,7 +94,8 @@ def hunted(first: int, walks: int, *, wall_s: float | None, jobs: int) -> Iterat
             if wall_s is not None and time.monotonic() - began_s > wall_s:
                 return
         return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, end_with_parent) as pool:
         under_way: list[Future[Seen]] = []
         for share in shares:
             under_way.append(pool.submit(found_in, *share))
