@@ -203,8 +203,8 @@ def _wait_of(c: Commitment, path: str, instance: Instance) -> Json:
         return _wait(path, "child", _child(c.children[path]), until_us)
     if instance.branch == "open" and not any(p.startswith(f"{path}[") for p in c.nodes):
         return _wait(path, "items", "the list is open and takes more", until_us)
-    if instance.branch == "resting" and f"{path}:round" in c.timers:
-        return _wait(path, "timer", "the next round", c.timers[f"{path}:round"])
+    if instance.branch == "resting":
+        return _wait(path, "timer", "the next round", c.timers.get(f"{path}:round"))
     return None
 
 
