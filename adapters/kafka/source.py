@@ -163,11 +163,11 @@ class KafkaSource:
             return await self._read_apart()
         except FAULTS as error:
             raise SourceDown(told(error)) from error
-        return [
+        return self._handed_on([
             arrival
             for place, records in found.items()
             for arrival in await self._arrivals(Part(place.topic, place.partition), records)
-        ]
+        ])  # fmt: skip
 
     async def ends(self) -> Ends:
         await self._identify(must_be_same=True)
@@ -200,8 +200,12 @@ class KafkaSource:
             records, self._starts[part] = records[1:], cursor.offset
         arrivals = [_arrival(part, facts.id, record) for record in records]
         if arrivals:
-            self._read[part] = arrivals[-1].cursor
             self._starts[part] = arrivals[-1].cursor.offset
+        return arrivals
+
+    def _handed_on(self, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
+        """Only now are they read: where one partition fails nothing of the others is handed on."""
+        self._read |= {arrival.part: arrival.cursor for arrival in arrivals}
         return arrivals
 
     async def _read_apart(self) -> Sequence[Arrival]:
@@ -220,7 +224,7 @@ class KafkaSource:
             if not is_doubted or self._starts[part] > begun:
                 self._starts[part] = max(following, self._starts[part])
         self._assign()
-        return found
+        return self._handed_on(found)
 
     # --- where reading begins --------------------------------------------------------------------
 
