@@ -17,10 +17,12 @@ from domain.state import template_of
 from sagas.explore.keeping import Keeping, items_added
 from sagas.explore.ordering import by_time, closure, lines, parallels, parting, parts_of
 
-__all__ = ["Broken", "Standing", "UndoOracle"]
+__all__ = ["ENDS_A_CLAUSE", "Broken", "Standing", "UndoOracle"]
 
 Json = Any
 UNFINISHED = 1 << 60
+ENDS_A_CLAUSE = ("fulfil", "forward")
+"""Stops of the root after which the clause that caught what was before keeps what it does."""
 
 
 _Undoing = tuple[str, frozenset[str] | None]
@@ -160,7 +162,7 @@ class UndoOracle:
         if e.pending:
             return
         self.stops.append((version, e.target, tuple(e.keep or ())))
-        if not e.target:
+        if not e.target and e.cause["kind"] not in ENDS_A_CLAUSE:
             clause = e.cause.get("clause")
             undone = clause is not None and self.clauses[clause].get("undo", "all") == "all"
             self.caught = None if clause is None else version if undone else 0

@@ -7,6 +7,7 @@ from typing import Any
 from domain import events as ev
 from domain.state import is_under, template_of
 from sagas.definition import Definition, Node
+from sagas.explore.undone import ENDS_A_CLAUSE
 from tests.simulation.judge import Violation
 from tests.simulation.observer import Shadow
 
@@ -51,7 +52,8 @@ def stays_since(definition: Definition, shadow: Shadow) -> int | None:
     if shadow.state.status != "cancelled":
         return None
     stops = [e for _, e in shadow.events
-             if isinstance(e, ev.PartStopping) and not e.target and not e.pending]  # fmt: skip
+             if isinstance(e, ev.PartStopping) and not e.target and not e.pending
+             and e.cause["kind"] not in ENDS_A_CLAUSE]  # fmt: skip
     index = stops[-1].cause.get("clause") if stops else None
     if index is None:
         return None

@@ -104,6 +104,17 @@ def test_what_is_done_after_a_cancel_was_caught_stays_and_what_was_done_before_d
                 check_undone(load(document, "hash"), whole(story))
 
 
+def test_so_it_is_where_the_end_waits_for_an_undo_that_came_late() -> None:
+    blind = say.step("a", retry={"attempts": 1}, undo={"when": "attempted"})
+    document = say.saga(blind, say.wait("w"), on_failure=[say.on_failure("cancelled", B)])
+    story = say.given(document).started("a").cancelled().lost("a")
+    story.answers("a", "failed", kind="undo", code="no")
+    story.control("settle", node="a", outcome="done", evidence="a letter")
+    story.late("a").done("b").then(offered=["undo a"]).undone("a").then(status="cancelled")
+    UndoOracle(document).read(story.w.events)
+    check_undone(story.w.d, whole(story))
+
+
 def test_a_round_that_is_over_keeps_nothing_unless_its_repeat_says_so() -> None:
     document = say.saga(say.repeat("r", A, max=2, every={"period": "1h"}))
     story = say.given(document).done("a")
