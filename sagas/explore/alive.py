@@ -50,6 +50,7 @@ _STOPS = frozenset({"failure", "cancel", "interrupt", "join", "cut", "finish", "
 WHOLE_INPUT = "input as a whole"
 _INPUT = re.compile(r"\binput\b(?!\s*\.\s*\w)")
 _INPUT_NAME = re.compile(r"\binput\s*\.\s*(\w+)")
+_UNREAD = frozenset({"schemas", "contracts", "source"})
 _SKIPPED = frozenset({"name", "node", "contract", "schema", "form", "edit", "events", "source"})
 
 
@@ -58,7 +59,7 @@ class Alive:
 
     def __init__(self, d: Definition, *, is_off: bool = False) -> None:
         self.d = d
-        text = json.dumps(d.document.get("flow", ())) + json.dumps(_own(d.document))
+        text = json.dumps({k: v for k, v in d.document.items() if k not in _UNREAD})
         read_whole = any(_WHOLE.search(one) for one in _texts(d.document, skip=_SKIPPED))
         self.is_off = is_off or "undo_flow" in text or read_whole
         self.asked_done = frozenset(_DONE.findall(text.replace('\\"', '"')))
@@ -301,7 +302,7 @@ def _own(doc: Mapping[str, Json]) -> Json:
     """A node's own part of the document: without the flows in it, which are nodes themselves."""
     found: dict[str, Json] = {}
     for name, value in doc.items():
-        if name in _FLOWS or name in ("schemas", "contracts", "source"):
+        if name in _FLOWS or name in _UNREAD:
             continue
         if name in ("branches", "handlers", "updates", "on_failure"):
             found[name] = [{k: v for k, v in one.items() if k not in _FLOWS} for one in value]

@@ -170,6 +170,13 @@ DEFINITIONS: dict[str, Json] = {
               undo_flow=[step("u")]),
         step("last"),
     ),
+    "an undo_flow in an update": saga(
+        step("a"), updates=[update("more", scope("s", step("b", undo=True), undo_flow=[step("u")]))]
+    ),
+    "a handler that asks what is done": saga(
+        step("a", undo=True), step("b"),
+        handlers=[handler("h", "rings", step("c", when="done('a')"), step("d"))],
+    ),
 }  # fmt: skip
 
 
