@@ -49,7 +49,7 @@ def enter_approve(m: Machine, path: str, node: Node) -> None:
 def _ask(m: Machine, path: str, node: Node, asked: int) -> None:
     """Bind the question to the digests of exactly the actions it would allow."""
     args, digests = _actions(m, path, node)
-    number = approval_id(m.c.id, path, asked)
+    number = _number(m, path, asked)
     subject = m.value(node.x["subject"], path) if "subject" in node.x else None
     valid = node.doc.get("valid")
     due_us = None if node.within_us is None else flow.due_after(m, path, node.within_us)
@@ -62,6 +62,13 @@ def _ask(m: Machine, path: str, node: Node, asked: int) -> None:
         timers=escalation.timers_of(m, path, node) or None,
         valid_us=duration_us(valid) if valid else defaults.DECISION_VALID_US,
     )  # fmt: skip
+
+
+def _number(m: Machine, path: str, asked: int) -> str:
+    """The id of a question: another one where its node failed before, and is entered anew."""
+    before = m.c.trail.get(path)
+    place = f"{path} {before.version}" if before and before.state == "failed" else path
+    return approval_id(m.c.id, place, asked)
 
 
 def _uses(node: Node) -> int:
@@ -326,7 +333,7 @@ def ask_again(m: Machine, path: str, node: Node, binding: Binding | None) -> Non
         asked = binding.asked + 1
         m.emit(ev.ApprovalVoided, node=path, approval=binding.approval, reason="stale")
     args, digests = _actions(m, path, node)
-    number = approval_id(m.c.id, path, asked)
+    number = _number(m, path, asked)
     valid = gate.doc.get("valid")
     m.emit(
         ev.ApprovalAsked, node=path, approval=number, level=gate.doc["level"], digests=digests,

@@ -1,5 +1,6 @@
 """Decisions: seats, reject, edit, what a decision allows, asking anew (section 6)."""
 
+from domain import messages as msg
 from tests.semantics.language import (
     Json,
     approve,
@@ -240,3 +241,16 @@ def test_stop_voids_a_decision() -> None:
     )
     story = given(saga(inner)).decides("ok", "mia", "manager").failed("a").then(offered=["s/c"])
     assert story.w.now.bindings == {}
+
+
+def test_a_question_that_is_asked_again_after_a_no_is_another_question() -> None:
+    """Past a pivot the failed approve is retried; what was said to the first one is not for it."""
+    flow = step("sign", irreversible="pivot"), approve("ok", gated()), step("z")
+    story = given(saga(*flow)).done("sign")
+    old = story.w.now.nodes["ok"].asked
+    story.decides("ok", "mia", "manager", answer="reject").then(debts=["forward ok"])
+    story.control("retry", node="ok").then(debts=[])
+    again = msg.Decide(old.approval, "approve", old.digest, "mia", "human", ("manager",), "because")
+    story.w.send(again)
+    story.then(answer="decision.closed", offered=[])
+    story.decides("ok", "mia", "manager").then(offered=["ok/pay"])
