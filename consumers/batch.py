@@ -23,7 +23,7 @@ from domain.chain import event_hash
 from domain.changing import changed
 from domain.errors import refusal
 from domain.events import Ctx
-from domain.messages import Arrive, Mail, Open, Wake, Withdrawn
+from domain.messages import Arrive, Lost, Mail, Open, Wake, Withdrawn
 from domain.newer import NEWER, Unread, is_newer, newer
 from domain.ports import (
     DeadLetter,
@@ -312,10 +312,10 @@ class Batch(Collected):
         self._set_wake(entry, step.wake_us)
         self._post(step, mail, ctx)
         for effect in step.withdraw:
-            if self._withdraw(effect):
-                withdrawn = Withdrawn(effect)
+            said = self._withdraw(effect)
+            if said is not None:
                 self.line.put(
-                    Mail(entry.stream, mail.tenant, withdrawn, ctx, mail.accepted_us, mail.root)
+                    Mail(entry.stream, mail.tenant, said, ctx, mail.accepted_us, mail.root)
                 )
 
     def _post(self, step: Step, mail: Mail, ctx: Ctx) -> None:
@@ -337,11 +337,16 @@ class Batch(Collected):
         self.offered[dispatch.effect] = dispatch
         self.offered_to.add((dispatch.participant, dispatch.contract))
 
-    def _withdraw(self, effect: str) -> bool:
-        if self.offered.pop(effect, None) is not None:
-            return True
+    def _withdraw(self, effect: str) -> Withdrawn | Lost | None:
+        """What its commitment is told; nothing yet where somebody may be at it."""
+        offered = self.offered.pop(effect, None)
+        if offered is not None:  # in this batch: nobody was given it, but in a time that was lost
+            if self.tx.doubts(offered, clock_us=self.accept_us):
+                return Lost(effect, offered.attempt, offered.kind, "timeout")
+            return Withdrawn(effect)
         self.desk_calls += 1
-        return effect not in self.settled and self.tx.withdraw(effect)
+        is_gone = effect not in self.settled and self.tx.withdraw(effect)
+        return Withdrawn(effect) if is_gone else None
 
     def _set_wake(self, entry: Entry, wake_us: int | None) -> None:
         if wake_us == entry.wake_us:

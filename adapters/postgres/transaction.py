@@ -26,6 +26,7 @@ from adapters.postgres.log import (
 from adapters.postgres.states import unpack
 from adapters.postgres.telling import Told
 from adapters.postgres.writes import REQUEST, Rest, write_dead_letter
+from adapters.sql.restoring import DOUBT, is_doubted
 from domain.chain import GENESIS, event_hash
 from domain.errors import refusal
 from domain.ids import lane_of
@@ -34,6 +35,7 @@ from domain.ports import (
     Claim,
     ClaimAsk,
     Cursor,
+    Dispatch,
     InboxRow,
     LaneBelief,
     LaneWrite,
@@ -239,6 +241,14 @@ class PostgresTransaction:
     def take_reply(self, reply: Reply) -> Verdict:
         """Say whether a reply is that of the current attempt. The row stays until it is settled."""
         return self._desk.take_reply(reply)
+
+    @guarded
+    def doubts(self, dispatch: Dispatch, *, clock_us: int) -> bool:
+        """Whether the time that a restored store lost may have made an attempt that is offered."""
+        if not dispatch.needs_start:
+            return False
+        row: Any = self._db.execute(DOUBT).fetchone()
+        return is_doubted(dispatch, clock_us, *row)
 
     @guarded
     def withdraw(self, effect: str) -> bool:

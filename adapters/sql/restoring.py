@@ -15,7 +15,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Restored", "mark"]
+from domain.ports import Dispatch
+
+__all__ = ["DOUBT", "Restored", "is_doubted", "mark"]
+
+DOUBT = "SELECT doubt_until_us, restored_us FROM store"
 
 # What the copy holds was heard by then, also where the clock of a lane was ahead of ours.
 _STORE = """
@@ -56,3 +60,14 @@ def mark(run: Run, value: Value, *, true: str, now_us: int, doubt_until_us: int)
     run(_STORE, (doubt_until_us, now_us))
     run(_DOUBTED.format(true=true), (now_us, now_us))
     return Restored(value(_INCARNATION), value(_STARTED))
+
+
+def is_doubted(d: Dispatch, clock_us: int, until_us: int, restored_us: int) -> bool:
+    """Whether the lost time may have made an attempt that is offered now.
+
+    Only what is not begun without being asked for can be in doubt. Not only a first attempt: of one
+    that was taken back, and is commanded anew, the lost time may have done this, and so it may the
+    next attempt where the copy waits for it. Not what was heard of since.
+    """
+    is_news = d.heard_us is not None and d.heard_us > restored_us
+    return d.needs_start and d.kind == "do" and clock_us < until_us and not is_news

@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 from eventsourcing.persistence import StoredEvent
 
+from adapters.sql.restoring import DOUBT, is_doubted
 from adapters.sqlite import dispatch, writes
 from adapters.sqlite.faults import guarded
 from domain.chain import GENESIS, event_hash
@@ -18,6 +19,7 @@ from domain.messages import Mail, message_of
 from domain.ports import (
     Claim,
     ClaimAsk,
+    Dispatch,
     InboxRow,
     LaneBelief,
     LaneWrite,
@@ -167,6 +169,13 @@ class SqliteTransaction:
     def take_reply(self, reply: Reply) -> Verdict:
         """Say whether a reply is that of the current attempt. The row stays until it is settled."""
         return dispatch.take_reply(self._db, reply, self._belief)
+
+    @guarded
+    def doubts(self, dispatch: Dispatch, *, clock_us: int) -> bool:
+        """Whether the time that a restored store lost may have made an attempt that is offered."""
+        if not dispatch.needs_start:
+            return False
+        return is_doubted(dispatch, clock_us, *self._db.execute(DOUBT).fetchone())
 
     @guarded
     def withdraw(self, effect: str) -> bool:

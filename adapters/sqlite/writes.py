@@ -11,6 +11,7 @@ from uuid import UUID
 
 import orjson
 
+from adapters.sql.restoring import DOUBT, is_doubted
 from adapters.sql.views import VIEWS
 from domain.chain import event_hash, lane_chain
 from domain.messages import Mail, to_body
@@ -39,7 +40,6 @@ INSERT INTO dispatches (effect, lane, stream, tenant, participant, contract, kin
   state, lease_until_us, ends_us, reservation, cancelled)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)
 """
-_DOUBT = "SELECT doubt_until_us, restored_us FROM store"
 _TIMER = """
 INSERT INTO timers VALUES (?, ?, ?) ON CONFLICT (stream) DO UPDATE SET due_us = excluded.due_us
 """
@@ -96,11 +96,9 @@ def rest(db: sqlite3.Connection, after: LaneBelief, write: LaneWrite) -> None:
     _mail(db, lane, write)
     _many(db, _SETTLED, [(bytes.fromhex(effect),) for effect in write.settled])
     if write.offered:
-        # Only what is not begun without being asked for can be in doubt.
         may_be = any(d.needs_start for d in write.offered)
-        until_us, restored_us = db.execute(_DOUBT).fetchone() if may_be else (0, 0)
-        unsure_us = restored_us if clock_us < until_us else None
-        rows = [_offer(d, lane, clock_us, unsure_us) for d in write.offered]
+        until_us, restored_us = db.execute(DOUBT).fetchone() if may_be else (0, 0)
+        rows = [_offer(d, lane, clock_us, until_us, restored_us) for d in write.offered]
         db.executemany(_OFFER, rows)
     timers = write.timers.items()
     _many(db, _TIMER, [(s.bytes, lane, due) for s, due in timers if due is not None])
@@ -153,18 +151,13 @@ def _letter(mail: Mail, lane: int) -> tuple[Any, ...]:
     return (lane, mail.root, mail.tenant, stream, message.KIND, body, mail.accepted_us)
 
 
-def _offer(d: Dispatch, lane: int, clock_us: int, unsure_us: int | None) -> tuple[Any, ...]:
+def _offer(
+    d: Dispatch, lane: int, clock_us: int, until_us: int, restored_us: int
+) -> tuple[Any, ...]:
     # In doubt it stands as started, with a lease that is over: nobody gets it, the sweep says that
-    # its outcome is unknown, and it is looked into before it is commanded again. Not only a first
-    # attempt: of one that was taken back, and is commanded anew, the lost time may have done this,
-    # and so it may the next attempt where the copy waits for it. Not what was heard of since.
-    is_doubted = (
-        unsure_us is not None
-        and d.needs_start
-        and d.kind == "do"
-        and (d.heard_us is None or d.heard_us <= unsure_us)
-    )
-    state = ("started", clock_us, clock_us) if is_doubted else ("offered", None, None)
+    # its outcome is unknown, and it is looked into before it is commanded again.
+    in_doubt = is_doubted(d, clock_us, until_us, restored_us)
+    state = ("started", clock_us, clock_us) if in_doubt else ("offered", None, None)
     return (
         bytes.fromhex(d.effect), lane, d.stream.bytes, d.tenant, d.participant, d.contract, d.kind,
         d.attempt, d.position, orjson.dumps(d.body), int(d.needs_start), clock_us, d.start_by_us,

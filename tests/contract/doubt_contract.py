@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from domain.ports import Store
+from domain.ports import Dispatch, Store
 from tests.contract.dispatch_contract import NOW, claim, offer, sweep
 from tests.contract.store_contract import StoreCase
-from tests.contract.store_world import SECOND, World, dispatch, effect
+from tests.contract.store_world import SECOND, World, ask, dispatch, effect
 
 
 class DoubtContract(StoreCase):
@@ -42,6 +42,19 @@ class DoubtContract(StoreCase):
         retry = replace(dispatch("a", needs_start=True, attempt=2), heard_us=NOW - SECOND + 1)
         offer(store, retry, dispatch("b"))
         assert {c.dispatch.effect for c in claim(store)} == {effect("a"), effect("b")}
+
+    def test_what_is_taken_back_before_it_is_written_is_in_doubt_as_well(
+        self, store: Store, world: World
+    ) -> None:
+        world.doubt(NOW + SECOND, restored_us=NOW - SECOND)
+        fresh, plain = dispatch("a", needs_start=True), dispatch("b")
+        news = replace(fresh, heard_us=NOW - SECOND + 1)
+
+        def doubted(at_us: int, *offered: Dispatch) -> list[bool]:
+            return [ask(store, lambda tx, d=d: tx.doubts(d, clock_us=at_us)) for d in offered]
+
+        assert doubted(NOW, fresh, plain, news) == [True, False, False]
+        assert doubted(NOW + SECOND, fresh) == [False]
 
     def test_once_the_doubt_is_over_all_is_given_out(self, store: Store, world: World) -> None:
         world.doubt(NOW)

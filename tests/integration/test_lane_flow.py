@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from domain.requests import (
     RepliesRequest,
     StartsRequest,
 )
-from tests.integration.lane_places import Place
+from tests.integration.lane_places import Place, SqlitePlace
 from tests.integration.lane_world import (
     ACTIVATE,
     CREATE,
@@ -323,3 +324,27 @@ def test_two_contracts_of_one_participant_are_told_apart(world: World) -> None:
     world.publish("applied")
     assert world.claim(ACTIVATE) == []
     assert len(world.claim(CREATE)) == 1
+
+
+def test_what_is_commanded_and_taken_back_at_once_in_doubt_is_looked_into(tmp_path: Path) -> None:
+    """Of a store that was put back: the time it lost may have done it, under the same key."""
+    world = World(SqlitePlace(tmp_path / "lane.db"))
+    assert alias_of(world.register(gated())) == ""
+    world.publish("applied")
+    world.work()
+    world.publish("signed")
+    (approval,) = world.step()["approvals"]
+    ((body,),) = world.rows("SELECT body FROM approvals")
+    digest = orjson.loads(body)["digest"]
+    decide = DecideRequest(HEAD, world.id(), approval, "approve", digest)
+    world.ask(decide)
+    until_us = world.now_us + 3_600_000_000
+    world.rows("UPDATE store SET doubt_until_us = ? RETURNING 1", until_us)
+    cancel = ControlRequest(OPERATOR, world.id(), "cancel", "because")
+    world.process(replace(decide, asked=LEGAL), cancel)
+    topics = world.topics(world.id())
+    assert topics[topics.index("commitment.cancel_asked") :].count("effect.withdrawn") == 0
+    assert "effect.unknown" in topics
+    (probe,) = world.claim()
+    assert probe["kind"] == "probe"
+    world.close()

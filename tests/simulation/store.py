@@ -211,6 +211,13 @@ class FaultyTransaction:
         self._doubted |= {(effect, attempt) for effect, attempt, _ in doubted}
         return self._write(lambda: self._inner.write(write, clock_us=clock_us))
 
+    def doubts(self, dispatch: Dispatch, *, clock_us: int) -> bool:
+        """Taken back before it was written, it counts as started all the same."""
+        found = self._inner.doubts(dispatch, clock_us=clock_us)
+        if found:
+            self._started.append((dispatch.effect, dispatch.attempt, dispatch.kind))
+        return found
+
     def _is_no_doubt(self, row: Dispatch) -> None:
         doubted = self._leases.doubted | self._doubted
         if (row.effect, row.attempt) in doubted and row.kind == "do":
