@@ -47,12 +47,22 @@ class Survived:
 
     def __init__(self) -> None:
         self._times: Counter[int] = Counter()
+        self._tried: frozenset[int] = frozenset()
         self._owed: list[tuple[Sequence[int], Sequence[int]]] = []
 
     def note(self, lanes: Sequence[int], rows: Sequence[int]) -> None:
         """The tries of these rows are to be taken back, as soon as the store can be reached."""
         self._times.update(rows)
         self._owed.append((lanes, [row for row in rows if self._times[row] <= SURVIVED_MAX]))
+
+    def ended(self, rows: Sequence[int]) -> None:
+        """A round with these rows is over; it may have been full before it came to all of them."""
+        self._tried = frozenset(rows)
+
+    def left(self, rows: Sequence[InboxRow]) -> list[int]:
+        """Of what lies there: the rows to which the last round did not come. Told once."""
+        tried, self._tried = self._tried, frozenset()
+        return [row.id for row in rows if row.id in tried]
 
     def take_back(self, store: Store) -> None:
         """Raises StoreFailed; then it is owed further."""
@@ -72,6 +82,11 @@ def take_carefully(lane: Lane, call: Call) -> bool:
     limit = lane.limits.inbox_per_batch_max
     lane.survived.take_back(lane.store)
     rows = lane.inbox(limit)
+    left = lane.survived.left(rows)
+    if left:
+        lane.survived.note(lane.lanes, left)
+        lane.survived.take_back(lane.store)
+        rows = lane.inbox(limit)
     if not rows:
         lane.survived.clear()
         lane.take_rows(call, Lot())
@@ -90,6 +105,7 @@ def take_carefully(lane: Lane, call: Call) -> bool:
         if not isinstance(ended, StoreFailed) or ended.alias != DATA_ERROR:
             lane.survived.note(lanes, tried)
         raise
+    lane.survived.ended(tried)
     return True
 
 

@@ -279,6 +279,27 @@ def test_a_try_that_the_process_outlived_is_taken_back(place: Place, end: Except
     world.close()
 
 
+def test_mail_to_which_a_full_round_did_not_come_counts_as_untried(place: Place) -> None:
+    """It is not set aside for deaths over other mail, nor taken singly from then on."""
+    world = with_mail(place, "c1", "c2", "c3", "c4")
+    world.limits = LaneLimits(mail_per_batch_max=1)
+    world.restart()
+    counted: list[int] = []
+
+    def check(write: LaneWrite) -> None:
+        counted.append(len(write.inbox_tried))
+        if counted.count(0) and write.inbox_tried:
+            raise KeyboardInterrupt
+
+    BrokenWorld(world).check = check
+    with pytest.raises(KeyboardInterrupt):
+        world.process()
+    assert counted[0] == 4
+    assert 0 < counted[-1] < 4
+    assert {tries for (tries,) in world.rows("SELECT tries FROM inbox")} == {0}
+    world.close()
+
+
 def test_mail_over_which_the_lane_is_lost_every_time_is_set_aside_in_the_end(place: Place) -> None:
     """It may take longer than the lane is ours, and others wait behind it."""
     ends: list[Exception] = [LaneLost("epoch 2")] * 99
