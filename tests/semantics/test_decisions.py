@@ -248,6 +248,7 @@ def test_a_question_that_is_asked_again_after_a_no_is_another_question() -> None
     flow = step("sign", irreversible="pivot"), approve("ok", gated()), step("z")
     story = given(saga(*flow)).done("sign")
     old = story.w.now.nodes["ok"].asked
+    assert old is not None
     story.decides("ok", "mia", "manager", answer="reject").then(debts=["forward ok"])
     story.control("retry", node="ok").then(debts=[])
     again = msg.Decide(old.approval, "approve", old.digest, "mia", "human", ("manager",), "because")
