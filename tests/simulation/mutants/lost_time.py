@@ -48,5 +48,5 @@ def doubts_nothing_that_waits() -> Iterator[None]:
 @mutant(promise=14, seen=_is_restored)
 def doubts_nothing_that_is_commanded() -> Iterator[None]:
     """What is commanded anew is done, though the lost time may have commanded it."""
-    with replaced(writes, "_DOUBT", "SELECT 0, 0 FROM store"):
+    with replaced(writes, "DOUBT", "SELECT 0, 0 FROM store"):
         yield

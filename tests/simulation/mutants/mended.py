@@ -74,5 +74,5 @@ def _is_restored(kinds: Kinds) -> bool:
 @mutant(promise=14, seen=_is_restored)
 def believes_what_the_copy_heard() -> Iterator[None]:
     """A next attempt for which the copy waits is given out, though the lost time made it."""
-    with replaced(writes, "_DOUBT", "SELECT doubt_until_us, 0 FROM store"):
+    with replaced(writes, "DOUBT", "SELECT doubt_until_us, 0 FROM store"):
         yield
