@@ -321,7 +321,7 @@ class Lane:
 
     def _forget(self) -> None:
         """Drop what is believed: no state outlives a commit that failed or is unclear."""
-        self._owned = None
+        self._owned, self._routing = None, -1
         self._parts.streams.clear()
         self._parts.cursors.clear()
         self._has_mail = True

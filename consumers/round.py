@@ -94,6 +94,7 @@ class Round:
         self._take_rows(batch, rows, until_us)
         if self.done.has_mail or batch.is_full:
             return
+        self.done.has_mail = self.lot.has_more  # nobody looked: requests have their turn
         batch.fire_until(min(until_us, batch.accept_us))
         if self.quota is not None and self.done.units:
             return

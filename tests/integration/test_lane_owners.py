@@ -143,6 +143,24 @@ def test_an_event_does_not_overtake_what_is_left_in_the_inbox(
         assert house.a.step(other, saga="one")["status"] == "waiting"
 
 
+def test_what_is_left_in_the_inbox_when_requests_have_their_turn_is_not_forgotten(
+    postgres_places: Callable[[int], PostgresPlace],
+) -> None:
+    """The lane wants to be called again, though nothing more comes and nobody tells it."""
+    limits = LaneLimits(inbox_per_batch_max=1, rounds_max=1)
+    with closing(House(postgres_places(LANES), limits=limits)) as house:
+        house.register(pair("one"), watch())
+        company = house.key(0)
+        for number in (1, 2, 3):
+            tell(house.b, number, company)
+        house.a.lane.mail_came()
+        assert house.a.claim("nothing") == []
+        assert kept(house, company) == ["p1"]
+        while house.a.lane.next_due_us() == 0:
+            house.a.process()
+        assert kept(house, company) == ["p1", "p2", "p3"]
+
+
 def test_an_early_event_waits_in_another_owners_lane(house: House) -> None:
     """Whoever subscribes later is offered it; a second run does not get it again."""
     house.register(pair("one"), watch())

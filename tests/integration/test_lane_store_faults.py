@@ -100,6 +100,16 @@ def test_an_unclear_commit_drops_what_is_believed(world: World, broken: BrokenWo
     assert world.step()["step"] == "create"
 
 
+def test_a_definition_whose_commit_is_unclear_is_known_once_it_is_asked_for(
+    world: World, broken: BrokenWorld
+) -> None:
+    """It had happened: what the store holds may be used, whether or not it is registered again."""
+    broken.unclear = [StoreFailed("store.locked", "who knows")]
+    assert alias_of(world.register(sale(2))) == "store.locked"
+    assert world.start(version=2)["status"] == "open"
+    assert not world.register(sale(2))["created"]
+
+
 def test_a_lane_that_was_taken_is_claimed_again_or_given_up(
     world: World, broken: BrokenWorld
 ) -> None:
